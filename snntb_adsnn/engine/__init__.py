@@ -1,0 +1,63 @@
+"""Simulators behind one interface: ``simulate(network, x, engine="auto")``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.engine.result import RECORDABLE, SimulationResult
+from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.network import SpikingNetwork
+
+__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "simulate"]
+
+# name -> module with a function ``run(network, x, steps, record) -> SimulationResult``
+ENGINES: Mapping[str, str] = {
+    "event": "snntb_adsnn.engine.event",
+    "reference": "snntb_adsnn.engine.reference",
+}
+_DEFAULT = "event"
+
+
+def simulate(
+    network: SpikingNetwork,
+    x: Any,
+    *,
+    duration: float = 500,
+    m_f: float | Mapping[str, float] | None = None,
+    engine: str = "auto",
+    record: Collection[str] = (),
+) -> SimulationResult:
+    """Simulate a converted network on a batch of inputs.
+
+    Args:
+        network: the converted network.
+        x: analog inputs of shape (images, *input shape), held during the whole simulation.
+        duration: simulated time in ms; one step takes ``network.dt`` ms.
+        m_f: another precision than the trained one, for all layers or by layer name (theta0 and h follow).
+        engine: ``auto``, or a name in ``ENGINES``.
+        record: what to keep for every neuron and step, out of ``RECORDABLE``; memory grows with steps.
+
+    Returns:
+        outputs, spike counts, rates and the records.
+
+    Raises:
+        ParameterError: an argument is out of range or does not fit the network.
+    """
+    if engine == "auto":
+        engine = _DEFAULT
+    if engine not in ENGINES:
+        raise ParameterError(f"engine {engine!r} is unknown: choose auto or one of {', '.join(sorted(ENGINES))}.")
+    unknown = set(record) - set(RECORDABLE)
+    if unknown:
+        raise ParameterError(f"cannot record {sorted(unknown)}: choose from {', '.join(RECORDABLE)}.")
+    steps = round(duration / network.dt) if np.isfinite(duration) else 0
+    if steps < 1:
+        raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
+    if m_f is not None:
+        network = network.with_m_f(m_f)
+    run: Callable[..., SimulationResult] = import_module(ENGINES[engine]).run
+    return run(network, network.check_images(x, np.float32), steps, frozenset(record))

@@ -1,0 +1,55 @@
+"""What a simulation returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECORDABLE = ("spikes", "S", "S_hat", "theta", "I", "V")
+"""Per step and neuron, after the step: spikes (bool), potential S, S_hat, threshold (after its decay); and per input
+pixel of a pooling layer, current I and filtered potential V."""
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """Result of ``simulate`` for ``images`` inputs.
+
+    Attributes:
+        outputs: read-out potential after each step, shape (images, steps, classes), float32.
+        spike_counts: by layer, spikes of each neuron over the whole simulation, shape (images, *layer shape), int32.
+        spikes_per_step: by layer, spikes of all neurons and images in each step, shape (steps,), int64.
+        dt: time step, ms.
+        records: by quantity (see ``RECORDABLE``) and layer, arrays of shape (images, steps, *shape).
+    """
+
+    outputs: NDArray[np.float32]
+    spike_counts: Mapping[str, NDArray[np.int32]]
+    spikes_per_step: Mapping[str, NDArray[np.int64]]
+    dt: float
+    records: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+
+    @property
+    def duration(self) -> float:
+        """Simulated time, ms."""
+        return self.outputs.shape[1] * self.dt
+
+    @property
+    def decisions(self) -> NDArray[np.intp]:
+        """Class with the highest output after each step, shape (images, steps)."""
+        return self.outputs.argmax(axis=-1)
+
+    @property
+    def firing_rates_hz(self) -> dict[str, float]:
+        """By layer, spikes per neuron per second, averaged over neurons and images."""
+        return {name: float(counts.mean()) / self.duration * 1000 for name, counts in self.spike_counts.items()}
+
+    @property
+    def firing_rate_hz(self) -> float:
+        """Spikes per neuron per second, averaged over all spiking neurons and images."""
+        spikes = sum(int(counts.sum(dtype=np.int64)) for counts in self.spike_counts.values())
+        neurons = sum(counts.size for counts in self.spike_counts.values())
+        return spikes / neurons / self.duration * 1000

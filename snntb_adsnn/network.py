@@ -1,0 +1,370 @@
+"""A converted network as plain data: a graph of linear maps and spiking neurons, with its analog evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn import linear
+from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.transfer import check_form, spike_height, transfer
+
+FORMAT = "snntb-adsnn network"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Node):
+    """The analog input; held during the whole simulation."""
+
+    size: Shape
+
+    def output_shape(self) -> Shape:
+        if not self.size or min(self.size) < 1:
+            raise NetworkError(f"{self.name}: input shape {self.size} must have positive sizes.")
+        return self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons(Node):
+    """A population of adaptive spiking neurons: S = pool(V) + bias, then spikes (``neuron.ASNState``).
+
+    Attributes:
+        bias: added after pooling, unfiltered: shape (channels,) or the full ``shape``.
+        parameters: the neurons' constants.
+        form: transfer function it was trained with; fixes the spike height.
+        pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
+    """
+
+    bias: Array
+    parameters: ASNParameters
+    form: str = "exact"
+    pool: Window | None = None
+
+    def output_shape(self) -> Shape:
+        check_form(self.form)
+        shape = self.input_shapes[0]
+        if self.pool is not None:
+            self._need(len(shape) == 3, "pooling needs (height, width, channels)")
+            shape = (*self.pool.output_size(*shape[:2]), shape[2])
+        if self.bias.shape not in (shape, shape[-1:]):
+            raise NetworkError(f"{self.name}: bias of shape {self.bias.shape} fits neither {shape} nor {shape[-1:]}.")
+        return shape
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
+
+    @property
+    def spike_height(self) -> float:
+        """h, by which every outgoing weight is scaled."""
+        return spike_height(self.parameters, form=self.form)
+
+    def pooled(self, x: Array) -> Array:
+        """pool(x) for x of shape (batch, *input_shape)."""
+        if self.pool is None:
+            return x
+        return MaxPool2D(self.name, self.inputs, self.input_shapes, self.pool).apply(x)
+
+    def potential(self, x: Array) -> Array:
+        """S = pool(x) + bias for filtered potentials x of shape (batch, *input_shape)."""
+        return self.pooled(x) + self.bias.astype(x.dtype, copy=False)
+
+    def analog(self, x: Array) -> Array:
+        """Transfer function of the potential: what the spikes encode."""
+        return transfer(self.potential(x), self.parameters, self.form).astype(x.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Readout(Node):
+    """The last layer: a smoothed current plus bias that never spikes; the class is its argmax at every step.
+
+    Attributes:
+        bias: shape (classes,).
+        tau_phi: smoothing time constant, ms.
+        tau_beta, dt: as the neurons'.
+        activation: ``softmax`` or ``linear``: what ``SpikingNetwork.analog`` applies, as the Keras model does.
+    """
+
+    bias: Array
+    tau_phi: float = 50.0
+    tau_beta: float = 50.0
+    dt: float = 1.0
+    activation: str = "softmax"
+
+    def output_shape(self) -> Shape:
+        self._need(len(self.input_shapes[0]) == 1 and self.bias.shape == self.input_shapes[0], "needs one bias a class")
+        if self.activation not in ("softmax", "linear"):
+            raise NetworkError(f"{self.name}: read-out activation {self.activation!r} must be softmax or linear.")
+        if not all(math.isfinite(t) and t > 0 for t in (self.tau_phi, self.tau_beta, self.dt)):
+            raise ParameterError(f"{self.name}: tau_phi, tau_beta and dt must be finite numbers above 0.")
+        return self.input_shapes[0]
+
+    @property
+    def k_phi(self) -> float:
+        """Factor of the smoothing filter in one step."""
+        return math.exp(-self.dt / self.tau_phi)
+
+    @property
+    def k_beta(self) -> float:
+        """Factor by which the current decays in one step."""
+        return math.exp(-self.dt / self.tau_beta)
+
+
+def softmax(x: Array) -> Array:
+    """Softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork:
+    """Nodes in an order in which every node comes after its inputs: one Input, linear maps, Neurons, one Readout.
+
+    Raises:
+        NetworkError: a broken graph: unknown or repeated names, shapes that do not fit, a second input or read-out,
+            neurons that do not share tau_beta and dt.
+    """
+
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Node] = {}
+        for node in self.nodes:
+            if node.name in seen:
+                raise NetworkError(f"two nodes are named {node.name!r}; names must be unique.")
+            if not isinstance(node, Input | Linear | Neurons | Readout):
+                raise NetworkError(f"{node.name}: a {type(node).__name__} cannot stand alone in a spiking network.")
+            for source, shape in zip(node.inputs, node.input_shapes, strict=True):
+                if source not in seen or isinstance(seen[source], Readout):
+                    raise NetworkError(f"{node.name}: its input {source!r} is not an earlier node.")
+                if seen[source].shape != shape:
+                    raise NetworkError(f"{node.name}: expects {shape} from {source!r}, which has {seen[source].shape}.")
+            seen[node.name] = node
+        kinds = [type(node) for node in self.nodes]
+        if kinds.count(Input) != 1 or kinds.count(Readout) != 1 or kinds[0] is not Input or kinds[-1] is not Readout:
+            raise NetworkError("a spiking network starts with its one Input and ends with its one Readout.")
+        if len({(n.parameters.tau_beta, n.parameters.dt) for n in self.populations} | {self._current}) != 1:
+            raise NetworkError(
+                "all neurons and the read-out must share tau_beta and dt: a spike's height is normalised to the decay "
+                "of the current that receives it. Give every layer the same tau_beta and dt."
+            )
+
+    @property
+    def _current(self) -> tuple[float, float]:
+        return self.readout.tau_beta, self.readout.dt
+
+    @property
+    def input(self) -> Input:
+        """The analog input."""
+        assert isinstance(self.nodes[0], Input)
+        return self.nodes[0]
+
+    @property
+    def readout(self) -> Readout:
+        """The last layer."""
+        assert isinstance(self.nodes[-1], Readout)
+        return self.nodes[-1]
+
+    @cached_property
+    def populations(self) -> tuple[Neurons, ...]:
+        """The spiking layers, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, Neurons))
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @property
+    def neuron_count(self) -> int:
+        """Number of spiking neurons."""
+        return sum(population.size for population in self.populations)
+
+    @property
+    def dt(self) -> float:
+        """Time step, ms."""
+        return self.readout.dt
+
+    def map_neurons(self, change: Callable[[Neurons], Neurons]) -> SpikingNetwork:
+        """A copy in which every population went through ``change``."""
+        return SpikingNetwork(tuple(change(n) if isinstance(n, Neurons) else n for n in self.nodes))
+
+    def with_m_f(self, m_f: float | Mapping[str, float]) -> SpikingNetwork:
+        """The same network at another precision, for all layers or by layer name; theta0 and h follow."""
+        if isinstance(m_f, Mapping):
+            unknown = set(m_f) - {p.name for p in self.populations}
+            if unknown:
+                raise ParameterError(f"m_f names unknown layers {sorted(unknown)}; known: {self.population_names}.")
+            by_layer = dict(m_f)
+        else:
+            by_layer = dict.fromkeys(self.population_names, m_f)
+        return self.map_neurons(
+            lambda n: (
+                dataclasses.replace(n, parameters=n.parameters.with_m_f(by_layer[n.name])) if n.name in by_layer else n
+            )
+        )
+
+    @property
+    def population_names(self) -> list[str]:
+        """Names of the spiking layers, in order."""
+        return [population.name for population in self.populations]
+
+    # ---- evaluation with the transfer function ---------------------------------------------------------------------
+
+    def propagate(self, values: dict[str, Array]) -> Iterator[tuple[Node, Array]]:
+        """Walk the graph: yield each Neurons and Readout node with its linear input, computed from ``values``.
+
+        The caller puts each population's output into ``values`` (by name, batch first) before the walk goes on.
+        """
+        for node in self.nodes:
+            if isinstance(node, Linear):
+                values[node.name] = node.apply(*(values[source] for source in node.inputs))
+            elif isinstance(node, Neurons | Readout):
+                yield node, values[node.inputs[0]]
+
+    def check_images(self, x: Any, dtype: type[np.floating[Any]]) -> Array:
+        """``x`` as an array of shape (images, *input shape); raises ParameterError where it does not fit."""
+        x = np.asarray(x, dtype)
+        if x.shape[1:] != self.input.shape or not len(x):
+            raise ParameterError(
+                f"input of shape {x.shape} does not fit: the network takes (images, {', '.join(map(str, self.input.shape))})"
+                " with at least one image."
+            )
+        if not np.isfinite(x).all():
+            raise ParameterError("input holds NaN or infinite values; clean the data first.")
+        return x
+
+    def analog(self, x: Any, *, logits: bool = False) -> Array:
+        """Evaluate with the transfer function instead of spikes, in float64: equals the Keras model.
+
+        Args:
+            x: shape (images, *input shape).
+            logits: leave the read-out's softmax out.
+
+        Returns:
+            shape (images, classes).
+        """
+        x = self.check_images(x, np.float64)
+        values: dict[str, Array] = {self.input.name: x}
+        outputs = x
+        for node, total in self.propagate(values):
+            if isinstance(node, Neurons):
+                values[node.name] = node.analog(total)
+            elif isinstance(node, Readout):
+                outputs = total + node.bias
+                if node.activation == "softmax" and not logits:
+                    outputs = softmax(outputs)
+        return outputs
+
+    # ---- costs -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def synapse_counts(self) -> Mapping[str, Array]:
+        """For each population, the number of additions that one spike of each neuron costs, shape of the population.
+
+        A spike is delivered to every weight of the next weighted layer that reads it (inside the image); average
+        pooling passes it on to each window it lies in.
+        """
+        cost: dict[str, Array] = {node.name: np.zeros(node.shape) for node in self.nodes}
+        for node in reversed(self.nodes):
+            if isinstance(node, Linear):
+                # a weighted layer receives one addition per output it drives; what lies behind it is its own cost
+                downstream = np.ones(node.shape) if node.weighted else cost[node.name]
+                for source, counts in zip(node.inputs, node.count(downstream), strict=True):
+                    cost[source] = cost[source] + counts
+            elif isinstance(node, Neurons | Readout):
+                cost[node.inputs[0]] = cost[node.inputs[0]] + np.ones(node.input_shapes[0])
+        return {p.name: cost[p.name] for p in self.populations}
+
+    # ---- files -----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
+        arrays: dict[str, Array] = {}
+        header = [_describe(node, i, arrays) for i, node in enumerate(self.nodes)]
+        text = json.dumps({"format": FORMAT, "version": VERSION, "nodes": header})
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+        return atomic_write(Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> SpikingNetwork:
+        """Read a network written by ``save``.
+
+        Raises:
+            OutputError: the file is missing, damaged, or something else.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(bytes(file["header"]).decode())
+                if header.get("format") != FORMAT or header.get("version") != VERSION:
+                    raise OutputError(
+                        f"{path}: not a network of this version ({FORMAT} {VERSION}); convert the Keras model again."
+                    )
+                return cls(tuple(_rebuild(entry, file) for entry in header["nodes"]))
+        except FileNotFoundError:
+            raise OutputError(f"{path}: no such network file; convert the Keras model first.") from None
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+            raise OutputError(f"{path}: damaged network file ({error}); convert the Keras model again.") from None
+
+
+_KINDS: dict[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (
+        Input,
+        Neurons,
+        Readout,
+        *(k for k in vars(linear).values() if isinstance(k, type) and issubclass(k, Linear) and k is not Linear),
+    )
+}
+
+
+def _describe(node: Node, index: int, arrays: dict[str, Array]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": type(node).__name__}
+    for field in dataclasses.fields(node):
+        if not field.init:
+            continue
+        value = getattr(node, field.name)
+        if isinstance(value, np.ndarray):
+            key = f"{index}.{field.name}"
+            arrays[key] = value
+            value = {"array": key}
+        elif isinstance(value, ASNParameters | Window):
+            value = dataclasses.asdict(value)
+        entry[field.name] = value
+    return entry
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _rebuild(entry: dict[str, Any], arrays: Mapping[str, Array]) -> Node:
+    fields = dict(entry)
+    kind = _KINDS[fields.pop("kind")]
+    for name, value in fields.items():
+        if isinstance(value, dict) and "array" in value:
+            fields[name] = arrays[value["array"]]
+        elif name == "parameters":
+            fields[name] = ASNParameters(**value)
+        elif name in ("window", "pool") and value is not None:
+            fields[name] = Window(**{k: _tuples(v) for k, v in value.items()})
+        else:
+            fields[name] = _tuples(value)
+    return kind(**fields)

@@ -1,0 +1,190 @@
+"""The adaptive spiking neuron (ASN): its parameters and the equations of one time step.
+
+Source: Zambrano, Nusselder, Scholte, Bohte, "Efficient Computation in Adaptive Artificial Spiking Neural Networks"
+(arXiv 1710.04838). Times are in milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from snntb_adsnn.errors import ParameterError
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class ASNParameters:
+    """Constants of an adaptive spiking neuron.
+
+    Attributes:
+        m_f: speed of adaptation; smaller is more precise and spikes more (paper: 0.05 to 0.45).
+        theta0: resting threshold; ``None`` means ``m_f``, as in the paper.
+        tau_gamma: decay time of the threshold adaptation, ms.
+        tau_eta: decay time of the refractory response S_hat, ms.
+        tau_beta: decay time of the postsynaptic current, ms.
+        tau_phi: time constant of the membrane filter, ms.
+        dt: time step, ms.
+
+    Raises:
+        ParameterError: a value is not a finite positive number.
+    """
+
+    m_f: float = 0.1
+    theta0: float | None = None
+    tau_gamma: float = 15.0
+    tau_eta: float = 50.0
+    tau_beta: float = 50.0
+    tau_phi: float = 2.5
+    dt: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.theta0 is None:
+            object.__setattr__(self, "theta0", self.m_f)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = math.nan
+            if isinstance(value, bool) or not (math.isfinite(number) and number > 0):
+                raise ParameterError(
+                    f"ASNParameters: {field.name} = {value!r} is not allowed: it must be a finite number above 0."
+                )
+            object.__setattr__(self, field.name, number)
+
+    @property
+    def k_gamma(self) -> float:
+        """Factor by which the threshold adaptation decays in one step."""
+        return math.exp(-self.dt / self.tau_gamma)
+
+    @property
+    def k_eta(self) -> float:
+        """Factor by which S_hat decays in one step."""
+        return math.exp(-self.dt / self.tau_eta)
+
+    @property
+    def k_beta(self) -> float:
+        """Factor by which the postsynaptic current decays in one step."""
+        return math.exp(-self.dt / self.tau_beta)
+
+    @property
+    def k_phi(self) -> float:
+        """Factor of the membrane filter: V = k_phi V + (1 - k_phi) I."""
+        return math.exp(-self.dt / self.tau_phi)
+
+    @property
+    def resting_threshold(self) -> float:
+        """theta0 as a plain number (after construction it is never ``None``)."""
+        assert self.theta0 is not None
+        return self.theta0
+
+    def with_m_f(self, m_f: float) -> ASNParameters:
+        """The same neuron at another precision; theta0 keeps its ratio to m_f."""
+        return dataclasses.replace(self, m_f=m_f, theta0=self.resting_threshold * (m_f / self.m_f))
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain numbers for JSON and Keras configurations."""
+        return {field.name: float(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+class ASNState:
+    """State of a population of ASNs, and its step equations in the order that defines this project.
+
+    Two calls make one step: ``integrate`` (equations 1 and 2), then ``fire`` (4 to 7) on S = pool(V) + bias, which
+    the caller forms (3). Every product and sum is rounded to ``dtype`` in the order written; faster engines keep it.
+
+    Attributes:
+        I, V: postsynaptic current and filtered membrane potential, of ``input_shape`` (before pooling).
+        S_hat, theta_a, theta: refractory response, threshold adaptation, threshold, of ``shape``.
+    """
+
+    def __init__(
+        self,
+        parameters: ASNParameters,
+        shape: tuple[int, ...],
+        input_shape: tuple[int, ...] | None = None,
+        dtype: type[np.floating[Any]] = np.float64,
+    ) -> None:
+        p = parameters
+        self.dtype = dtype
+        self.k_beta, self.k_phi, self.k_eta, self.k_gamma = (dtype(k) for k in (p.k_beta, p.k_phi, p.k_eta, p.k_gamma))
+        # 1 - k in the working precision: a constant rounded once, the same in every engine
+        self.g_phi = dtype(1) - self.k_phi
+        self.m_f, self.theta0 = dtype(p.m_f), dtype(p.resting_threshold)
+        self.I: FloatArray = np.zeros(shape if input_shape is None else input_shape, dtype)
+        self.V: FloatArray = np.zeros_like(self.I)
+        self.S_hat: FloatArray = np.zeros(shape, dtype)
+        self.theta_a: FloatArray = np.zeros(shape, dtype)
+        self.theta: FloatArray = np.full(shape, self.theta0, dtype)
+
+    def integrate(self, drive: ArrayLike, *, held: ArrayLike | None = None) -> FloatArray:
+        """Equations 1 and 2: add the spikes' ``drive`` to the decaying current, filter, and return V.
+
+        Args:
+            drive: weighted sum of this step's incoming spikes, sum_j W_ij h spike_j.
+            held: analog current that does not decay (first layer: the input itself), or ``None``.
+        """
+        self.I = self.k_beta * self.I + np.asarray(drive, self.dtype)
+        current = self.I if held is None else self.I + np.asarray(held, self.dtype)
+        self.V = self.k_phi * self.V + self.g_phi * current
+        return self.V
+
+    def fire(self, S: ArrayLike) -> NDArray[np.bool_]:
+        """Equations 4 to 7: half-threshold spikes for potential ``S``; updates S_hat, theta_a, theta."""
+        S_hat = self.k_eta * self.S_hat
+        spikes: NDArray[np.bool_] = self.dtype(2) * (np.asarray(S, self.dtype) - S_hat) > self.theta
+        zero = self.dtype(0)
+        self.S_hat = S_hat + np.where(spikes, self.theta, zero)
+        self.theta_a = self.k_gamma * (self.theta_a + np.where(spikes, self.m_f * self.theta, zero))
+        self.theta = self.theta0 + self.theta_a
+        return spikes
+
+
+@dataclass(frozen=True)
+class NeuronTrace:
+    """What ``simulate_neuron`` saw: one entry per step along axis 0, each recorded after its step.
+
+    ``theta`` is the threshold after its decay, i.e. the one the next step compares with.
+    """
+
+    spikes: NDArray[np.bool_]
+    S: FloatArray
+    S_hat: FloatArray
+    theta: FloatArray
+
+
+def simulate_neuron(
+    drive: ArrayLike, params: ASNParameters, *, bias: ArrayLike = 0.0, spiking_input: bool = False
+) -> NeuronTrace:
+    """Simulate independent ASNs in float64.
+
+    Args:
+        drive: shape (steps,) or (steps, neurons...).
+        params: the neurons' constants.
+        bias: added to the filtered potential, itself unfiltered; broadcast over neurons.
+        spiking_input: ``False``: the drive is the current itself, held during each step (first layer);
+            ``True``: the drive is added to a current that decays with tau_beta.
+
+    Raises:
+        ParameterError: the drive has no time axis or is not finite.
+    """
+    drive = np.asarray(drive, np.float64)
+    if drive.ndim == 0 or not np.isfinite(drive).all():
+        raise ParameterError("simulate_neuron: drive must be finite, with time along its first axis: (steps, ...).")
+    shape = np.broadcast_shapes(drive.shape[1:], np.shape(bias))
+    state = ASNState(params, shape)
+    trace = NeuronTrace(np.zeros((len(drive), *shape), bool), *(np.zeros((len(drive), *shape)) for _ in range(3)))
+    silence = np.zeros(shape)
+    for t, x in enumerate(drive):
+        V = state.integrate(x) if spiking_input else state.integrate(silence, held=x)
+        S = V + bias
+        trace.spikes[t] = state.fire(S)
+        trace.S[t], trace.S_hat[t], trace.theta[t] = S, state.S_hat, state.theta
+    return trace

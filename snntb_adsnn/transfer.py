@@ -1,0 +1,194 @@
+"""Transfer functions of the adaptive spiking neuron: the analog output that its spikes encode, against its input S.
+
+``exact`` inverts the neuron's equilibrium in closed form; ``taylor`` is the paper's equation 11. Both are normalised
+to f(1) = 1 by the spike height h.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.neuron import ASNParameters
+
+Form = Literal["exact", "taylor"]
+FORMS: tuple[str, ...] = get_args(Form)
+_LONGEST_INTERVAL = 700.0  # in units of the slower time constant: beyond it exp() overflows float64 and f is 0 anyway
+
+
+def check_form(form: str) -> None:
+    """Raise ParameterError unless ``form`` names a transfer function."""
+    if form not in FORMS:
+        raise ParameterError(f"transfer form {form!r} is unknown: choose one of {', '.join(FORMS)}.")
+
+
+# ---- equilibrium: closed forms in the interspike interval T ----------------------------------------------------------
+
+
+def equilibrium_threshold(interval: ArrayLike, params: ASNParameters) -> NDArray[np.float64]:
+    """Threshold just before each spike when spikes come every ``interval`` ms (science.md, the exact form)."""
+    growth = np.expm1(np.asarray(interval, np.float64) / params.tau_gamma)
+    return params.resting_threshold * growth / (growth - params.m_f)
+
+
+def equilibrium_input(interval: ArrayLike, params: ASNParameters) -> NDArray[np.float64]:
+    """Constant input S that makes the neuron spike every ``interval`` ms: theta/2 + theta/(exp(T/tau_eta) - 1)."""
+    theta = equilibrium_threshold(interval, params)
+    return theta / 2 + theta / np.expm1(np.asarray(interval, np.float64) / params.tau_eta)
+
+
+def _input_slope(interval: NDArray[np.float64], params: ASNParameters) -> NDArray[np.float64]:
+    """dS/dT of ``equilibrium_input``."""
+    p = params
+    growth = np.expm1(interval / p.tau_gamma)
+    theta = p.resting_threshold * growth / (growth - p.m_f)
+    theta_slope = -p.resting_threshold * p.m_f * (growth + 1) / p.tau_gamma / (growth - p.m_f) ** 2
+    decay = np.expm1(interval / p.tau_eta)
+    slope: NDArray[np.float64] = theta_slope * (0.5 + 1 / decay) - theta * (decay + 1) / p.tau_eta / decay**2
+    return slope
+
+
+def equilibrium_interval(S: ArrayLike, params: ASNParameters) -> NDArray[np.float64]:
+    """Interspike interval in ms for constant input ``S``; infinite at and below theta0/2, never below one step."""
+    return np.maximum(_continuous_interval(np.asarray(S, np.float64), params), params.dt)
+
+
+def _continuous_interval(S: NDArray[np.float64], params: ASNParameters) -> NDArray[np.float64]:
+    """``equilibrium_interval`` without the limit of one step: the inverse of ``equilibrium_input``.
+
+    Newton's method on ln(S - theta0/2), which is nearly straight in T, kept inside a shrinking bracket.
+    """
+    half = params.resting_threshold / 2
+    excess = S - half
+    # below this interval the adaptation outgrows its decay: S tends to infinity
+    shortest = params.tau_gamma * math.log1p(params.m_f) * (1 + 1e-12)
+    longest = _LONGEST_INTERVAL * min(params.tau_gamma, params.tau_eta)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        faintest = float(equilibrium_input(longest, params)) - half
+        x = np.where(excess > 0, excess, 1.0)
+        target = np.log(x)
+        low, high = np.full(S.shape, shortest), np.full(S.shape, longest)
+        T = np.clip(params.tau_eta * np.log1p(params.resting_threshold / x), low, high)
+        for _ in range(80):
+            value = equilibrium_input(T, params) - half
+            error = np.log(value) - target
+            low, high = np.where(error > 0, T, low), np.where(error > 0, high, T)
+            newton = T - error * value / _input_slope(T, params)
+            inside = (newton > low) & (newton < high)  # False for NaN too
+            previous, T = T, np.where(inside, newton, (low + high) / 2)
+            if np.all(np.abs(T - previous) <= 1e-13 * T):
+                break
+        return np.where(excess > max(faintest, 0.0), T, np.inf)
+
+
+# ---- the two forms ---------------------------------------------------------------------------------------------------
+
+
+def taylor_constants(params: ASNParameters) -> tuple[float, float, float, float]:
+    """c1 to c4 of the paper's equation 11."""
+    p, theta0 = params, params.resting_threshold
+    return (
+        2 * p.m_f * p.tau_gamma**2,
+        2 * theta0 * p.tau_eta * p.tau_gamma,
+        p.tau_gamma * (p.m_f * p.tau_gamma + 2 * (p.m_f + 1) * p.tau_eta),
+        theta0 * p.tau_eta * (p.tau_eta + p.tau_gamma),
+    )
+
+
+def _taylor_per_height(S: NDArray[np.float64], params: ASNParameters) -> NDArray[np.float64]:
+    """Equation 11 divided by h, before clipping; with the exponent scaled where tau_beta differs from tau_eta."""
+    c1, c2, c3, c4 = taylor_constants(params)
+    scale = params.tau_eta / params.tau_beta
+
+    def bose(s: ArrayLike) -> NDArray[np.float64]:
+        s = np.asarray(s, np.float64)
+        return 1 / np.expm1(scale * (c1 * s + c2) / (c3 * s + c4))
+
+    value: NDArray[np.float64] = bose(S) - bose(params.resting_threshold / 2) + 0.5
+    return value
+
+
+@lru_cache(maxsize=4096)
+def spike_height(params: ASNParameters, *, form: str = "exact") -> float:
+    """Height h of a spike at the receiving neuron, fixed by f(1) = 1.
+
+    Raises:
+        ParameterError: unknown form, or a resting threshold so high that S = 1 never makes the neuron spike.
+    """
+    check_form(form)
+    if form == "taylor":
+        per_height = float(_taylor_per_height(np.float64(1.0), params))
+        if per_height > 0:
+            return 1 / per_height
+    else:
+        interval = float(equilibrium_interval(1.0, params))
+        if math.isfinite(interval):
+            return (1 - params.k_beta) * interval / params.dt
+    raise ParameterError(
+        f"theta0 = {params.resting_threshold:g}: a neuron with S = 1 never spikes, so f(1) = 1 cannot be met; "
+        "choose theta0 below 2 (theta0 follows m_f unless it is given)."
+    )
+
+
+def transfer(S: ArrayLike, params: ASNParameters, form: str = "exact") -> NDArray[np.float64]:
+    """Analog output encoded by the spikes of an ASN under constant input ``S``.
+
+    Args:
+        S: input, any shape.
+        params: the neuron's constants.
+        form: ``exact``: f = h dt/((1 - k_beta) T) with T the equilibrium interspike interval, 0 for S <= theta0/2;
+            ``taylor``: the paper's equation 11, with negative S counted as 0.
+
+    Returns:
+        f(S), same shape, monotone, 1 at S = 1.
+    """
+    check_form(form)
+    S = np.asarray(S, np.float64)
+    h = spike_height(params, form=form)
+    if form == "taylor":
+        return np.maximum(0.0, h * _taylor_per_height(np.maximum(S, 0.0), params))
+    return h * params.dt / ((1 - params.k_beta) * equilibrium_interval(S, params))
+
+
+def transfer_gradient(S: ArrayLike, params: ASNParameters, form: str = "exact") -> NDArray[np.float64]:
+    """df/dS of ``transfer``: 0 where the neuron is silent or saturated (one-sided at the kinks)."""
+    check_form(form)
+    S = np.asarray(S, np.float64)
+    h = spike_height(params, form=form)
+    if form == "taylor":
+        c1, c2, c3, c4 = taylor_constants(params)
+        s = np.maximum(S, 0.0)
+        scale = params.tau_eta / params.tau_beta
+        u = scale * (c1 * s + c2) / (c3 * s + c4)
+        slope = -h * np.exp(u) / np.expm1(u) ** 2 * scale * (c1 * c4 - c2 * c3) / (c3 * s + c4) ** 2
+        active = (S > 0) & (transfer(S, params, form) > 0)
+        return np.where(active, slope, 0.0)
+    T = equilibrium_interval(S, params)
+    active = np.isfinite(T) & (T > params.dt)
+    T = np.where(active, T, params.dt + params.tau_gamma * params.m_f)  # any regular point
+    f = h * params.dt / ((1 - params.k_beta) * T)
+    return np.where(active, -f / T / _input_slope(T, params), 0.0)
+
+
+TABLE_START, TABLE_END, TABLE_STEP = -18.0, 8.0, 1 / 32
+"""Range and step of z in ``interval_table``: multiples of powers of two, so that z - z_i is exact in float32."""
+
+
+def interval_table(params: ASNParameters) -> NDArray[np.float64]:
+    """Cubic pieces of the interval T against z = ln(S - theta0/2), for fast evaluation of the exact form.
+
+    Returns:
+        coefficients of shape (pieces, 4): on piece i, with u = (z - TABLE_START)/TABLE_STEP - i in [0, 1],
+        T = c0 + u (c1 + u (c2 + u c3)) ms, not yet limited to one step. The relative error is below 1e-8.
+    """
+    z = np.arange(TABLE_START, TABLE_END + TABLE_STEP / 2, TABLE_STEP)
+    T = _continuous_interval(params.resting_threshold / 2 + np.exp(z), params)
+    slope = np.exp(z) / _input_slope(T, params) * TABLE_STEP
+    rise = T[1:] - T[:-1]
+    d0, d1 = slope[:-1], slope[1:]
+    return np.stack([T[:-1], d0, 3 * rise - 2 * d0 - d1, d0 + d1 - 2 * rise], axis=1)
