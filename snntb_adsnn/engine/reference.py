@@ -64,7 +64,8 @@ def run(
                     by_layer[node.name][:, t] = seen[quantity]
             elif isinstance(node, Readout):
                 current = k_beta * current + drive
-                total = current + held[node.name]
+                steady = held[node.name]
+                total = current if steady is None else current + steady
                 smoothed = k_phi * smoothed + (dtype(1) - k_phi) * total
                 outputs[:, t] = smoothed + node.bias.astype(dtype)
     return SimulationResult(outputs, counts, per_step, network.dt, records)
