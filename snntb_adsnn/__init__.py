@@ -1,7 +1,38 @@
 """Adaptive Spiking Neural Networks for SNN Toolbox and FPGAs."""
 
+from typing import TYPE_CHECKING, Any
+
+from snntb_adsnn.engine import SimulationResult, simulate
+from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
 from snntb_adsnn.transfer import spike_height, transfer
 
+if TYPE_CHECKING:
+    from snntb_adsnn.activation import AAN
+    from snntb_adsnn.convert import convert
+
 __version__ = "0.1.0"
-__all__ = ["ASNParameters", "simulate_neuron", "spike_height", "transfer"]
+__all__ = [
+    "AAN",
+    "ASNParameters",
+    "AdSNNError",
+    "SimulationResult",
+    "SpikingNetwork",
+    "convert",
+    "simulate",
+    "simulate_neuron",
+    "spike_height",
+    "transfer",
+]
+
+# these need TensorFlow, which takes seconds to import: only on first use
+_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.activation", "convert": "snntb_adsnn.convert"}  # the module is callable
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TENSORFLOW:
+        from importlib import import_module
+
+        return getattr(import_module(_WITH_TENSORFLOW[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

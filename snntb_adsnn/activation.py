@@ -23,6 +23,7 @@ from snntb_adsnn.transfer import (
 
 PACKAGE = "snntb_adsnn"
 
+
 @keras.utils.register_keras_serializable(package=PACKAGE, name="AAN")
 class AAN:
     """Activation f(S) of an adaptive analog neuron: use as ``Dense(64, activation=AAN(m_f=0.4))``.
@@ -120,8 +121,10 @@ def _exact(params: ASNParameters) -> Any:
         u = (inside - (TABLE_START + TABLE_STEP * tf.cast(index, dtype))) / TABLE_STEP
         c0, c1, c2, c3 = tf.unstack(tf.gather(tf.constant(table, dtype), index), axis=-1)
         # below the table T grows linearly in z
-        T = c0 + u * (c1 + u * (c2 + u * c3)) + (tf.minimum(z, TABLE_START) - TABLE_START) * float(
-            table[0, 1] / TABLE_STEP
+        T = (
+            c0
+            + u * (c1 + u * (c2 + u * c3))
+            + (tf.minimum(z, TABLE_START) - TABLE_START) * float(table[0, 1] / TABLE_STEP)
         )
         limited = tf.maximum(T, tf.constant(params.dt, dtype))
         y = tf.where(active, tf.constant(scale, dtype) / limited, tf.zeros_like(T))

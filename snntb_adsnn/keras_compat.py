@@ -16,7 +16,9 @@ def _tensorflow_version() -> tuple[int, int]:
         except metadata.PackageNotFoundError:
             continue
         return int(major), int(minor)
-    raise AdSNNError("TensorFlow is not installed; install it with: pip install 'snntb-adsnn[tf]' (or tensorflow tf-keras).")
+    raise AdSNNError(
+        "TensorFlow is not installed; install it with: pip install 'snntb-adsnn[tf]' (or tensorflow tf-keras)."
+    )
 
 
 def select_keras_2() -> None:

@@ -231,9 +231,7 @@ class DepthwiseConv2D(Linear):
     def output_shape(self) -> Shape:
         height, width, channels = _images(self)
         self._need(
-            self.weights.ndim == 4
-            and self.weights.shape[:2] == self.window.size
-            and self.weights.shape[2] == channels,
+            self.weights.ndim == 4 and self.weights.shape[:2] == self.window.size and self.weights.shape[2] == channels,
             f"weights {self.weights.shape} do not fit",
         )
         return (*self.window.output_size(height, width), channels * int(self.weights.shape[3]))
