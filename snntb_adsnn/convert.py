@@ -80,7 +80,7 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
     return network
 
 
-# ---- stage 1: layers to nodes ------------------------------------------------------------------------------------------
+# ---- stage 1: layers to nodes --------------------------------------------------------------------------------------
 
 
 def _ordered_layers(model: Any) -> list[Any]:
@@ -175,7 +175,7 @@ class _Softmax(Node):
         return self.input_shapes[0]
 
 
-# ---- stage 2: nodes to network -----------------------------------------------------------------------------------------
+# ---- stage 2: nodes to network -------------------------------------------------------------------------------------
 
 
 def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingNetwork, dict[str, str]]:
@@ -223,7 +223,7 @@ def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingN
     return SpikingNetwork(tuple(nodes.values())), computes
 
 
-# ---- stage 3: the check ------------------------------------------------------------------------------------------------
+# ---- stage 3: the check --------------------------------------------------------------------------------------------
 
 
 def check(keras_model: Any, network: SpikingNetwork, x_check: Any, outputs: Mapping[str, Any]) -> float:
