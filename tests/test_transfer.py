@@ -19,9 +19,7 @@ from snntb_adsnn.transfer import (
 precisions = st.floats(0.02, 1.5)
 
 
-@pytest.mark.parametrize(
-    ("m_f", "h"), [(0.05, 0.06355616), (0.1, 0.12442705), (0.2, 0.23929039), (0.45, 0.49764968)]
-)
+@pytest.mark.parametrize(("m_f", "h"), [(0.05, 0.06355616), (0.1, 0.12442705), (0.2, 0.23929039), (0.45, 0.49764968)])
 def test_taylor_spike_heights_are_the_published_ones(m_f, h):
     assert spike_height(ASNParameters(m_f=m_f), form="taylor") == pytest.approx(h, abs=5e-8)
 
