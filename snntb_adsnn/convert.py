@@ -67,10 +67,9 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.
     """
-    layers = _ordered_layers(keras_model)
     draft, outputs = Draft(), dict[int, str]()
-    for layer in layers:
-        _translate(layer, draft, outputs)
+    for call in _ordered_calls(keras_model):
+        _translate(call, draft, outputs)
     output = outputs[id(keras_model.outputs[0])]
     try:
         network, computes = _finish(draft, output, readout_tau_phi)
@@ -80,11 +79,11 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
     return network
 
 
-# ---- stage 1: layers to nodes ------------------------------------------------------------------------------------------
+# ---- stage 1: layers to nodes --------------------------------------------------------------------------------------
 
 
-def _ordered_layers(model: Any) -> list[Any]:
-    """The model's layers, inputs before outputs, nested models and Sequentials included."""
+def _ordered_calls(model: Any) -> list[Any]:
+    """The calls of the model's layers (Keras nodes: a layer may also be part of another model), inputs first."""
     if not getattr(model, "built", True) or not getattr(model, "inputs", None):
         raise ConversionError("the model has no known input shape; build it, or give its first layer an input shape.")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -100,21 +99,23 @@ def _ordered_layers(model: Any) -> list[Any]:
                 raise ConversionError(
                     f"layer {layer.name!r} is a nested model, which is not converted. Rebuild the model flat."
                 )
-            if any(layer is other for other in found):
+            if any(layer is other.outbound_layer for other in found):
                 raise ConversionError(
                     f"layer {layer.name!r} is used more than once; shared layers are not converted. Copy the layer "
                     "(with its weights) for each use."
                 )
-            found.append(layer)
+            found.append(node)
     return found
 
 
-def _translate(layer: Any, draft: Draft, outputs: dict[int, str]) -> None:
+def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
+    layer, output = call.outbound_layer, call.outputs
     if isinstance(layer, keras.layers.InputLayer):
-        shape = tuple(layer.output.shape[1:])
+        output = output[0] if isinstance(output, list | tuple) else output
+        shape = tuple(output.shape[1:])
         if None in shape or not shape:
             raise ConversionError(f"input {layer.name!r} has shape {shape}; give it fixed sizes.")
-        outputs[id(layer.output)] = draft.add(Input(layer.name, (), (), shape))
+        outputs[id(output)] = draft.add(Input(layer.name, (), (), shape))
         return
     # the very type: a subclass may compute something else
     converter = CONVERTERS.get(type(layer))
@@ -126,9 +127,8 @@ def _translate(layer: Any, draft: Draft, outputs: dict[int, str]) -> None:
     for weights in layer.weights:
         if not np.isfinite(weights.numpy()).all():
             raise ConversionError(f"layer {layer.name!r}: {weights.name} holds NaN or infinite values; train again.")
-    inputs = layer.input if isinstance(layer.input, list | tuple) else [layer.input]
     try:
-        sources = tuple(outputs[id(tensor)] for tensor in inputs)
+        sources = tuple(outputs[id(tensor)] for tensor in call.keras_inputs)
         spikes = isinstance(getattr(layer, "activation", None), AAN)
         # the population carries the layer's name; the weights in front of it step back
         kept = KerasLayer(
@@ -136,13 +136,14 @@ def _translate(layer: Any, draft: Draft, outputs: dict[int, str]) -> None:
             f"{layer.name}/synapses" if spikes else layer.name,
             sources,
             tuple(draft.nodes[s].shape for s in sources),
+            tuple(output.shape[1:]),
         )
         name = sources[0]
         for node, constant in converter(kept):
             name = draft.add(node, constant)
         name = _activate(layer, name, draft)
-        outputs[id(layer.output)] = name
-        draft.tensors[name] = layer.output
+        outputs[id(output)] = name
+        draft.tensors[name] = output
     except NetworkError as error:
         raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
 
@@ -175,7 +176,7 @@ class _Softmax(Node):
         return self.input_shapes[0]
 
 
-# ---- stage 2: nodes to network -----------------------------------------------------------------------------------------
+# ---- stage 2: nodes to network -------------------------------------------------------------------------------------
 
 
 def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingNetwork, dict[str, str]]:
@@ -223,7 +224,7 @@ def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingN
     return SpikingNetwork(tuple(nodes.values())), computes
 
 
-# ---- stage 3: the check ------------------------------------------------------------------------------------------------
+# ---- stage 3: the check --------------------------------------------------------------------------------------------
 
 
 def check(keras_model: Any, network: SpikingNetwork, x_check: Any, outputs: Mapping[str, Any]) -> float:

@@ -27,3 +27,7 @@ class DataError(AdSNNError):
 
 class OutputError(AdSNNError):
     """A result cannot be written (full or read-only folder) or read back (damaged file)."""
+
+
+class TrainingError(AdSNNError):
+    """Training cannot go on (the loss is no longer a number)."""

@@ -35,6 +35,7 @@ if "tensorflow" not in sys.modules:
 import tensorflow as tf  # noqa: E402  the environment must be set first
 
 keras = tf.keras
+__all__ = ["keras", "select_keras_2", "tf"]
 
 if hasattr(keras, "ops"):  # only Keras 3 has it
     raise AdSNNError(

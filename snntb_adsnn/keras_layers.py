@@ -21,13 +21,15 @@ class KerasLayer:
     Attributes:
         layer: the Keras layer.
         name: name for its (last) node.
-        sources: names of the nodes it reads, and ``shapes`` theirs without the batch axis.
+        sources: names of the nodes it reads.
+        shapes, output: their shapes and the layer's own, without the batch axis.
     """
 
     layer: Any
     name: str
     sources: tuple[str, ...]
     shapes: tuple[Shape, ...]
+    output: Shape
 
     @property
     def at(self) -> tuple[str, tuple[str, ...], tuple[Shape, ...]]:
@@ -196,7 +198,7 @@ def _global_max(kept: KerasLayer) -> Converted:
 @_converts("Flatten", "Reshape")
 def _reshape(kept: KerasLayer) -> Converted:
     _channels_last(kept.layer)
-    target = tuple(int(n) for n in kept.layer.output.shape[1:])
+    target = tuple(int(n) for n in kept.output)
     return [(linear.Reshape(*kept.at, target), None)]
 
 

@@ -223,7 +223,10 @@ class Conv2D(Linear):
 
 @dataclass(frozen=True, eq=False)
 class DepthwiseConv2D(Linear):
-    """One kernel per channel: weights (rows, columns, channels, multiplier); output channel = channel * multiplier + k."""
+    """One kernel per channel, with weights of shape (rows, columns, channels, multiplier).
+
+    Output channel c * multiplier + k is kernel k of channel c.
+    """
 
     weights: Array
     window: Window

@@ -242,8 +242,8 @@ class SpikingNetwork:
         x = np.asarray(x, dtype)
         if x.shape[1:] != self.input.shape or not len(x):
             raise ParameterError(
-                f"input of shape {x.shape} does not fit: the network takes (images, {', '.join(map(str, self.input.shape))})"
-                " with at least one image."
+                f"input of shape {x.shape} does not fit: the network takes at least one image of shape {self.input.shape},"
+                " stacked along the first axis."
             )
         if not np.isfinite(x).all():
             raise ParameterError("input holds NaN or infinite values; clean the data first.")
@@ -299,7 +299,8 @@ class SpikingNetwork:
         header = [_describe(node, i, arrays) for i, node in enumerate(self.nodes)]
         text = json.dumps({"format": FORMAT, "version": VERSION, "nodes": header})
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, header=np.frombuffer(text.encode(), np.uint8), **arrays)
+        arrays["header"] = np.frombuffer(text.encode(), np.uint8)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return atomic_write(Path(path), buffer.getvalue())
 
     @classmethod

@@ -178,7 +178,8 @@ def simulate_neuron(
     drive = np.asarray(drive, np.float64)
     if drive.ndim == 0 or not np.isfinite(drive).all():
         raise ParameterError("simulate_neuron: drive must be finite, with time along its first axis: (steps, ...).")
-    shape = np.broadcast_shapes(drive.shape[1:], np.shape(bias))
+    bias = np.asarray(bias, np.float64)
+    shape = np.broadcast_shapes(drive.shape[1:], bias.shape)
     state = ASNState(params, shape)
     trace = NeuronTrace(np.zeros((len(drive), *shape), bool), *(np.zeros((len(drive), *shape)) for _ in range(3)))
     silence = np.zeros(shape)

@@ -60,7 +60,7 @@ def prune(nodes: Graph) -> Graph:
     return {name: node for name, node in nodes.items() if name in needed or name == first}
 
 
-# ---- max pooling -------------------------------------------------------------------------------------------------------
+# ---- max pooling ---------------------------------------------------------------------------------------------------
 
 
 def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph, dict[str, Array], dict[str, str]]:
@@ -84,13 +84,14 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
         for source in node.inputs:
             if source in became:
                 node = _reconnect(node, source, result[became[source]])
-        if isinstance(node, MaxPool2D) and isinstance(source := result[node.inputs[0]], Neurons):
-            if source.pool is not None:
+        before = result[node.inputs[0]] if isinstance(node, MaxPool2D) else None
+        if isinstance(node, MaxPool2D) and isinstance(before, Neurons):
+            if before.pool is not None:
                 raise ConversionError(
                     f"max pooling {node.name!r} follows another one; merge the two into one pooling layer."
                 )
-            alone = len(readers(nodes, source.name)) == 1
-            merged = replace(source, name=source.name if alone else node.name, pool=node.window)
+            alone = len(readers(nodes, before.name)) == 1
+            merged = replace(before, name=before.name if alone else node.name, pool=node.window)
             result.pop(merged.name, None)
             result[merged.name] = merged
             became[node.name] = merged.name
@@ -134,7 +135,7 @@ def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> N
     return replace(neurons, inputs=(before.name,), input_shapes=(before.shape,), pool=source.window)
 
 
-# ---- constants ---------------------------------------------------------------------------------------------------------
+# ---- constants -----------------------------------------------------------------------------------------------------
 
 
 def move_constants_to_neurons(nodes: Graph, constants: dict[str, Array]) -> Graph:
@@ -168,7 +169,7 @@ def _bias(node: Neurons | Readout, constant: Array) -> Array:
     return constant
 
 
-# ---- folding -----------------------------------------------------------------------------------------------------------
+# ---- folding -------------------------------------------------------------------------------------------------------
 
 
 def fold_padding(nodes: Graph) -> Graph:

@@ -27,7 +27,7 @@ def check_form(form: str) -> None:
         raise ParameterError(f"transfer form {form!r} is unknown: choose one of {', '.join(FORMS)}.")
 
 
-# ---- equilibrium: closed forms in the interspike interval T ----------------------------------------------------------
+# ---- equilibrium: closed forms in the interspike interval T --------------------------------------------------------
 
 
 def equilibrium_threshold(interval: ArrayLike, params: ASNParameters) -> NDArray[np.float64]:
@@ -86,7 +86,7 @@ def _continuous_interval(S: NDArray[np.float64], params: ASNParameters) -> NDArr
         return np.where(excess > max(faintest, 0.0), T, np.inf)
 
 
-# ---- the two forms ---------------------------------------------------------------------------------------------------
+# ---- the two forms -------------------------------------------------------------------------------------------------
 
 
 def taylor_constants(params: ASNParameters) -> tuple[float, float, float, float]:
@@ -122,7 +122,7 @@ def spike_height(params: ASNParameters, *, form: str = "exact") -> float:
     """
     check_form(form)
     if form == "taylor":
-        per_height = float(_taylor_per_height(np.float64(1.0), params))
+        per_height = float(_taylor_per_height(np.asarray(1.0), params))
         if per_height > 0:
             return 1 / per_height
     else:

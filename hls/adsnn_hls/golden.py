@@ -139,11 +139,11 @@ class NeuronState:
     def fire(self) -> NDArray[np.bool_]:
         """Steps 2 to 7: filter, pool, decay of S_hat, comparison, reaction to the spike, decay of theta_a."""
         n, c = self.neurons, self.neurons.coefficient.fraction
-        v, s, a, b = (t.fraction for t in (n.potential, n.refractory, n.adaptation, n.bias_type))
+        v, s, a = (t.fraction for t in (n.potential, n.refractory, n.adaptation))
         self.V = filter_step(self.V, self.I, n.g_phi, self.assign["V"], n.current, n.coefficient)
         # S is not stored, and neither S - S_hat nor theta is rounded: no bit of the comparison is lost
-        finest = max(v, s, a, b)
-        S = align(max_pool(self.V, n.pool), v, finest) + align(n.bias, b, finest)
+        finest = max(v, s, a)
+        S = align(max_pool(self.V, n.pool) + n.bias, v, finest)
         S_hat = self.assign["S_hat"](n.k_eta * self.S_hat, s + c)
         theta = n.theta0 + self.theta_a
         spikes: NDArray[np.bool_] = 2 * (S - align(S_hat, s, finest)) > align(theta, a, finest)

@@ -40,7 +40,7 @@ class FixedNeurons:
         bias: raw words of ``bias_type``, shape (channels,) or ``shape``.
         current, potential: types of I and V, signed; one I and V for each input.
         refractory, adaptation: types of S_hat and theta_a, unsigned: both are sums of positive numbers.
-        bias_type: signed.
+        bias_type: signed; as many fraction bits as ``potential``.
         coefficient: unsigned type of the factors below.
         k_beta, k_eta, k_gamma: decay factors of I, S_hat and theta_a.
         g_phi: 1 - k_phi.
@@ -71,6 +71,8 @@ class FixedNeurons:
         if self.bias.shape not in (self.shape, self.shape[-1:]):
             raise NetworkError(f"bias of shape {self.bias.shape} fits neither {self.shape} nor {self.shape[-1:]}.")
         _check_range("bias", self.bias, self.bias_type)
+        if self.bias_type.fraction != self.potential.fraction:
+            raise NetworkError("the bias needs the potential's binary point.")
         _check_signs(
             self, signed=("current", "potential", "bias_type"), unsigned=("refractory", "adaptation", "coefficient")
         )
@@ -90,7 +92,7 @@ class FixedNeurons:
             )
 
     def _alignments(self) -> list[tuple[FixedType, int]]:
-        types = [self.current, self.potential, self.refractory, self.adaptation, self.bias_type]
+        types = [self.current, self.potential, self.refractory, self.adaptation]
         finest = max(t.fraction for t in types)
         return [(t, finest - t.fraction) for t in types]
 
@@ -196,7 +198,7 @@ class DenseStage(SynapticStage):
             )
 
     @property
-    def input_shape(self) -> Shape:  # noqa: D102
+    def input_shape(self) -> Shape:
         return self.weights.shape[:1]
 
 
@@ -223,7 +225,7 @@ class ConvStage(SynapticStage):
             raise NetworkError(f"{self.name}: the convolution does not fit {self.neurons.input_shape} neurons.")
 
     @property
-    def input_shape(self) -> Shape:  # noqa: D102
+    def input_shape(self) -> Shape:
         return self.image
 
 
@@ -261,7 +263,7 @@ class ReadoutStage(SynapticStage):
             raise ParameterError(f"{self.name}: states and coefficients exceed {_WORD} bits; choose narrower types.")
 
     @property
-    def input_shape(self) -> Shape:  # noqa: D102
+    def input_shape(self) -> Shape:
         return self.weights.shape[:1]
 
     @property

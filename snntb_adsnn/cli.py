@@ -1,0 +1,68 @@
+"""The command ``snntb-adsnn``. Heavy modules are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from snntb_adsnn import __version__
+from snntb_adsnn.errors import AdSNNError
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snntb-adsnn")
+def cli() -> None:
+    """Adaptive Spiking Neural Networks: train, convert and simulate with SNN Toolbox."""
+
+
+@cli.command()
+@_CONFIG
+def train(config: Path) -> None:
+    """Train the network of CONFIG ([training]); write model, data and a log to its working folder."""
+    from snntb_adsnn.config import load_config
+
+    settings = load_config(config)
+    settings.need_training()
+    from snntb_adsnn.train import train as run_training
+
+    result = run_training(settings)
+    click.echo(
+        f"Test accuracy {result.test_accuracy:.2%} on {result.test_images} inputs after {result.epochs} epochs; "
+        f"model: {result.model_file}"
+    )
+
+
+@cli.command()
+@_CONFIG
+@click.option("--json", "json_copy", type=click.Path(path_type=Path), help="Put a copy of results.json there.")
+def run(config: Path, json_copy: Path | None) -> None:
+    """Convert and simulate the network of CONFIG in SNN Toolbox's own flow."""
+    from snntb_adsnn.config import load_config
+
+    load_config(config)  # mistakes show before TensorFlow is loaded
+    from snntb_adsnn.toolbox import run as run_toolbox
+
+    run_toolbox(config, json_copy)
+
+
+def main() -> None:
+    """Entry point: 2 is the exit code of the user's mistakes, 130 of Ctrl-C."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except AdSNNError as error:
+        click.echo(f"snntb-adsnn: {error}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("snntb-adsnn: stopped by Ctrl-C; no half-written file is left.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

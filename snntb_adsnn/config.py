@@ -1,0 +1,269 @@
+"""Configuration files: SNN Toolbox's ``.ini`` with our sections ``[adsnn]`` and ``[training]``, checked on load.
+
+The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
+own). Relative paths count from the folder of the file, so a configuration works from any working directory.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import importlib.util
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.transfer import Form
+
+DatasetName = Literal["iris", "sonar", "digits", "mnist"]
+ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense"]
+DATASETS: tuple[str, ...] = get_args(DatasetName)
+ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
+
+_Positive = Annotated[float, Field(gt=0)]
+_Count = Annotated[int, Field(ge=1)]
+_Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PathsSection(_Section):
+    """The keys of the toolbox's ``[paths]`` that this package reads; paths are absolute here.
+
+    Attributes:
+        path_wd: working folder: the model lies here, results are written here (default: the file's folder).
+        dataset_path: folder of ``x_test.npz``, ``y_test.npz`` and ``x_norm.npz`` (default: ``path_wd``).
+        filename_ann: file name of the Keras model without ``.h5``.
+    """
+
+    path_wd: Path
+    dataset_path: Path
+    filename_ann: str
+
+    @property
+    def model_file(self) -> Path:
+        """The Keras model."""
+        return self.path_wd / f"{self.filename_ann}.h5"
+
+
+class AdsnnSection(_Section):
+    """``[adsnn]``: how the spiking network is made and simulated.
+
+    Attributes:
+        engine: simulator, see ``snntb_adsnn.engine``.
+        m_f, theta0, tau_gamma, tau_eta, tau_beta, tau_phi: replace what the model was trained with (tau in ms).
+        form: transfer function the spike height follows; without it, the model's own.
+        readout_tau_phi: smoothing time constant of the read-out, ms.
+        matching_fraction: matching time is when this fraction of the highest accuracy is first reached.
+        seed: of whatever is drawn at random.
+        plots: whether a run draws its figures.
+        check_images: number of real inputs on which the conversion is checked.
+        pretrained: model file that is copied to the working folder when no model is there yet.
+    """
+
+    engine: Literal["auto", "event", "reference"] = "auto"
+    m_f: _Positive | None = None
+    theta0: _Positive | None = None
+    tau_gamma: _Positive | None = None
+    tau_eta: _Positive | None = None
+    tau_beta: _Positive | None = None
+    tau_phi: _Positive | None = None
+    form: Form | None = None
+    readout_tau_phi: _Positive = 50.0
+    matching_fraction: Annotated[float, Field(gt=0, le=1)] = 0.99
+    seed: _Seed = 0
+    plots: bool = True
+    check_images: _Count = 100
+    pretrained: Path | None = None
+
+    @property
+    def overrides(self) -> dict[str, float]:
+        """The neuron constants given here, by their names in ``ASNParameters``."""
+        names = ("m_f", "theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class TrainingSection(_Section):
+    """``[training]``: what ``snntb-adsnn train`` does.
+
+    Attributes:
+        dataset: name of the data set, see ``snntb_adsnn.data``.
+        architecture: name of the net, see ``snntb_adsnn.models``.
+        m_f, form: of the AAN activations. Train at the precision that is simulated.
+        epochs, batch_size: as usual.
+        learning_rate: first learning rate of Adam; it falls to 0 along a half cosine.
+        validation_split: share of the training data that early stopping watches.
+        patience: epochs without a lower validation loss before training stops.
+        seed: of the initial weights, the split, the order, noise and augmentation.
+        coding_noise: Gaussian noise on active units during training, in units of the spike coding's own
+            noise h/sqrt(12) (a sawtooth of height h); 0 is off.
+        activity_penalty: weight of the mean AAN output in the loss; lowers the firing rate; 0 is off.
+        augmentation: shift, turn and zoom the images a little (image data only).
+    """
+
+    dataset: DatasetName
+    architecture: ArchitectureName
+    m_f: _Positive = 0.1
+    form: Form = "exact"
+    epochs: _Count = 100
+    batch_size: _Count = 32
+    learning_rate: _Positive = 0.001
+    validation_split: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: _Count = 20
+    seed: _Seed = 0
+    coding_noise: Annotated[float, Field(ge=0)] = 0.0
+    activity_penalty: Annotated[float, Field(ge=0)] = 0.0
+    augmentation: bool = False
+
+
+class Config(_Section):
+    """A configuration file after checking.
+
+    Attributes:
+        file: the file itself.
+        paths, adsnn, training: its sections; ``training`` is ``None`` where the file has none.
+    """
+
+    file: Path
+    paths: PathsSection
+    adsnn: AdsnnSection = AdsnnSection()
+    training: TrainingSection | None = None
+
+    def need_training(self) -> TrainingSection:
+        """The section ``[training]``.
+
+        Raises:
+            ConfigError: the file has none.
+        """
+        if self.training is None:
+            raise ConfigError(
+                f"{self.file}: there is no section [training], so there is nothing to train; add it with at least "
+                "dataset and architecture."
+            )
+        return self.training
+
+
+_OURS: dict[str, type[_Section]] = {"adsnn": AdsnnSection, "training": TrainingSection}
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: the file is missing or unreadable, or has an unknown section or key, or a value out of range;
+            one line for each mistake, naming file, section, key, value and what is allowed.
+    """
+    path = Path(path).expanduser().absolute()
+    parser = read_ini(path)
+    mistakes = [m for section in parser.sections() for m in _unknown_names(section, list(parser[section]))]
+    if mistakes:
+        raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    values = {name: _values(path, parser, name) for name in ("paths", *_OURS)}
+    paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
+    if (pretrained := values["adsnn"].get("pretrained")) is not None:
+        values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
+    return Config(
+        file=path,
+        paths=paths,
+        adsnn=_checked(path, "adsnn", AdsnnSection, values["adsnn"]),
+        training=_checked(path, "training", TrainingSection, values["training"])
+        if parser.has_section("training")
+        else None,
+    )
+
+
+def read_ini(path: Path) -> configparser.ConfigParser:
+    """Parse ``path`` by the toolbox's rules, without its defaults.
+
+    Raises:
+        ConfigError: missing file, or not an ``.ini`` file.
+    """
+    parser = configparser.ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file; check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a text file ({error}).") from None
+    except configparser.Error as error:
+        raise ConfigError(f"{path}: not a valid .ini file: {' '.join(str(error).split())}") from None
+    return parser
+
+
+def _values(path: Path, parser: configparser.ConfigParser, section: str) -> dict[str, Any]:
+    """The section's keys that have a value; an empty value means the default, as in the toolbox's own file."""
+    try:
+        return {key: value for key, value in parser[section].items() if value} if section in parser else {}
+    except configparser.InterpolationError as error:
+        raise ConfigError(f"{path}: [{section}] {' '.join(str(error).split())}; write a literal % as %%.") from None
+
+
+def _resolve(config_file: Path, value: str) -> Path:
+    return (config_file.parent / Path(value).expanduser()).resolve()
+
+
+def _resolve_paths(config_file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    folder = _resolve(config_file, values.get("path_wd", "."))
+    data = values.get("dataset_path")
+    resolved: dict[str, Any] = {
+        "path_wd": folder,
+        "dataset_path": folder if data is None else _resolve(config_file, data),
+    }
+    if "filename_ann" in values:
+        resolved["filename_ann"] = values["filename_ann"]
+    return resolved
+
+
+@lru_cache(maxsize=1)
+def _toolbox_keys() -> dict[str, list[str]]:
+    """Sections and keys that SNN Toolbox knows, from its file of defaults (the package itself is not imported)."""
+    spec = importlib.util.find_spec("snntoolbox")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("SNN Toolbox is not installed; install it with: pip install snntoolbox==0.6.0")
+    parser = read_ini(Path(spec.submodule_search_locations[0]) / "config_defaults")
+    return {section: list(parser[section]) for section in parser.sections()}
+
+
+def _unknown_names(section: str, keys: Iterable[str]) -> list[str]:
+    """One sentence for each name in ``section`` that nobody would read."""
+    toolbox = _toolbox_keys()
+    if section in _OURS:
+        known = list(_OURS[section].model_fields)
+    elif section in toolbox:
+        known = toolbox[section]
+    else:
+        sections = [*_OURS, *toolbox]
+        return [f"section [{section}] is unknown{_guess(section, sections)}; allowed are {', '.join(sections)}."]
+    return [
+        f"[{section}] has the unknown key {key!r}{_guess(key, known)}; allowed are {', '.join(known)}."
+        for key in keys
+        if key not in known
+    ]
+
+
+def _guess(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except ValidationError as failure:
+        lines = []
+        for error in failure.errors():
+            key = ".".join(map(str, error["loc"]))
+            message = error["msg"].replace("Input should be", "it should be")
+            if error["type"] == "missing":
+                lines.append(f"{path}: [{section}] needs the key {key!r}; add a line: {key} = ...")
+            else:
+                lines.append(f"{path}: [{section}] {key} = {error['input']} is not allowed: {message}.")
+        raise ConfigError("\n".join(lines)) from None

@@ -1,0 +1,350 @@
+"""A network as flat arrays for the kernels.
+
+The neurons of a layer, in row-major order, are cut into *blocks* of ``LANES``. A max-pooling neuron reads one
+*position* of its window after the other; a block at one position is a *plane*: ``LANES`` currents and potentials. Each
+plane lists the edges that drive it: (source pixel, *piece*), a piece being the part of a ``Band`` that falls into the
+block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snntb_adsnn.engine._maps import Band, Indices, PixelMap, drives, expand, pixels, window_pixels
+from snntb_adsnn.engine._simd import LANES, VECTOR
+from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.linear import Array
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.neuron import ASNState
+
+CHANNEL_BITS = 20
+"""An event is the number ``step << CHANNEL_BITS | channel``."""
+
+
+class Layer(IntEnum):
+    """Columns of ``Plan.layers``."""
+
+    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, PIXEL, PIXELS, CHANNELS = range(12)
+
+
+class Constant(IntEnum):
+    """Columns of ``Plan.constants``."""
+
+    K_BETA, K_PHI, G_PHI, K_ETA, K_GAMMA, M_F, THETA0 = range(7)
+
+
+class Piece(IntEnum):
+    """Columns of ``Plan.pieces``: how one spike of channel c is added to a plane.
+
+    ``vectors`` > 0: ``weights[weight + c * stride :]`` goes to ``lane`` and on, in so many vectors of ``VECTOR``;
+    ``vectors`` = 0: ``rows[row + c]`` holds (lane or -1, weight, vectors or 0 for a single weight).
+    """
+
+    LANE, WEIGHT, STRIDE, VECTORS, ROW = range(5)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Flat arrays; the rows of ``layers`` are the populations in order and the read-out.
+
+    Attributes:
+        names: the layers' names.
+        layers: int64, columns ``Layer``. constants: float32, columns ``Constant``.
+        bias: float32 per lane of every block; -inf where there is no neuron.
+        V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
+        gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
+            an index into the flattened input; its size where there is none.
+        plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source pixel, piece).
+        pieces: int32, columns ``Piece``. rows: int32, see ``Piece``. weights: float32.
+        neuron_pixel: int32, for every neuron, its pixel. pixel_events: int64, for every pixel, number of channels of
+            all pixels before it.
+    """
+
+    names: tuple[str, ...]
+    layers: NDArray[np.int64]
+    constants: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    V0: NDArray[np.float32]
+    gather: Mapping[str, Indices]
+    plane_edges: NDArray[np.int64]
+    edges: NDArray[np.int32]
+    pieces: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    neuron_pixel: NDArray[np.int32]
+    pixel_events: NDArray[np.int64]
+
+
+def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
+    """Zeros on a cache-line boundary."""
+    width = np.dtype(dtype).itemsize
+    raw = np.zeros(size * width + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * width].view(dtype)
+
+
+def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool = False) -> Plan:
+    """Compile a network.
+
+    Args:
+        network: what to simulate.
+        held: layers that the analog input reaches.
+        complete: give also those input pixels of a pooling layer a place that no window reads (to record them).
+
+    Raises:
+        NetworkError: a node of a kind this engine does not know.
+    """
+    found = drives(network)
+    store = _Store()
+    layers: list[list[int]] = []
+    constants: list[list[float]] = []
+    bias: list[Array] = []
+    V0: list[Array] = []
+    gather: dict[str, Indices] = {}
+    first_pixel: dict[str, int] = {}
+    neuron_pixel: list[Array] = []
+    channels: list[Array] = []
+    block = plane = neuron = pixel = 0
+    nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
+    for node in nodes:
+        layer = _LayerPlan(node, complete)
+        stride = store.add(layer, [(first_pixel[name], path) for name, path in found[node.name].items()])
+        spiking = isinstance(node, Neurons)
+        count = pixels(node.shape)
+        fields = {
+            Layer.BLOCK: block,
+            Layer.BLOCKS: layer.blocks,
+            Layer.POSITIONS: layer.positions,
+            Layer.PLANE: plane,
+            Layer.STRIDE: stride,
+            Layer.HELD: node.name in held,
+            Layer.SPIKING: spiking,
+            Layer.NEURON: neuron,
+            Layer.NEURONS: layer.neurons,
+            Layer.PIXEL: pixel,
+            Layer.PIXELS: count,
+            Layer.CHANNELS: node.shape[-1],
+        }
+        layers.append([int(fields[column]) for column in Layer])
+        constants.append(_constants(node))
+        bias.append(layer.bias())
+        gather[node.name] = layer.gather()
+        V0.append(np.where(gather[node.name] < layer.inputs, 0, -np.inf if spiking else 0))
+        block += layer.blocks
+        plane += layer.blocks * layer.positions
+        if isinstance(node, Neurons):
+            if node.shape[-1] >= 1 << CHANNEL_BITS:
+                raise NetworkError(
+                    f"{node.name}: the event engine takes at most {(1 << CHANNEL_BITS) - 1} channels, it has "
+                    f"{node.shape[-1]}; use engine = reference."
+                )
+            first_pixel[node.name] = pixel
+            neuron_pixel.append(pixel + np.arange(node.size) // node.shape[-1])
+            channels.append(np.full(count, node.shape[-1]))
+            neuron += layer.neurons
+            pixel += count
+    sizes = np.concatenate([*channels, [0]])
+    return Plan(
+        tuple(n.name for n in nodes),
+        np.array(layers, np.int64),
+        np.array(constants, np.float32),
+        _float(np.concatenate(bias)),
+        _float(np.concatenate(V0)),
+        gather,
+        *store.arrays(),
+        np.concatenate([*neuron_pixel, [0]]).astype(np.int32),
+        np.cumsum(sizes) - sizes,
+    )
+
+
+def _float(values: Array) -> NDArray[np.float32]:
+    result = aligned(values.size)
+    result[:] = values
+    return result
+
+
+def _constants(node: Neurons | Readout) -> list[float]:
+    if isinstance(node, Neurons):
+        state = ASNState(node.parameters, (0,), dtype=np.float32)
+        constants = (state.k_beta, state.k_phi, state.g_phi, state.k_eta, state.k_gamma, state.m_f, state.theta0)
+        return [float(c) for c in constants]
+    k_phi = np.float32(node.k_phi)
+    return [node.k_beta, float(k_phi), float(np.float32(1) - k_phi), 0, 0, 0, 0]
+
+
+class _LayerPlan:
+    """The blocks of one layer, and which input pixel each position of each neuron's window reads."""
+
+    def __init__(self, node: Neurons | Readout, complete: bool) -> None:
+        self.node = node
+        shape = node.input_shapes[0]
+        self.channels, self.inputs = shape[-1], int(np.prod(shape))
+        self.neurons = int(np.prod(node.shape))
+        if isinstance(node, Neurons) and node.pool is not None:
+            self.window = window_pixels(node.pool, *shape[:2])
+            if complete:  # a silent neuron for each pixel that no window reads
+                unread = np.setdiff1d(np.arange(pixels(shape)), self.window)
+                extra = np.full((len(unread), self.window.shape[1]), -1)
+                extra[:, 0] = unread
+                self.window = np.concatenate([self.window, extra])
+        else:
+            self.window = np.arange(pixels(shape))[:, None]
+        self.positions = self.window.shape[1]
+        self.blocks = -(-len(self.window) * self.channels // LANES)
+
+    def bias(self) -> Array:
+        """For every lane of every block; -inf, so that it never spikes, where there is no neuron."""
+        bias = np.full(self.blocks * LANES, -np.inf)
+        bias[: self.neurons] = np.broadcast_to(self.node.bias, self.node.shape).reshape(-1)
+        return bias
+
+    def gather(self) -> Indices:
+        """See ``Plan.gather``; shape (blocks * positions * LANES,)."""
+        places = self.window[:, :, None] * self.channels + np.arange(self.channels)
+        places[self.window < 0] = self.inputs
+        lanes = np.full((self.blocks * LANES, self.positions), self.inputs)
+        lanes[: len(self.window) * self.channels] = places.transpose(0, 2, 1).reshape(-1, self.positions)
+        return lanes.reshape(self.blocks, LANES, self.positions).transpose(0, 2, 1).reshape(-1)
+
+    def runs(self) -> Indices:
+        """Parts of pixels that lie in one block; columns: block, lane, pixel (row of ``window``), channel, length."""
+        lanes = len(self.window) * self.channels
+        start = np.union1d(np.arange(0, lanes, LANES), np.arange(0, lanes, self.channels))
+        length = np.diff(np.append(start, lanes))
+        pixel, channel = np.divmod(start, self.channels)
+        return np.stack([start // LANES, start % LANES, pixel, channel, length], axis=1)
+
+
+class _Store:
+    """Collects edges, pieces, rows and weights of all layers."""
+
+    def __init__(self) -> None:
+        self.degrees: list[Array] = []
+        self.edges: list[Array] = []
+        self.pieces: list[tuple[int, ...]] = []
+        self.rows: list[Array] = []
+        self.weights: list[Array] = []
+        self.row = self.weight = 0
+
+    def put(self, weights: Array) -> int:
+        """Store weights from a cache-line boundary on; returns where they start."""
+        start = self.weight
+        self.weights.append(weights.reshape(-1))
+        gap = -weights.size % VECTOR
+        self.weights.append(np.zeros(gap, np.float32))
+        self.weight += weights.size + gap
+        return start
+
+    def put_rows(self, rows: Array) -> int:
+        """Store rows of columns lane, weight, vectors; returns the first one's number."""
+        start = self.row
+        self.rows.append(rows.astype(np.int32))
+        self.row += len(rows)
+        return start
+
+    def add_piece(self, *piece: int) -> int:
+        """Add a piece, columns as in ``Piece``; returns its number."""
+        self.pieces.append(piece)
+        return len(self.pieces) - 1
+
+    def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
+        """plane_edges, edges, pieces, rows, weights as in ``Plan``."""
+        return (
+            np.cumsum(np.concatenate([[0], *self.degrees])),
+            np.concatenate([np.zeros((0, 2), np.int32), *self.edges]),
+            np.array(self.pieces, np.int32).reshape(-1, len(Piece)),
+            np.concatenate([np.zeros((0, 3), np.int32), *self.rows]),
+            _float(np.concatenate([*self.weights, np.zeros(LANES)])),
+        )
+
+    def add(self, layer: _LayerPlan, paths: list[tuple[int, PixelMap]]) -> int:
+        """Add the edges of one layer from (first pixel of a population, map); returns the stride of its drive rows.
+
+        A run of channels that a block cuts off brings weights of channels beyond the block along: where that happens,
+        rows of the drive are apart by one vector more.
+        """
+        runs = layer.runs()
+        edges, pieces = [], []
+        cut = False
+        for first_pixel, path in paths:
+            order = np.argsort(path.target, kind="stable")
+            places = [_Place(self, band, layer.channels) for band in path.bands]
+            bounds = np.searchsorted(path.target[order], np.arange(layer.inputs // layer.channels + 1))
+            found = []
+            for position in range(layer.positions):
+                pixel = layer.window[runs[:, 2], position]
+                begin = bounds[pixel]
+                count = np.where(pixel < 0, 0, bounds[pixel + 1] - begin)
+                run, edge = expand(begin, count)
+                edge = order[edge]
+                plane = runs[run, 0] * layer.positions + position
+                found.append(
+                    np.stack([plane, first_pixel + path.source[edge], path.band[edge], *runs[run][:, [1, 3, 4]].T], 1)
+                )
+            table = np.concatenate(found)
+            kinds, kind = np.unique(table[:, 2:], axis=0, return_inverse=True)
+            number = np.empty(len(kinds), np.int64)
+            for i, (band, lane, channel, length) in enumerate(kinds.tolist()):
+                piece, overflow = places[band].piece(self, lane, channel, length)
+                cut |= overflow
+                number[i] = -1 if piece is None else piece
+            edges.append(table[:, :2])
+            pieces.append(number[kind.reshape(-1)])
+        planes = layer.blocks * layer.positions
+        if edges:
+            rows = np.column_stack([np.concatenate(edges), np.concatenate(pieces)])
+            rows = rows[rows[:, 2] >= 0]
+            rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+            self.degrees.append(np.bincount(rows[:, 0], minlength=planes))
+            self.edges.append(rows[:, 1:].astype(np.int32))
+        else:
+            self.degrees.append(np.zeros(planes, np.int64))
+        return LANES + VECTOR if cut else LANES
+
+
+class _Place:
+    """A band's weights in the store."""
+
+    def __init__(self, store: _Store, band: Band, channels: int) -> None:
+        self.band, self.channels = band, channels
+        self.active = band.rows.any(axis=1)
+        self.full = band.width == channels > 1 and bool(self.active.all())
+        if band.width == 1 or (self.full and channels % VECTOR == 0):
+            self.stride = band.width
+        else:  # zeros behind each row, so that whole vectors can be read from anywhere in it
+            self.stride = -(-(band.width + VECTOR - 1) // VECTOR) * VECTOR
+        rows = np.zeros((len(band.rows), self.stride), np.float32)
+        rows[:, : band.width] = band.rows
+        self.start = store.put(rows)
+
+    def piece(self, store: _Store, lane: int, channel: int, length: int) -> tuple[int | None, bool]:
+        """The piece that serves channels [channel, channel + length), which lie at ``lane`` and on.
+
+        Returns:
+            its number, or None where nothing is added; whether it also writes behind the block's last lane.
+        """
+        end = channel + length
+        if self.full:
+            vectors = -(-length // VECTOR)
+            overflow = end < self.channels and length % VECTOR > 0
+            return store.add_piece(lane, self.start + channel, self.stride, vectors, 0), overflow
+        first, width = self.band.first, self.band.width
+        low = np.maximum(first, channel)
+        reached = np.minimum(first + width, end) - low
+        used = self.active & (reached > 0)
+        if not used.any():
+            return None, False
+        rows = np.column_stack(
+            [
+                np.where(used, lane + low - channel, -1),
+                self.start + np.arange(len(first)) * self.stride + low - first,
+                np.where(width == 1, 0, -(-reached // VECTOR)),
+            ]
+        )
+        overflow = width > 1 and bool((used & (first + width > end)).any())
+        return store.add_piece(0, 0, 0, 0, store.put_rows(rows)), overflow

@@ -1,0 +1,46 @@
+"""The table that every run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def _percent(value: float | None) -> str:
+    return "not evaluated" if value is None else f"{100 * value:.2f} %"
+
+
+def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the table says, as (figure, value with unit), from the content of ``results.json``."""
+    m_f = results["m_f"]
+    per_layer = [(f"  {name}", f"{rate:.2f} Hz") for name, rate in results["firing_rate_hz_per_layer"].items()]
+    return [
+        ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
+        ("precision m_f (form)", f"{m_f if isinstance(m_f, dict) else format(m_f, 'g')} ({results['form']})"),
+        ("ANN accuracy", _percent(results["ann_accuracy"])),
+        ("AdSNN accuracy", _percent(results["snn_accuracy"])),
+        ("AdSNN decides as the ANN", _percent(results["agreement_with_ann"])),
+        ("firing rate", f"{results['firing_rate_hz']:.2f} Hz"),
+        *per_layer,
+        (
+            f"matching time ({100 * results['matching_fraction']:g} % of the best accuracy)",
+            f"{results['matching_time_ms']:g} ms",
+        ),
+        ("standard deviation of accuracy from there on", _percent(results["accuracy_sd"])),
+        ("spikes per neuron until then", f"{results['spikes_per_neuron_at_mt']:.3f}"),
+        ("synaptic operations per image", f"{results['synaptic_operations_per_image']:,.0f}"),
+        ("neuron updates per image", f"{results['neuron_updates_per_image']:,d}"),
+    ]
+
+
+def print_table(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the figures of a run."""
+    table = Table(title="AdSNN", show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right")
+    for name, value in rows(results):
+        table.add_row(name, value)
+    (console or Console()).print(table)
