@@ -1,0 +1,6 @@
+"""SystemVerilog for fixed-point networks: generator, co-simulation, FPGA reports (docs/rtl.md)."""
+
+from adsnn_hls.rtl.generate import TOP, generate
+from adsnn_hls.rtl.lanes import Lanes, choose_lanes
+
+__all__ = ["TOP", "Lanes", "choose_lanes", "generate"]
