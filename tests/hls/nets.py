@@ -23,7 +23,9 @@ class Builder:
 
     def add(self, kind: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Builder:
         last = self.nodes[-1]
-        self.nodes.append(kind(name or f"{kind.__name__.lower()}_{len(self.nodes)}", (last.name,), (last.shape,), *args, **kwargs))
+        self.nodes.append(
+            kind(name or f"{kind.__name__.lower()}_{len(self.nodes)}", (last.name,), (last.shape,), *args, **kwargs)
+        )
         return self
 
     def scale(self) -> Builder:
@@ -36,7 +38,9 @@ class Builder:
     def conv(self, filters: int, size: int = 3, stride: int = 1, same: bool = False) -> Builder:
         height, width, channels = self.nodes[-1].shape
         padding = same_padding((height, width), (size, size), (stride, stride)) if same else ((0, 0), (0, 0))
-        w = self.rng.normal(0.1, 1.5 / np.sqrt(size * size * channels), (size, size, channels, filters)).astype(np.float32)
+        w = self.rng.normal(0.1, 1.5 / np.sqrt(size * size * channels), (size, size, channels, filters)).astype(
+            np.float32
+        )
         return self.add(Conv2D, w, Window((size, size), (stride, stride), padding))
 
     def average(self, size: int = 2) -> Builder:
@@ -56,7 +60,9 @@ class Builder:
         return SpikingNetwork(tuple(self.nodes))
 
 
-def dense_net(sizes: tuple[int, ...] = (12, 16, 10), seed: int = 0, parameters: ASNParameters = PARAMETERS) -> SpikingNetwork:
+def dense_net(
+    sizes: tuple[int, ...] = (12, 16, 10), seed: int = 0, parameters: ASNParameters = PARAMETERS
+) -> SpikingNetwork:
     """Input layer, hidden dense layers, read-out."""
     b = Builder(sizes[:1], seed, parameters).scale().neurons()
     for units in sizes[1:-1]:
