@@ -9,93 +9,48 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from adsnn_hls.fixed import FixedType, Words
 from adsnn_hls.golden import GoldenResult, Range, empty_records, held_current
+from adsnn_hls.golden_kernels import CLIP, WRAP, ZERO, Cast, Filter, Fire, run_readout, run_spiking
 from adsnn_hls.stages import AnalogStage, ConvStage, FixedNetwork, FixedNeurons, ReadoutStage, Stage, SynapticStage
 from snntb_adsnn.linear import NO_PADDING, Window
 
-_CLIP, _WRAP, _ZERO = 0, 1, 2
 _NARROW = 31  # states of up to so many bits are kept in int32: half the memory traffic, and cheaper products
 _CHUNK = 16  # images of one task
 
 
-class _Cast(NamedTuple):
-    """An assignment: (x + (negative or positive)) >> shift rounds in every mode; ``even`` adds the tie bit."""
-
-    shift: int
-    negative: int
-    positive: int
-    even: int
-    low: int
-    high: int
-    overflow: int
-    spare: int  # 64 - width, to wrap signed words; -1 for unsigned words
-
-
-class _Filter(NamedTuple):
-    """Equations 1 and 2: alignments (left shifts) and factors."""
-
-    k_beta: int
-    product: int
-    drive: int
-    current: _Cast
-    g_phi: int
-    I_up: int
-    V_up: int
-    V_total: int
-    potential: _Cast
-
-
-class _Fire(NamedTuple):
-    """Equations 4 to 7."""
-
-    k_eta: int
-    decay: _Cast
-    V_up: int
-    S_hat_up: int
-    theta_up: int
-    jump: _Cast
-    S_hat_jump: int
-    theta_jump: int
-    k_gamma: int
-    m_gamma: int
-    theta0: int
-    adapt: _Cast
-
-
-def _cast(kind: FixedType, fraction: int) -> _Cast:
+def _cast(kind: FixedType, fraction: int) -> Cast:
     shift = fraction - kind.fraction
     assert shift >= 0
     half = 1 << (shift - 1) if shift else 0
     less = max(half - 1, 0)
     negative, positive, even = {
         "TRN": (0, 0, 0),
-        "TRN_ZERO": ((1 << shift) - 1, 0, 0),
+        "TRNZERO": ((1 << shift) - 1, 0, 0),
         "RND": (half, half, 0),
         "RND_MIN_INF": (less, less, 0),
-        "RND_ZERO": (half, less, 0),
+        "RNDZERO": (half, less, 0),
         "RND_INF": (less, half, 0),
         "RND_CONV": (less, less, int(shift > 0)),
     }[kind.rounding]
-    overflow = {"SAT": _CLIP, "SAT_SYM": _CLIP, "SAT_ZERO": _ZERO, "WRAP": _WRAP}[kind.overflow]
+    overflow = {"SAT": CLIP, "SAT_SYM": CLIP, "SATZERO": ZERO, "WRAP": WRAP}[kind.overflow]
     spare = 64 - kind.width if kind.signed else -1
-    return _Cast(shift, negative, positive, even, kind.low, kind.high, overflow, spare)
+    return Cast(shift, negative, positive, even, kind.low, kind.high, overflow, spare)
 
 
 def _filter(
     current: FixedType, potential: FixedType, coefficient: FixedType, k_beta: int, g_phi: int, drive: int
-) -> _Filter:
+) -> Filter:
     c = coefficient.fraction
     i = current.fraction + c
     total = max(i, drive)
     f = max(potential.fraction, current.fraction)
-    return _Filter(
+    return Filter(
         k_beta=k_beta,
         product=total - i,
         drive=total - drive,
@@ -108,11 +63,11 @@ def _filter(
     )
 
 
-def _fire(n: FixedNeurons) -> _Fire:
+def _fire(n: FixedNeurons) -> Fire:
     c = n.coefficient.fraction
     v, s, a = n.potential.fraction, n.refractory.fraction, n.adaptation.fraction
     finest, jump = max(v, s, a), max(s, a)
-    return _Fire(
+    return Fire(
         k_eta=n.k_eta,
         decay=_cast(n.refractory, s + c),
         V_up=finest - v,
@@ -126,171 +81,6 @@ def _fire(n: FixedNeurons) -> _Fire:
         theta0=n.theta0,
         adapt=_cast(n.adaptation, a + c),
     )
-
-
-# ---- kernels -------------------------------------------------------------------------------------------------------
-# stats: one row (low, high, overflows) for each of I, V, S_hat, theta_a
-
-
-@njit(inline="always")
-def _round(x: int, c: _Cast) -> int:
-    bias = c.negative if x < 0 else c.positive
-    return (x + bias + ((x >> c.shift) & c.even)) >> c.shift
-
-
-@njit(inline="always")
-def _fit(x: int, c: _Cast) -> int:
-    if c.overflow == 0:
-        return min(max(x, c.low), c.high)
-    if c.overflow == 1:
-        return (x << c.spare) >> c.spare if c.spare >= 0 else x & c.high
-    return x if c.low <= x <= c.high else 0
-
-
-@njit(cache=True, nogil=True)
-def _scatter(  # type: ignore[no-untyped-def]
-    events, weights, image, size, strides, padding, output, acc
-):
-    """acc[output pixel, channel] = sum of the weights that the events reach."""
-    acc[:] = 0
-    columns, channels = image[1], image[2]
-    for event in events:
-        c = event % channels
-        pixel = event // channels
-        y, x = pixel // columns + padding[0], pixel % columns + padding[1]
-        for r in range(max(0, (y - size[0]) // strides[0] + 1), min(output[0] - 1, y // strides[0]) + 1):
-            for s in range(max(0, (x - size[1]) // strides[1] + 1), min(output[1] - 1, x // strides[1]) + 1):
-                row = weights[y - r * strides[0], x - s * strides[1], c]
-                target = acc[r * output[1] + s]
-                for k in range(row.shape[0]):
-                    target[k] += row[k]
-
-
-@njit(cache=True, nogil=True)
-def _currents(I, acc, f, stats):  # type: ignore[no-untyped-def]
-    """Equation 1 for all neurons."""
-    k, c = np.int64(np.int32(f.k_beta)), f.current
-    low, high, overflows = stats[0, 0], stats[0, 1], 0
-    for p in range(len(I)):
-        x = _round(((np.int64(I[p]) * k) << f.product) + (np.int64(acc[p]) << f.drive), c)
-        y = _fit(x, c)
-        overflows += x != y
-        low, high = min(low, y), max(high, y)
-        I[p] = y
-    stats[0, 0], stats[0, 1] = low, high
-    stats[0, 2] += overflows
-
-
-@njit(cache=True, nogil=True)
-def _potentials(I, V, f, stats):  # type: ignore[no-untyped-def]
-    """Equation 2 for all neurons."""
-    g, c = np.int64(np.int32(f.g_phi)), f.potential
-    low, high, overflows = stats[1, 0], stats[1, 1], 0
-    for p in range(len(I)):
-        v = np.int64(V[p])
-        x = _round((v << f.V_total) + g * ((np.int64(I[p]) << f.I_up) - (v << f.V_up)), c)
-        y = _fit(x, c)
-        overflows += x != y
-        low, high = min(low, y), max(high, y)
-        V[p] = y
-    stats[1, 0], stats[1, 1] = low, high
-    stats[1, 2] += overflows
-
-
-@njit(cache=True, nogil=True)
-def _pool(V, S, shape, output, size, strides, padding, dilation):  # type: ignore[no-untyped-def]
-    """S = largest V of each window; V and S of shape (pixels, channels)."""
-    for r in range(output[0]):
-        for s in range(output[1]):
-            target = S[r * output[1] + s]
-            first = True
-            for i in range(size[0]):
-                y = r * strides[0] + i * dilation[0] - padding[0]
-                for j in range(size[1]):
-                    x = s * strides[1] + j * dilation[1] - padding[1]
-                    if 0 <= y < shape[0] and 0 <= x < shape[1]:
-                        source = V[y * shape[1] + x]
-                        for k in range(len(target)):
-                            target[k] = source[k] if first else max(target[k], source[k])
-                        first = False
-
-
-@njit(cache=True, nogil=True)
-def _spikes(S, bias, S_hat, theta_a, f, events, stats):  # type: ignore[no-untyped-def]
-    """Equations 3 (bias) to 7; writes the numbers of the neurons that spike, and returns how many."""
-    count = 0
-    for n in range(len(S)):
-        x = _round(np.int64(S_hat[n]) * f.k_eta, f.decay)
-        s = _fit(x, f.decay)
-        a = np.int64(theta_a[n])
-        theta = f.theta0 + a
-        difference = ((np.int64(S[n]) + bias[n]) << f.V_up) - (s << f.S_hat_up)
-        spike = 2 * difference > (theta << f.theta_up)
-        total = f.k_gamma * a
-        stats[2, 2] += x != s
-        stats[2, 1] = max(stats[2, 1], s)
-        if spike:
-            events[count] = n
-            count += 1
-            x = _round((s << f.S_hat_jump) + (theta << f.theta_jump), f.jump)
-            s = _fit(x, f.jump)
-            stats[2, 2] += x != s
-            stats[2, 1] = max(stats[2, 1], s)
-            total += f.m_gamma * theta
-        S_hat[n] = s
-        x = _round(total, f.adapt)
-        a = _fit(x, f.adapt)
-        stats[3, 2] += x != a
-        stats[3, 1] = max(stats[3, 1], a)
-        theta_a[n] = a
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _run_spiking(  # type: ignore[no-untyped-def]
-    events, offsets, weights, geometry, acc, f_filter, f_fire, bias, pool, states, out_events, out_offsets, stats, kept
-):
-    """All steps of one stage for one image; ``states``: I, V, S_hat, theta_a, flat, I as after reset.
-
-    Without ``weights`` (first stage) the current is held.
-    """
-    I, V, S_hat, theta_a, S = states
-    channels = acc.shape[1]
-    count = 0
-    for t in range(len(out_offsets) - 1):
-        if weights.size:
-            _scatter(events[offsets[t] : offsets[t + 1]], weights, *geometry, acc)
-            _currents(I, acc.reshape(-1), f_filter, stats)
-        _potentials(I, V, f_filter, stats)
-        if pool[1][0] > 0:
-            _pool(V.reshape(-1, channels), S.reshape(-1, channels), *pool)
-        else:
-            S[:] = V
-        count += _spikes(S, bias, S_hat, theta_a, f_fire, out_events[count:], stats)
-        out_offsets[t + 1] = count
-        if len(kept[0]):
-            kept[0][t] = I
-        if len(kept[1]):
-            kept[1][t] = V
-        if len(kept[2]):
-            kept[2][t] = S_hat
-        if len(kept[3]):
-            kept[3][t] = theta_a
-
-
-@njit(cache=True, nogil=True)
-def _run_readout(events, offsets, weights, geometry, acc, f_filter, bias, outputs, stats, kept):  # type: ignore[no-untyped-def]
-    """All steps of the read-out for one image."""
-    I, V = np.zeros(len(bias), np.int64), np.zeros(len(bias), np.int64)
-    for t in range(len(offsets) - 1):
-        _scatter(events[offsets[t] : offsets[t + 1]], weights, *geometry, acc)
-        _currents(I, acc.reshape(-1), f_filter, stats)
-        _potentials(I, V, f_filter, stats)
-        outputs[t] = V + bias
-        if len(kept[0]):
-            kept[0][t] = I
-        if len(kept[1]):
-            kept[1][t] = V
 
 
 # ---- Python side ---------------------------------------------------------------------------------------------------
@@ -319,9 +109,9 @@ def run(network: FixedNetwork, pixels: Words, steps: int, record: Collection[str
             for k, q in enumerate(names)
         }
     ranges[network.analog.name]["I"] = currents[1]
-    names = [stage.name for stage in network.spiking]
+    spiking = [stage.name for stage in network.spiking]
     return GoldenResult(
-        result.outputs, result.counts, dict(zip(names, per_step, strict=True)), ranges, network.dt, result.records
+        result.outputs, result.counts, dict(zip(spiking, per_step, strict=True)), ranges, network.dt, result.records
     )
 
 
@@ -414,7 +204,7 @@ def _run_chunk(
                 I[:] = currents[image].reshape(-1)
             states = (I, np.zeros_like(I), *(np.zeros(n.size, p.dtype) for _ in range(3)))
             offsets_out = np.zeros(steps + 1, np.int64)
-            _run_spiking(
+            run_spiking(
                 events,
                 offsets,
                 p.weights,
@@ -439,7 +229,7 @@ def _run_chunk(
                 train[np.repeat(np.arange(steps), np.diff(offsets)), fired] = True
                 result.records[stage.name]["spikes"][image] = train.reshape(steps, *n.shape)
         p, last = prepared[-1], network.readout
-        _run_readout(
+        run_readout(
             events,
             offsets,
             p.weights,

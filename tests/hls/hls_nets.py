@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
+from adsnn_hls.fixed import OVERFLOWS, ROUNDINGS
+from adsnn_hls.golden import STATES
+from adsnn_hls.quantize import Widths, quantize
+from adsnn_hls.stages import FixedNetwork, ReadoutStage
+from adsnn_hls.synapses import chain
+from hypothesis import strategies as st
 
 from snntb_adsnn.linear import AveragePool2D, Conv2D, Dense, Node, Reshape, Scale, Window, same_padding
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
@@ -76,3 +83,87 @@ def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS) -> SpikingNe
     b.conv(4, same=True).neurons(Window((2, 2), (2, 2)))
     b.conv(6, same=True).average().neurons()
     return b.flatten().dense(5).neurons().dense(3).readout()
+
+
+def pixels(network: SpikingNetwork, images: int = 6, seed: int = 1) -> np.ndarray:
+    """Random inputs in [0, 1], multiples of 1/255."""
+    rng = np.random.default_rng(seed)
+    return np.round(rng.uniform(0, 1, (images, *network.input.shape)) * 255) / 255
+
+
+# every kind of stage and geometry, small: (name, network of a seed)
+NETWORKS = {
+    "dense": lambda seed: dense_net(seed=seed),
+    "deep": lambda seed: dense_net((5, 7, 6, 4, 3), seed),
+    "conv": conv_net,
+    "pooled input": lambda seed: (
+        Builder((6, 6, 1), seed).scale().neurons(Window((2, 2), (2, 2))).flatten().dense(4).neurons().dense(3).readout()
+    ),
+    "overlapping, strided, padded": lambda seed: (
+        Builder((9, 7, 2), seed)
+        .scale()
+        .neurons()
+        .conv(3, stride=2, same=True)
+        .neurons(Window((3, 3), (2, 2), ((1, 1), (0, 1))))
+        .conv(4, 2)
+        .neurons()
+        .average(1)
+        .flatten()
+        .dense(3)
+        .readout()
+    ),
+    "average behind neurons": lambda seed: (
+        Builder((8, 8, 1), seed)
+        .scale()
+        .neurons()
+        .average()
+        .conv(3, 3, same=True)
+        .neurons()
+        .average()
+        .flatten()
+        .dense(4)
+        .readout()
+    ),
+}
+
+
+@st.composite
+def fixed_networks(draw: st.DrawFn) -> tuple[FixedNetwork, np.ndarray]:
+    """Any stages, widths, rounding and overflow modes, with input words; states may saturate and wrap."""
+    network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](draw(st.integers(0, 50)))
+    names = [link.target.name for link in chain(network)]
+    ranges = {
+        n: {q: (-(2.0 ** draw(st.integers(-2, 3))), 2.0 ** draw(st.integers(-1, 4))) for q in STATES} for n in names
+    }
+    width = st.integers(8, 24)
+    widths = {
+        n: Widths(
+            draw(st.integers(2, 10)),
+            draw(width),
+            draw(width),
+            draw(width),
+            draw(st.integers(10, 24)),
+            draw(st.integers(7, 16)),
+        )
+        for n in names
+    }
+    fixed = quantize(network, ranges, widths)
+
+    def modes(owner: Any, *fields: str) -> Any:
+        types = {
+            f: dataclasses.replace(
+                getattr(owner, f), rounding=draw(st.sampled_from(ROUNDINGS)), overflow=draw(st.sampled_from(OVERFLOWS))
+            )
+            for f in fields
+        }
+        return dataclasses.replace(owner, **types)
+
+    stages = []
+    for stage in fixed.stages:
+        if isinstance(stage, ReadoutStage):
+            stages.append(modes(stage, "current", "potential"))
+        else:
+            neurons = modes(stage.neurons, "current", "potential", "refractory", "adaptation")
+            stages.append(dataclasses.replace(stage, neurons=neurons))
+    fixed = dataclasses.replace(fixed, stages=tuple(stages))
+    return fixed, fixed.pixels(pixels(network, draw(st.integers(1, 3)), draw(st.integers(0, 50))))
