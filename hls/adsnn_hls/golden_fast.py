@@ -31,14 +31,14 @@ def _cast(kind: FixedType, fraction: int) -> Cast:
     less = max(half - 1, 0)
     negative, positive, even = {
         "TRN": (0, 0, 0),
-        "TRNZERO": ((1 << shift) - 1, 0, 0),
+        "TRN_ZERO": ((1 << shift) - 1, 0, 0),
         "RND": (half, half, 0),
         "RND_MIN_INF": (less, less, 0),
-        "RNDZERO": (half, less, 0),
+        "RND_ZERO": (half, less, 0),
         "RND_INF": (less, half, 0),
         "RND_CONV": (less, less, int(shift > 0)),
     }[kind.rounding]
-    overflow = {"SAT": CLIP, "SAT_SYM": CLIP, "SATZERO": ZERO, "WRAP": WRAP}[kind.overflow]
+    overflow = {"SAT": CLIP, "SAT_SYM": CLIP, "SAT_ZERO": ZERO, "WRAP": WRAP}[kind.overflow]
     spare = 64 - kind.width if kind.signed else -1
     return Cast(shift, negative, positive, even, kind.low, kind.high, overflow, spare)
 
