@@ -65,14 +65,14 @@ class Widths:
     def __post_init__(self) -> None:
         for name in self.SIGNALS:
             value = getattr(self, name)
-            low, high = _LIMITS[name]
+            low, high = WIDTH_LIMITS[name]
             if not isinstance(value, FixedType) and not low <= value <= high:
                 raise ParameterError(f"{name} = {value} bits is not allowed: choose {low} to {high}.")
         if isinstance(self.weights, FixedType) and not self.weights.signed:
             raise ParameterError(f"weights = {self.weights} is not allowed: weights need a signed type.")
 
 
-_LIMITS: Mapping[str, tuple[int, int]] = {
+WIDTH_LIMITS: Mapping[str, tuple[int, int]] = {
     "weights": (2, 24),
     "current": (4, 40),
     "potential": (4, 40),

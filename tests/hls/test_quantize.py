@@ -255,6 +255,7 @@ def test_save_and_load(name: str, tmp_path) -> None:
         assert flat(a) == flat(b)
         if hasattr(a, "neurons"):
             assert flat(a.neurons) == flat(b.neurons)
+    assert again.digest() == fixed.digest()
     assert (again.dt, again.pixel_scale, again.pixel_offset) == (fixed.dt, fixed.pixel_scale, fixed.pixel_offset)
 
 
