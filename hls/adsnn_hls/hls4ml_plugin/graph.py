@@ -301,7 +301,7 @@ class _Builder:
             types,
             out_shape=list(n.shape),
             constants=constants,
-            outputs=[name] if reset is None else [name, f"{name}_reset"],
+            outputs=[name] if reset is None else [f"{name}_reset", name],
             **arrays,
         )
         self._lanes(stage, name, n.input_shape)

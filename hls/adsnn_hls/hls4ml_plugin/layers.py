@@ -17,8 +17,7 @@ class _StageLayer(Layer):
     """A node with types of its own and constant arrays, all given by layer name in hls4ml's configuration."""
 
     def _set_up(self, shape: list[int], precision: IntegerPrecisionType | None = None) -> None:
-        # the spikes first: get_output_variable() means them
-        self.add_output_variable(shape, precision=precision)
+        self.add_output_variable(shape, self.outputs[-1], precision=precision)
         for attribute in self.expected_attributes:
             if isinstance(attribute, WeightAttribute):
                 self.add_weights_variable(name=attribute.name, var_name=attribute.name + "{index}")
@@ -29,7 +28,7 @@ class _StageLayer(Layer):
 class ASN(_StageLayer):
     """Adaptive spiking neurons behind weighted sums. Inputs: the sums and, in io_parallel, the reset wire.
 
-    Outputs: spikes and, in io_parallel, the reset wire for the next stage.
+    Outputs: in io_parallel, the reset wire for the next stage; spikes.
     """
 
     _expected_attributes = [  # noqa: RUF012 (hls4ml's interface)
@@ -40,13 +39,12 @@ class ASN(_StageLayer):
     ]
 
     def initialize(self) -> None:
-        self._set_up(self.get_attr("out_shape"), SPIKE)
         if len(self.outputs) == 2:
-            self.add_output_variable(
-                [1], self.outputs[1], var_name="layer{index}_reset", type_name="layer{index}_reset_t", precision=SPIKE
-            )
-            # one type for the whole wire: C++ passes it on by reference
-            self.variables[self.outputs[1]].type = self.get_input_variable(self.inputs[1]).type
+            self.add_output_variable([1], self.outputs[0], var_name="layer{index}_reset", precision=SPIKE)
+            # one type for the whole wire
+            self.get_output_variable(self.outputs[0]).type = self.get_input_variable(self.inputs[1]).type
+        # the spikes last: hls4ml declares the type of the last variable only
+        self._set_up(self.get_attr("out_shape"), SPIKE)
 
 
 class AnalogASN(ASN):

@@ -60,7 +60,7 @@ class StageCall(FunctionCallTemplate):
     def format(self, node: Layer) -> str:
         inputs = [node.get_input_variable(name) for name in node.inputs]
         outputs = [node.get_output_variable(name) for name in node.outputs]
-        types = [*(v.type.name for v in inputs), outputs[0].type.name, f"config{node.index}"]
+        types = [*(v.type.name for v in inputs), outputs[-1].type.name, f"config{node.index}"]
         arguments = [v.name for v in (*inputs, *outputs, *node.get_weights())]
         function = self.FUNCTIONS[node.class_name]
         return f"nnet::{function}<{', '.join(types)}>({', '.join(arguments)});"

@@ -228,7 +228,7 @@ Neurons:
 // dataflow channel has one reader.
 template <class data_T, class reset_T, class spike_T, typename CONFIG_T>
 void asn(data_T data[CONFIG_T::height * CONFIG_T::width * CONFIG_T::channels], reset_T reset[1],
-         spike_T spikes[CONFIG_T::out_height * CONFIG_T::out_width * CONFIG_T::channels], reset_T next_reset[1],
+         reset_T next_reset[1], spike_T spikes[CONFIG_T::out_height * CONFIG_T::out_width * CONFIG_T::channels],
          typename CONFIG_T::bias_t bias[CONFIG_T::n_bias]) {
     next_reset[0] = reset[0];
     typename CONFIG_T::gain_t gain[1] = {0};
@@ -239,7 +239,7 @@ void asn(data_T data[CONFIG_T::height * CONFIG_T::width * CONFIG_T::channels], r
 // The first stage. Pixels are read when reset is set.
 template <class data_T, class reset_T, class spike_T, typename CONFIG_T>
 void asn_analog(data_T data[CONFIG_T::height * CONFIG_T::width * CONFIG_T::channels], reset_T reset[1],
-                spike_T spikes[CONFIG_T::out_height * CONFIG_T::out_width * CONFIG_T::channels], reset_T next_reset[1],
+                reset_T next_reset[1], spike_T spikes[CONFIG_T::out_height * CONFIG_T::out_width * CONFIG_T::channels],
                 typename CONFIG_T::bias_t bias[CONFIG_T::n_bias], typename CONFIG_T::gain_t gain[CONFIG_T::n_gain],
                 typename CONFIG_T::offset_t offset[CONFIG_T::n_offset]) {
     next_reset[0] = reset[0];
