@@ -216,8 +216,8 @@ def node_maps(node: Linear) -> list[PixelMap]:
             ]
         else:
             kernels = node.weights.reshape(-1, *node.weights.shape[2:])
-            groups = node.groups if isinstance(node, Conv2D) else channels
-            parts = [(taps[:, tap], outputs, _grouped(kernel, groups)) for tap, kernel in enumerate(kernels)]
+            bands = [_grouped(k, node.groups) if isinstance(node, Conv2D) else _depthwise(k) for k in kernels]
+            parts = [(taps[:, tap], outputs, band) for tap, band in enumerate(bands)]
         return [PixelMap.of(parts)]
     raise NetworkError(
         f"{node.name}: the event engine cannot simulate a {type(node).__name__}; use engine = reference."
@@ -225,14 +225,17 @@ def node_maps(node: Linear) -> list[PixelMap]:
 
 
 def _grouped(kernel: Array, groups: int) -> Band:
-    """One tap of a convolution: weights (input channels / groups, output channels), or depthwise (channels, k)."""
+    """One tap of a convolution: weights (input channels / groups, output channels)."""
     if groups == 1:
         return Band.full(kernel)
-    if groups == len(kernel):  # depthwise: a row per channel already
-        return Band(kernel, np.arange(groups) * kernel.shape[1])
     inputs, outputs = kernel.shape[0], kernel.shape[1] // groups
     rows = kernel.reshape(inputs, groups, outputs).transpose(1, 0, 2).reshape(groups * inputs, outputs)
     return Band(rows, np.repeat(np.arange(groups) * outputs, inputs))
+
+
+def _depthwise(kernel: Array) -> Band:
+    """One tap of a depthwise convolution: weights (channels, multiplier)."""
+    return Band(kernel, np.arange(len(kernel)) * kernel.shape[1])
 
 
 def _reshape(node: Reshape) -> PixelMap:
