@@ -29,6 +29,7 @@ from snntb_adsnn.linear import (
     Linear,
     Reshape,
     Scale,
+    Shape,
     Window,
     ZeroPad2D,
 )
@@ -87,7 +88,9 @@ def _compiled(network: SpikingNetwork, record: tuple[str, ...]) -> Any:
 
 
 def _fresh_states(network: SpikingNetwork, images: int) -> dict[str, tuple[Any, ...]]:
-    zeros = lambda shape: tf.zeros((images, *shape), tf.float32)  # noqa: E731
+    def zeros(shape: Shape) -> Any:
+        return tf.zeros((images, *shape), tf.float32)
+
     states: dict[str, tuple[Any, ...]] = {
         p.name: (zeros(p.input_shapes[0]), zeros(p.input_shapes[0]), zeros(p.shape), zeros(p.shape))
         for p in network.populations
