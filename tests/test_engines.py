@@ -225,6 +225,37 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
     assert_same_counts(found, expected)
 
 
+@pytest.mark.parametrize("channels", [3, 10, 24, 40, 65, 100])
+@pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2)), Window((3, 3), (2, 2), ((1, 1), (1, 1)))])
+def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool):
+    random = np.random.default_rng(channels)
+
+    def weights(*shape: int) -> Array:
+        return (random.integers(-4, 7, shape) / 8).astype(np.float32)
+
+    nodes: list[Node] = [Input("x", (), (), (8, 8, 2))]
+
+    def add(kind: type[Node], **fields: object) -> None:
+        nodes.append(kind(f"{kind.__name__}{len(nodes)}", (nodes[-1].name,), (nodes[-1].shape,), **fields))
+
+    add(Neurons, bias=np.zeros(2, np.float32), parameters=DYADIC[2])
+    add(Conv2D, weights=weights(3, 3, 2, channels), window=Window((3, 3)))
+    add(Neurons, bias=weights(channels), parameters=DYADIC[1], pool=pool)
+    add(DepthwiseConv2D, weights=weights(2, 2, channels, 3), window=Window((2, 2)))
+    add(Neurons, bias=weights(3 * channels), parameters=DYADIC[0], pool=pool)
+    add(Conv2D, weights=weights(1, 1, channels, 6), window=Window((1, 1)), groups=3)
+    add(Reshape, target=(int(np.prod(nodes[-1].shape)),))
+    add(Readout, bias=np.zeros(nodes[-1].shape, np.float32))
+    network = SpikingNetwork(tuple(nodes))
+    x = (random.integers(0, 24, (2, 8, 8, 2)) / 16).astype(np.float32)
+    expected = reference.run(network, x, 40, frozenset({"S", "spikes"}))
+    found = event.run(network, x, 40, frozenset({"S", "spikes"}))
+    for name in network.population_names:
+        np.testing.assert_array_equal(found.records["S"][name], expected.records["S"][name])
+        assert expected.records["spikes"][name].any()
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+
+
 def assert_same_counts(found, expected):
     for name, counts in expected.spike_counts.items():
         np.testing.assert_array_equal(found.spike_counts[name], counts)
