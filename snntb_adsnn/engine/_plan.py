@@ -29,7 +29,7 @@ CHANNEL_BITS = 20
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
-    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, PIXEL, PIXELS, CHANNELS = range(12)
+    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS = range(9)
 
 
 class Constant(IntEnum):
@@ -61,8 +61,8 @@ class Plan:
             an index into the flattened input; its size where there is none.
         plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source pixel, piece).
         pieces: int32, columns ``Piece``. rows: int32, see ``Piece``. weights: float32.
-        neuron_pixel: int32, for every neuron, its pixel. pixel_events: int64, for every pixel, number of channels of
-            all pixels before it.
+        neuron_places: int32 (pixel, channel) of every neuron.
+        pixel_channels: int64, for every pixel and the end, number of channels of all pixels before it.
     """
 
     names: tuple[str, ...]
@@ -76,8 +76,8 @@ class Plan:
     pieces: NDArray[np.int32]
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
-    neuron_pixel: NDArray[np.int32]
-    pixel_events: NDArray[np.int64]
+    neuron_places: NDArray[np.int32]
+    pixel_channels: NDArray[np.int64]
 
 
 def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
@@ -107,8 +107,8 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     V0: list[Array] = []
     gather: dict[str, Indices] = {}
     first_pixel: dict[str, int] = {}
-    neuron_pixel: list[Array] = []
-    channels: list[Array] = []
+    places: list[Array] = [np.zeros((0, 2), np.int64)]
+    channels: list[Array] = [np.zeros(1, np.int64)]
     block = plane = neuron = pixel = 0
     nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
     for node in nodes:
@@ -126,9 +126,6 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
             Layer.SPIKING: spiking,
             Layer.NEURON: neuron,
             Layer.NEURONS: layer.neurons,
-            Layer.PIXEL: pixel,
-            Layer.PIXELS: count,
-            Layer.CHANNELS: node.shape[-1],
         }
         layers.append([int(fields[column]) for column in Layer])
         constants.append(_constants(node))
@@ -144,11 +141,11 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
                     f"{node.shape[-1]}; use engine = reference."
                 )
             first_pixel[node.name] = pixel
-            neuron_pixel.append(pixel + np.arange(node.size) // node.shape[-1])
+            position, channel = np.divmod(np.arange(node.size), node.shape[-1])
+            places.append(np.stack([pixel + position, channel], axis=1))
             channels.append(np.full(count, node.shape[-1]))
             neuron += layer.neurons
             pixel += count
-    sizes = np.concatenate([*channels, [0]])
     return Plan(
         tuple(n.name for n in nodes),
         np.array(layers, np.int64),
@@ -157,8 +154,8 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         _float(np.concatenate(V0)),
         gather,
         *store.arrays(),
-        np.concatenate([*neuron_pixel, [0]]).astype(np.int32),
-        np.cumsum(sizes) - sizes,
+        np.concatenate(places).astype(np.int32),
+        np.cumsum(np.concatenate(channels)),
     )
 
 

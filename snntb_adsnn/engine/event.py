@@ -30,8 +30,8 @@ from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
-CHUNK = 50
-"""Steps a layer is simulated before the next one: a block's drive and potentials then fit the first-level cache."""
+CHUNK = 100
+"""Steps a layer is simulated before the next one: a block's drive and potentials then stay near the core."""
 
 _STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
 
@@ -79,8 +79,8 @@ def run(
         return simulator.per_step
 
     totals = _parallel(work, threads)
-    for row, name in enumerate(network.population_names):
-        result.spikes_per_step[name][:] = sum(total[row] for total in totals)
+    for column, name in enumerate(network.population_names):
+        result.spikes_per_step[name][:] = sum(total[:, column] for total in totals)
     return result
 
 
@@ -133,13 +133,13 @@ class _ImageSimulator:
         self.held, self.I, self.V = aligned(planes), aligned(planes), aligned(planes)
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
         self.events = aligned(neurons * self.chunk + 1, np.int32)
-        self.event_counts = np.zeros(len(plan.pixel_events) - 1, np.int64)
-        self.drive, self.silence = aligned(self.chunk * (LANES + VECTOR) + LANES), aligned(LANES)
-        self.keep = LANES if self.states else 0
-        self.potential = aligned(max(self.chunk * LANES, blocks * (self.keep > 0)))
+        self.event_ends = np.zeros(len(plan.pixel_channels) - 1, np.int64)
+        self.drive = aligned(self.chunk * (LANES + VECTOR) + 2 * LANES)
+        self.keep = int(bool(self.states))
+        self.potential = aligned(max(self.chunk * LANES, blocks * self.keep))
         self.masks = aligned(self.chunk, np.uint64)
         self.counts = np.zeros(neurons, np.int32)
-        self.per_step = np.zeros((len(network.populations), self.steps), np.int64)
+        self.per_step = np.zeros((self.steps, len(network.populations)), np.int64)
         spikes = (self.steps, neurons) if "spikes" in result.records else (0, 0)
         self.spikes = np.zeros(spikes, np.bool_)
 
@@ -149,7 +149,7 @@ class _ImageSimulator:
         outputs = self.result.outputs[image]
         if self.states:
             for t in range(self.steps):
-                self._advance(outputs[t : t + 1], self.per_step[:, t : t + 1], self.spikes[t : t + 1])
+                self._advance(outputs[t : t + 1], self.per_step[t : t + 1], self.spikes[t : t + 1])
                 self._record(image, t)
         else:
             self._advance(outputs, self.per_step, self.spikes)
@@ -188,9 +188,9 @@ class _ImageSimulator:
     def _advance(self, outputs: Array, per_step: Array, spikes: Array) -> None:
         p = self.plan
         advance(
-            p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.neuron_pixel,
-            p.pixel_events, self.held, self.I, self.V, self.S_hat, self.theta_a, self.events, self.event_counts,
-            self.drive, self.silence, self.potential, self.keep, self.masks, self.chunk, outputs, self.counts,
+            p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.neuron_places,
+            p.pixel_channels, self.held, self.I, self.V, self.S_hat, self.theta_a, self.events, self.event_ends,
+            self.drive, self.potential, self.keep, self.masks, self.chunk, outputs, self.counts,
             per_step, spikes,
         )  # fmt: skip
 
