@@ -52,9 +52,20 @@ def patch_conversion(module: Any) -> None:
 
 
 def patch_plotting(module: Any) -> None:
-    """Positional arguments of scikit-learn's ``confusion_matrix``; matplotlib's renamed ``nonposx``."""
+    """Positional arguments of scikit-learn's ``confusion_matrix``; matplotlib's renamed ``nonposx``; ``plot_hist``, which
+    draws into whatever figure happens to be open."""
     module.plot_confusion_matrix = _keyword_labels(module.plot_confusion_matrix)
     module.plot_param_sweep = _logarithmic_axis(module.plot_param_sweep, module.plt)
+    module.plot_hist = _own_figure(module.plot_hist, module.plt)
+
+
+def _own_figure(original: Any, plt: Any) -> Any:
+    @functools.wraps(original)
+    def plot(*args: Any, **kwargs: Any) -> None:
+        plt.figure()
+        original(*args, **kwargs)
+
+    return plot
 
 
 def _keyword_labels(original: Any) -> Any:
