@@ -349,9 +349,12 @@ def test_working_memory_does_not_grow_with_steps():
     for steps in (500, 5000):
         result = reference.run(network, np.zeros((1, 16, 16, 1), np.float32), 1, frozenset())
         result = dataclasses.replace(result, outputs=np.empty((1, steps, 10), np.float32))
-        simulator = event._ImageSimulator(network, plan, result)
-        arrays = {k: v.nbytes for k, v in vars(simulator).items() if isinstance(v, np.ndarray) and k != "per_step"}
-        sizes.append(sum(arrays.values()))
+        simulator = event._ImageSimulator(network, plan, result, 2)
+        owners = [simulator, *simulator.members]
+        arrays = [
+            v for owner in owners for k, v in vars(owner).items() if isinstance(v, np.ndarray) and k != "per_step"
+        ]
+        sizes.append(sum(a.nbytes for a in arrays))
     assert sizes[0] == sizes[1]
 
 

@@ -20,6 +20,7 @@ LANES = 64
 VECTOR = 16
 
 _FLOAT = ir.FloatType()
+_WORD = ir.IntType(64)
 _INT = types.int64
 _REAL = types.float32
 
@@ -173,7 +174,7 @@ def address(typing, array):
 
     def generate(context, builder, signature, args):
         data = context.make_array(array)(context, builder, args[0]).data
-        return builder.ptrtoint(data, ir.IntType(64))
+        return builder.ptrtoint(data, _WORD)
 
     return _INT(array), generate
 
@@ -187,7 +188,7 @@ def _get(kind, bits):
             array, index = args
             item = ir.IntType(bits)
             value = builder.load(_pointer(builder, array, index, item, item))
-            return value if bits == 64 else builder.sext(value, ir.IntType(64))
+            return value if bits == 64 else builder.sext(value, _WORD)
 
         return kind(_INT, _INT), generate
 
@@ -209,6 +210,53 @@ def _put(bits):
         return types.void(_INT, _INT, _INT), generate
 
     return put
+
+
+@intrinsic
+def mark(typing, array, index):
+    """``array[index] = True`` for bool."""
+
+    def generate(context, builder, signature, args):
+        byte = ir.IntType(8)
+        array, index = args
+        builder.store(ir.Constant(byte, 1), _pointer(builder, array, index, byte, byte))
+        return context.get_dummy_value()
+
+    return types.void(_INT, _INT), generate
+
+
+@intrinsic
+def arrive(typing, counter):
+    """Atomically add 1 to the int64 at an address."""
+
+    def generate(context, builder, signature, args):
+        counter = builder.inttoptr(args[0], _WORD.as_pointer())
+        builder.atomic_rmw("add", counter, ir.Constant(_WORD, 1), "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(_INT), generate
+
+
+@intrinsic
+def arrived(typing, counter):
+    """Atomically read the int64 at an address."""
+
+    def generate(context, builder, signature, args):
+        return builder.load_atomic(builder.inttoptr(args[0], _WORD.as_pointer()), "seq_cst", 8)
+
+    return _INT(_INT), generate
+
+
+@intrinsic
+def give_way(typing):
+    """Let other threads run (POSIX)."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 get_int32, get_int64, get_mask = _get(_INT, 32), _get(_INT, 64), _get(types.uint64, 64)
