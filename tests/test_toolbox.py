@@ -381,7 +381,7 @@ def test_mistakes_are_named(tmp_path, net, settings, words):
         ("y_test.npz", np.zeros(IMAGES), "does not fit"),
         ("x_test.npz", np.zeros((IMAGES, 63)), "takes \\(64,\\)"),
         ("x_test.npz", np.full((IMAGES, 64), np.nan), "NaN"),
-        ("log", b"a file where the log folder should be", "cannot be used"),
+        ("log", b"a file where the log folder should be", "log.*choose another path_wd"),
         ("net_parsed.h5", None, "net_parsed.h5: cannot be written"),
         ("net_adsnn.npz", None, "net_adsnn.npz: cannot be written"),
     ],
@@ -406,3 +406,36 @@ def test_damaged_network_file(tmp_path):
     (tmp_path / "net_adsnn.npz").write_bytes(b"PK damaged")
     with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file"):
         run(file)
+
+
+def test_image_files(tmp_path):
+    """Data from a folder of pictures, which the toolbox reads in batches."""
+    from PIL import Image
+
+    model = image_net()
+    file = write_case(
+        tmp_path,
+        model,
+        {
+            "paths": {"dataset_path": "pictures"},
+            "input": {
+                "dataset_format": "png",
+                "datagen_kwargs": "{'rescale': 1 / 255}",
+                "dataflow_kwargs": "{'target_size': (8, 8), 'color_mode': 'grayscale', 'shuffle': False}",
+            },
+        },
+    )
+    x, y = digits((8, 8, 1))
+    pictures = (x[..., 0] * 255).round().astype(np.uint8)
+    order = np.argsort(y.argmax(axis=1), kind="stable")
+    for c in range(10):
+        (tmp_path / f"pictures/{c}").mkdir(parents=True)
+    for i in range(IMAGES):
+        Image.fromarray(pictures[i]).save(tmp_path / f"pictures/{y[i].argmax()}/{i:02d}.png")
+    run(file)
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    seen = pictures[order][..., None] / np.float32(255)
+    result = simulate(convert(model, seen), seen, duration=60, engine="reference")
+    assert found["num_images"] == IMAGES
+    assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz, rel=1e-3)
+    assert found["snn_accuracy"] == np.mean(result.decisions[:, -1] == y[order].argmax(axis=1))

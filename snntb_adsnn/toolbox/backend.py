@@ -21,7 +21,7 @@ from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.flow import RESULTS
-from snntb_adsnn.toolbox.parser import check_fit, load_model
+from snntb_adsnn.toolbox.parser import load_model
 
 
 class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
@@ -211,8 +211,6 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         if not self.is_built:
             self.restore_snn()
         x_test, y_test = get_samples_from_list(x_test, y_test, dataflow, self.config)
-        if x_test is not None and self.parsed_model is not None:
-            check_fit(self.parsed_model, x_test, y_test)
         _remove_old(folder)
         self.init_cells()
         assert self.evaluation is not None
@@ -239,6 +237,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
                 end = min(start + self.batch_size, wanted)
                 yield x_test[start:end], y_test[start:end]
             return
+        dataflow.reset()
+        wanted = min(wanted, dataflow.n)
         while wanted > 0:
             x, y = next(dataflow)
             yield x[:wanted], y[:wanted]

@@ -11,7 +11,7 @@ from typing import Any
 
 from snntb_adsnn.config import load_config, read_ini
 from snntb_adsnn.data import prepare_run
-from snntb_adsnn.errors import AdSNNError, ConfigError
+from snntb_adsnn.errors import AdSNNError, ConfigError, OutputError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.toolbox import settings
 
@@ -81,12 +81,21 @@ def _update_setup(original: Any) -> Any:
                 prepared.write(file)
             try:
                 return original(str(copy))
+            except OSError as error:
+                raise OutputError(_unwritable(error)) from error
             except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
                 raise ConfigError(f"{path}: {error}") from None
-            except (OSError, ValueError, TypeError, configparser.Error) as error:
+            except (ValueError, TypeError, configparser.Error) as error:
                 raise ConfigError(f"{path}: cannot be used ({error}).") from None
 
     return update_setup
+
+
+def _unwritable(error: OSError) -> str:
+    # what is read was checked before, so that this is about the toolbox's own folders and plots
+    return (
+        f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
+    )
 
 
 def _need_model(path: Path) -> None:
@@ -99,10 +108,14 @@ def _need_model(path: Path) -> None:
 def _run_pipeline(original: Any) -> Any:
     @functools.wraps(original)
     def run_pipeline(config: Any, queue: Any = None) -> Any:
-        if settings.is_ours(config):
-            settings.adapt(config)
-            settings.check_files(config)
-        return original(config, queue)
+        if not settings.is_ours(config):
+            return original(config, queue)
+        settings.adapt(config)
+        settings.check_files(config)
+        try:
+            return original(config, queue)
+        except OSError as error:
+            raise OutputError(_unwritable(error)) from error
 
     return run_pipeline
 

@@ -68,20 +68,19 @@ def _evaluate(model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test
         steps = -(-num_to_test // batch_size)
         scores = model.evaluate(dataflow, steps=steps, verbose=0)
     else:
-        check_fit(model, x_test, y_test)
+        _check_shape(model, x_test)
+        as_classes(y_test, len(x_test), int(model.output_shape[-1]))
         scores = model.evaluate(x_test, y_test, batch_size, verbose=0)
     print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-k accuracy: {scores[2]:.2%}\n")
     return [float(score) for score in scores]
 
 
-def check_fit(model: Any, x: Any, y: Any) -> None:
-    """Raise DataError unless inputs and one-hot labels have the model's shapes."""
+def _check_shape(model: Any, x: Any) -> None:
     if x.shape[1:] != tuple(model.input_shape[1:]):
         raise DataError(
-            f"x_test.npz holds inputs of shape {x.shape[1:]}, but the model takes {tuple(model.input_shape[1:])}; "
-            "check that data set and model belong together."
+            f"the test inputs have shape {x.shape[1:]}, but the model takes {tuple(model.input_shape[1:])}; check that "
+            "data set and model belong together."
         )
-    as_classes(y, len(x), int(model.output_shape[-1]))
 
 
 class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has no types
@@ -115,11 +114,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
 
     def _check(self) -> None:
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
-        if x.shape[1:] != tuple(self.input_model.input_shape[1:]):
-            raise DataError(
-                f"x_test.npz holds inputs of shape {x.shape[1:]}, but the model takes "
-                f"{tuple(self.input_model.input_shape[1:])}; check that data set and model belong together."
-            )
+        _check_shape(self.input_model, x)
         wanted, found = (np.asarray(m(x, training=False), np.float64) for m in (self.input_model, self.parsed_model))
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(

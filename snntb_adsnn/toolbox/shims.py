@@ -52,8 +52,8 @@ def patch_conversion(module: Any) -> None:
 
 
 def patch_plotting(module: Any) -> None:
-    """Positional arguments of scikit-learn's ``confusion_matrix``; matplotlib's renamed ``nonposx``; ``plot_hist``, which
-    draws into whatever figure happens to be open."""
+    """Positional arguments of scikit-learn's ``confusion_matrix``, matplotlib's renamed ``nonposx``, and ``plot_hist``,
+    which draws into whatever figure happens to be open."""
     module.plot_confusion_matrix = _keyword_labels(module.plot_confusion_matrix)
     module.plot_param_sweep = _logarithmic_axis(module.plot_param_sweep, module.plt)
     module.plot_hist = _own_figure(module.plot_hist, module.plt)
