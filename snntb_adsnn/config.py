@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import difflib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -176,6 +176,20 @@ def load_config(path: str | Path) -> Config:
         if parser.has_section("training")
         else None,
     )
+
+
+def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] | None = None) -> AdsnnSection:
+    """``[adsnn]`` of settings that SNN Toolbox has merged, with ``changes`` put over it.
+
+    Raises:
+        ConfigError: an unknown key, or a value out of range.
+    """
+    source = Path("settings of this run")
+    values = {**_values(source, parser, "adsnn"), **(changes or {})}
+    if mistakes := _unknown_names("adsnn", list(values)):
+        raise ConfigError("\n".join(mistakes))
+    section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, values)
+    return section
 
 
 def read_ini(path: Path) -> configparser.ConfigParser:

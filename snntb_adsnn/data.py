@@ -8,6 +8,8 @@ import json
 import math
 import os
 import shutil
+import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -205,7 +207,7 @@ def _read_mnist_npz(path: Path) -> tuple[NDArray[np.uint8], ...]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: damaged MNIST file ({error}); delete it, and it is fetched again.") from None
 
 
@@ -225,12 +227,13 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch the file again.") from None
-    # magic number: two zero bytes, the type (8: unsigned byte), the number of dimensions
+    # magic number: two zero bytes, the type (8: unsigned byte), the number of dimensions; then their sizes
     dimensions = raw[3] if len(raw) > 3 and raw[:3] == b"\0\0\x08" else 0
-    shape = tuple(int(size) for size in np.frombuffer(raw[4 : 4 + 4 * dimensions], ">u4"))
-    if not dimensions or len(shape) < dimensions or len(raw) != 4 + 4 * dimensions + math.prod(shape):
+    header = 4 + 4 * dimensions
+    shape = struct.unpack(f">{dimensions}I", raw[4:header]) if dimensions and len(raw) >= header else ()
+    if not shape or len(raw) != header + math.prod(shape):
         raise DataError(f"{path}: not a whole idx file of unsigned bytes; fetch the file again.")
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
 _LOADERS: Mapping[str, Callable[[], Dataset]] = {"iris": _iris, "sonar": _sonar, "digits": _digits, "mnist": _mnist}

@@ -53,9 +53,9 @@ def _bn_aan(x: Any, activation: AAN, suffix: str, **normalization: Any) -> Any:
     return layers.Activation(activation, name=f"aan_{suffix}")(x)
 
 
-def _dense(x: Any, activation: AAN, suffix: str, units: int) -> Any:
+def _dense(x: Any, activation: AAN, suffix: str, units: int, **normalization: Any) -> Any:
     x = layers.Dense(units, use_bias=False, name=f"dense_{suffix}")(x)
-    return _bn_aan(x, activation, suffix)
+    return _bn_aan(x, activation, suffix, **normalization)
 
 
 def _conv(x: Any, activation: AAN, suffix: str, filters: int, size: int, *, pool: bool = True) -> Any:
@@ -66,10 +66,11 @@ def _conv(x: Any, activation: AAN, suffix: str, filters: int, size: int, *, pool
 
 def _tabular(*hidden: int) -> Callable[[Any, AAN], Any]:
     def net(x: Any, activation: AAN) -> Any:
-        # values below the mean carry as much as those above: lift them out of the silent zone
-        x = _bn_aan(x, activation, "input", beta_initializer="ones")
+        # values below the mean carry as much as those above: lift them out of the silent zone;
+        # an epoch has few batches here: let the moving averages follow quickly
+        x = _bn_aan(x, activation, "input", beta_initializer="ones", momentum=0.9)
         for i, units in enumerate(hidden, 1):
-            x = _dense(x, activation, str(i), units)
+            x = _dense(x, activation, str(i), units, momentum=0.9)
         return x
 
     return net

@@ -160,7 +160,7 @@ class FixedType:
     def _round(self, raw: Words, shift: Any) -> Words:
         """Drop ``shift`` >= 1 low bits."""
         # beyond 62 the bits that decide are below an int64's reach: fold them into one sticky bit
-        excess = np.clip(np.asarray(shift, np.int64) - WIDEST, 0, 63)
+        excess = np.clip(np.asarray(shift, np.int64) - WIDEST, 0, WIDEST)
         lost = raw & ((np.int64(1) << excess) - 1)
         raw = np.where(excess > 0, (raw >> excess) | (lost != 0), raw)
         shift = np.minimum(shift, WIDEST).astype(np.int64)

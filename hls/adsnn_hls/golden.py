@@ -257,7 +257,9 @@ def check_record(record: Collection[str]) -> None:
         raise ParameterError(f"cannot record {sorted(unknown)}: choose from {', '.join(RECORDABLE)}.")
 
 
-def simulate(network: FixedNetwork, pixels: Any, steps: int, *, record: Collection[str] = ()) -> GoldenResult:
+def simulate(
+    network: FixedNetwork, pixels: Any, steps: int, *, record: Collection[str] = (), engine: str = "fast"
+) -> GoldenResult:
     """Run the golden model from the reset state.
 
     Args:
@@ -265,11 +267,19 @@ def simulate(network: FixedNetwork, pixels: Any, steps: int, *, record: Collecti
         pixels: input words, shape (images, *input shape) (see ``FixedNetwork.pixels``).
         steps: time steps of each image.
         record: what to keep of every step, out of ``RECORDABLE``.
+        engine: ``fast`` (compiled) or ``reference`` (NumPy): the same words.
 
     Raises:
-        ParameterError: pixels, steps or record do not fit.
+        ParameterError: pixels, steps, record or engine do not fit.
     """
     if steps < 1:
         raise ParameterError(f"steps = {steps} is not allowed: simulate at least one step.")
+    if engine not in ("fast", "reference"):
+        raise ParameterError(f"engine {engine!r} is unknown: choose fast or reference.")
     check_record(record)
-    return reference(network, check_pixels(network, pixels), steps, record)
+    words = check_pixels(network, pixels)
+    if engine == "reference":
+        return reference(network, words, steps, record)
+    from adsnn_hls import golden_fast  # imports Numba, which the specification does not need
+
+    return golden_fast.run(network, words, steps, record)

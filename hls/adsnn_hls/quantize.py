@@ -65,14 +65,14 @@ class Widths:
     def __post_init__(self) -> None:
         for name in self.SIGNALS:
             value = getattr(self, name)
-            low, high = _LIMITS[name]
+            low, high = WIDTH_LIMITS[name]
             if not isinstance(value, FixedType) and not low <= value <= high:
                 raise ParameterError(f"{name} = {value} bits is not allowed: choose {low} to {high}.")
         if isinstance(self.weights, FixedType) and not self.weights.signed:
             raise ParameterError(f"weights = {self.weights} is not allowed: weights need a signed type.")
 
 
-_LIMITS: Mapping[str, tuple[int, int]] = {
+WIDTH_LIMITS: Mapping[str, tuple[int, int]] = {
     "weights": (2, 24),
     "current": (4, 40),
     "potential": (4, 40),
@@ -81,6 +81,7 @@ _LIMITS: Mapping[str, tuple[int, int]] = {
     "coefficient": (4, 24),
 }
 _WIDE = Widths(weights=20, current=34, potential=34, refractory=34, adaptation=34, coefficient=22, rounding="RND")
+_GAIN_BITS = 18  # one multiplier for all pixels: no reason to save
 _WIDE_RANGE = (-(2.0**11), 2.0**11 - 1)
 
 
@@ -213,8 +214,7 @@ def _widths_by_name(widths: Widths | Mapping[str, Widths] | None, names: list[st
 def _analog(link: Link, neurons: FixedNeurons, w: Widths, pixels: PixelFormat) -> AnalogStage:
     gain = input_gain(link)
     name = link.target.name
-    # one bit of gain costs one row of one multiplier: twice the width of a pixel loses nothing
-    words, kind = _weights(name, gain * pixels.scale, dataclasses.replace(w, weights=2 * pixels.bits))
+    words, kind = _weights(name, gain * pixels.scale, dataclasses.replace(w, weights=_GAIN_BITS))
     fraction = max(neurons.current.fraction, 0)
     offset, offset_type = _fitted(gain * pixels.offset, fraction)
     # the held current does not decay, so it is rounded to the nearest
@@ -339,9 +339,10 @@ def _weights(name: str, weights: Array, w: Widths) -> tuple[Array, FixedType]:
                 f"{needed} integer bits: give at least that many, or only a width."
             )
     else:
-        kind = FixedType(w.weights, integer_bits(weights), True, "RND", "SAT")
-        if not kind.holds(weights):  # the largest weight is rounded up to the end of the range
-            kind = dataclasses.replace(kind, integer=kind.integer + 1)
+        # a bit less may do where the largest weight is rounded down, a bit more be needed where it is rounded up
+        least = integer_bits(weights) - 1
+        kinds = (FixedType(w.weights, least + more, True, "RND", "SAT") for more in range(3))
+        kind = next(kind for kind in kinds if kind.holds(weights))
     return kind.quantize(weights), kind
 
 

@@ -7,26 +7,18 @@ docs/fixed-point.md, which the golden model executes. A fresh state is all zeros
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import math
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adsnn_hls.fixed import FixedType, Words
-from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.files import atomic_write
+from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.linear import Shape, Window
 
-FORMAT = "snntb-adsnn fixed-point network"
-VERSION = 1
 _WORD = 62  # bits that an intermediate result may have: the golden model computes in int64
 
 
@@ -353,18 +345,9 @@ class FixedNetwork:
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        arrays: dict[str, Any] = {}
-        header = {
-            "format": FORMAT,
-            "version": VERSION,
-            "dt": self.dt,
-            "pixel_scale": self.pixel_scale,
-            "pixel_offset": self.pixel_offset,
-            "stages": [_describe(stage, f"{i}", arrays) for i, stage in enumerate(self.stages)],
-        }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-        return atomic_write(Path(path), buffer.getvalue())
+        from adsnn_hls import storage
+
+        return storage.save(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> FixedNetwork:
@@ -373,18 +356,15 @@ class FixedNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        path = Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                header = json.loads(bytes(file["header"]).decode())
-                if header.get("format") != FORMAT or header.get("version") != VERSION:
-                    raise OutputError(f"{path}: not a {FORMAT} of version {VERSION}; quantise the network again.")
-                stages = tuple(_rebuild(entry, file) for entry in header["stages"])
-                return cls(stages, *(float(header[key]) for key in ("dt", "pixel_scale", "pixel_offset")))
-        except FileNotFoundError:
-            raise OutputError(f"{path}: no such network file; quantise the network first.") from None
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
-            raise OutputError(f"{path}: damaged network file ({error}); quantise the network again.") from None
+        from adsnn_hls import storage
+
+        return storage.load(Path(path))
+
+    def digest(self) -> str:
+        """A hash of every number in the network: two networks with the same digest compute the same words."""
+        from adsnn_hls import storage
+
+        return storage.digest(self)
 
 
 # ---- accumulators --------------------------------------------------------------------------------------------------
@@ -425,48 +405,3 @@ def _check_signs(owner: Any, signed: tuple[str, ...], unsigned: tuple[str, ...])
     for name in (*signed, *unsigned):
         if getattr(owner, name).signed != (name in signed):
             raise ParameterError(f"{name} must be {'signed' if name in signed else 'unsigned'}.")
-
-
-_KINDS: Mapping[str, type[Stage]] = {kind.__name__: kind for kind in (AnalogStage, DenseStage, ConvStage, ReadoutStage)}
-
-
-def _describe(owner: Any, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"kind": type(owner).__name__}
-    for item in dataclasses.fields(owner):
-        value = getattr(owner, item.name)
-        if isinstance(value, np.ndarray):
-            key = f"{prefix}.{item.name}"
-            arrays[key] = value
-            value = {"array": key}
-        elif isinstance(value, FixedType):
-            value = {"type": str(value)}
-        elif isinstance(value, Window):
-            value = {"window": dataclasses.asdict(value)}
-        elif isinstance(value, FixedNeurons):
-            value = {"neurons": _describe(value, f"{prefix}.{item.name}", arrays)}
-        entry[item.name] = value
-    return entry
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _rebuild(entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Any:
-    fields: dict[str, Any] = {}
-    for name, value in entry.items():
-        if name == "kind":
-            continue
-        match value:
-            case {"array": key}:
-                fields[name] = arrays[key]
-            case {"type": text}:
-                fields[name] = FixedType.parse(text)
-            case {"window": geometry}:
-                fields[name] = Window(**{k: _tuples(v) for k, v in geometry.items()})
-            case {"neurons": inner}:
-                fields[name] = _rebuild(inner, arrays)
-            case _:
-                fields[name] = _tuples(value)
-    kind = FixedNeurons if entry["kind"] == "FixedNeurons" else _KINDS[entry["kind"]]
-    return kind(**fields)

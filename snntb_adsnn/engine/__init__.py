@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,18 @@ __all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "simulate"]
 ENGINES: Mapping[str, str] = {
     "event": "snntb_adsnn.engine.event",
     "reference": "snntb_adsnn.engine.reference",
+    "tensorflow": "snntb_adsnn.engine.tensorflow",
 }
-_DEFAULT = "event"
+
+
+def automatic() -> str:
+    """Name of the engine that ``auto`` stands for: TensorFlow where there is a GPU, else the event-driven one."""
+    if Path("/dev/nvidiactl").exists():  # without a driver, do not spend seconds on importing TensorFlow
+        from snntb_adsnn.engine.tensorflow import accelerator
+
+        if accelerator():
+            return "tensorflow"
+    return "event"
 
 
 def simulate(
@@ -48,7 +59,7 @@ def simulate(
         ParameterError: an argument is out of range or does not fit the network.
     """
     if engine == "auto":
-        engine = _DEFAULT
+        engine = automatic()
     if engine not in ENGINES:
         raise ParameterError(f"engine {engine!r} is unknown: choose auto or one of {', '.join(sorted(ENGINES))}.")
     unknown = set(record) - set(RECORDABLE)

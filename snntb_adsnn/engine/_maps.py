@@ -1,8 +1,9 @@
 """What one spike adds where: the linear nodes between populations, composed into edges between pixels.
 
 A *pixel* is one position of a (height, width, channels) tensor, or a whole vector; tensors are pixels times channels.
-The path from a population to a node is a ``PixelMap``: edges (source pixel, destination pixel, band), where a ``Band``
-holds the weights from each source channel to a run of destination channels. Weights include the spike height.
+A linear node is a ``PixelMap``: edges (source pixel, destination pixel, band), where a ``Band`` holds the weights from
+each source channel to a run of destination channels. The path from a population is one too, but starts at its *cells*:
+at most ``CELL`` channels of one pixel. Its weights include the spike height.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from snntb_adsnn.linear import (
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 
 Indices = NDArray[np.int64]
+
+CELL = 64
+"""Channels whose spikes are collected in one list; the kernels' blocks are as large, so that most cells lie in one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +220,8 @@ def node_maps(node: Linear) -> list[PixelMap]:
             ]
         else:
             kernels = node.weights.reshape(-1, *node.weights.shape[2:])
-            groups = node.groups if isinstance(node, Conv2D) else channels
-            parts = [(taps[:, tap], outputs, _grouped(kernel, groups)) for tap, kernel in enumerate(kernels)]
+            bands = [_grouped(k, node.groups) if isinstance(node, Conv2D) else _depthwise(k) for k in kernels]
+            parts = [(taps[:, tap], outputs, band) for tap, band in enumerate(bands)]
         return [PixelMap.of(parts)]
     raise NetworkError(
         f"{node.name}: the event engine cannot simulate a {type(node).__name__}; use engine = reference."
@@ -225,14 +229,17 @@ def node_maps(node: Linear) -> list[PixelMap]:
 
 
 def _grouped(kernel: Array, groups: int) -> Band:
-    """One tap of a convolution: weights (input channels / groups, output channels), or depthwise (channels, k)."""
+    """One tap of a convolution: weights (input channels / groups, output channels)."""
     if groups == 1:
         return Band.full(kernel)
-    if groups == len(kernel):  # depthwise: a row per channel already
-        return Band(kernel, np.arange(groups) * kernel.shape[1])
     inputs, outputs = kernel.shape[0], kernel.shape[1] // groups
     rows = kernel.reshape(inputs, groups, outputs).transpose(1, 0, 2).reshape(groups * inputs, outputs)
     return Band(rows, np.repeat(np.arange(groups) * outputs, inputs))
+
+
+def _depthwise(kernel: Array) -> Band:
+    """One tap of a depthwise convolution: weights (channels, multiplier)."""
+    return Band(kernel, np.arange(len(kernel)) * kernel.shape[1])
 
 
 def _reshape(node: Reshape) -> PixelMap:
@@ -251,8 +258,22 @@ def _reshape(node: Reshape) -> PixelMap:
     return PixelMap.of(parts)
 
 
+def cells(channels: int) -> list[int]:
+    """Sizes of the cells of a pixel with so many channels."""
+    return [min(CELL, channels - start) for start in range(0, channels, CELL)]
+
+
+def _spikes(node: Neurons) -> PixelMap:
+    """From a population's cells to its pixels."""
+    every, sizes = np.arange(pixels(node.shape)), cells(node.shape[-1])
+    height = np.full(CELL, node.spike_height, np.float32)
+    return PixelMap.of(
+        (every * len(sizes) + k, every, Band.diagonal(height[:size], k * CELL)) for k, size in enumerate(sizes)
+    )
+
+
 def drives(network: SpikingNetwork) -> dict[str, dict[str, PixelMap]]:
-    """For each Neurons and Readout node, the map from each population whose spikes drive it."""
+    """For each Neurons and Readout node, the map from the cells of each population whose spikes drive it."""
     reach: dict[str, dict[str, PixelMap]] = {network.input.name: {}}
     found: dict[str, dict[str, PixelMap]] = {}
     node: Node
@@ -260,9 +281,7 @@ def drives(network: SpikingNetwork) -> dict[str, dict[str, PixelMap]]:
         if isinstance(node, Neurons | Readout):
             found[node.name] = reach[node.inputs[0]]
         if isinstance(node, Neurons):
-            every = np.arange(pixels(node.shape))
-            height = np.full(node.shape[-1], node.spike_height, np.float32)
-            reach[node.name] = {node.name: PixelMap.of([(every, every, Band.diagonal(height))])}
+            reach[node.name] = {node.name: _spikes(node)}
         elif isinstance(node, Linear):
             paths: dict[str, list[PixelMap]] = {}
             for source, step in zip(node.inputs, node_maps(node), strict=True):

@@ -2,7 +2,7 @@
 
 The neurons of a layer, in row-major order, are cut into *blocks* of ``LANES``. A max-pooling neuron reads one
 *position* of its window after the other; a block at one position is a *plane*: ``LANES`` currents and potentials. Each
-plane lists the edges that drive it: (source pixel, *piece*), a piece being the part of a ``Band`` that falls into the
+plane lists the edges that drive it: (source cell, *piece*), a piece being the part of a ``Band`` that falls into the
 block.
 """
 
@@ -15,21 +15,20 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.engine._maps import Band, Indices, PixelMap, drives, expand, pixels, window_pixels
+from snntb_adsnn.engine._maps import CELL, Band, Indices, PixelMap, cells, drives, expand, pixels, window_pixels
 from snntb_adsnn.engine._simd import LANES, VECTOR
-from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNState
 
-CHANNEL_BITS = 20
-"""An event is the number ``step << CHANNEL_BITS | channel``."""
+CHANNEL_BITS = (CELL - 1).bit_length()
+"""An event is the number ``step << CHANNEL_BITS | channel``, with the channel counted in its cell."""
 
 
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
-    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, PIXEL, PIXELS, CHANNELS = range(12)
+    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS = range(9)
 
 
 class Constant(IntEnum):
@@ -59,10 +58,10 @@ class Plan:
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
         gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
             an index into the flattened input; its size where there is none.
-        plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source pixel, piece).
+        plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source cell, piece).
         pieces: int32, columns ``Piece``. rows: int32, see ``Piece``. weights: float32.
-        neuron_pixel: int32, for every neuron, its pixel. pixel_events: int64, for every pixel, number of channels of
-            all pixels before it.
+        places: int32 (cell, channel in it) of every neuron.
+        cell_channels: int64, for every cell and the end, number of channels of all cells before it.
     """
 
     names: tuple[str, ...]
@@ -76,8 +75,8 @@ class Plan:
     pieces: NDArray[np.int32]
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
-    neuron_pixel: NDArray[np.int32]
-    pixel_events: NDArray[np.int64]
+    places: NDArray[np.int32]
+    cell_channels: NDArray[np.int64]
 
 
 def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
@@ -86,6 +85,19 @@ def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
     raw = np.zeros(size * width + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size * width].view(dtype)
+
+
+def make_shares(plan: Plan, network: SpikingNetwork, team: int) -> NDArray[np.int64]:
+    """Bounds of the blocks of each layer that each member of a team simulates, shape (layers, team + 1): as even as
+    possible with no cell in two shares."""
+    shares = []
+    for layer, node in zip(plan.layers, (*network.populations, network.readout), strict=True):
+        blocks = int(layer[Layer.BLOCKS])
+        bounds = np.arange(blocks)
+        bounds = np.append(bounds[bounds * LANES % node.shape[-1] % CELL == 0], blocks)
+        ideal = np.arange(team + 1) * blocks / team
+        shares.append(bounds[np.abs(bounds[:, None] - ideal).argmin(axis=0)])
+    return np.array(shares, np.int64)
 
 
 def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool = False) -> Plan:
@@ -106,16 +118,15 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     bias: list[Array] = []
     V0: list[Array] = []
     gather: dict[str, Indices] = {}
-    first_pixel: dict[str, int] = {}
-    neuron_pixel: list[Array] = []
-    channels: list[Array] = []
-    block = plane = neuron = pixel = 0
+    first_cell: dict[str, int] = {}
+    places: list[Array] = [np.zeros((0, 2), np.int64)]
+    channels: list[Array] = [np.zeros(1, np.int64)]
+    block = plane = neuron = cell = 0
     nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
     for node in nodes:
         layer = _LayerPlan(node, complete)
-        stride = store.add(layer, [(first_pixel[name], path) for name, path in found[node.name].items()])
+        stride = store.add(layer, [(first_cell[name], path) for name, path in found[node.name].items()])
         spiking = isinstance(node, Neurons)
-        count = pixels(node.shape)
         fields = {
             Layer.BLOCK: block,
             Layer.BLOCKS: layer.blocks,
@@ -126,9 +137,6 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
             Layer.SPIKING: spiking,
             Layer.NEURON: neuron,
             Layer.NEURONS: layer.neurons,
-            Layer.PIXEL: pixel,
-            Layer.PIXELS: count,
-            Layer.CHANNELS: node.shape[-1],
         }
         layers.append([int(fields[column]) for column in Layer])
         constants.append(_constants(node))
@@ -138,17 +146,13 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         block += layer.blocks
         plane += layer.blocks * layer.positions
         if isinstance(node, Neurons):
-            if node.shape[-1] >= 1 << CHANNEL_BITS:
-                raise NetworkError(
-                    f"{node.name}: the event engine takes at most {(1 << CHANNEL_BITS) - 1} channels, it has "
-                    f"{node.shape[-1]}; use engine = reference."
-                )
-            first_pixel[node.name] = pixel
-            neuron_pixel.append(pixel + np.arange(node.size) // node.shape[-1])
-            channels.append(np.full(count, node.shape[-1]))
+            first_cell[node.name] = cell
+            sizes = cells(node.shape[-1])
+            pixel, channel = np.divmod(np.arange(node.size), node.shape[-1])
+            places.append(np.stack([cell + pixel * len(sizes) + channel // CELL, channel % CELL], axis=1))
+            channels.append(np.tile(sizes, pixels(node.shape)))
             neuron += layer.neurons
-            pixel += count
-    sizes = np.concatenate([*channels, [0]])
+            cell += pixels(node.shape) * len(sizes)
     return Plan(
         tuple(n.name for n in nodes),
         np.array(layers, np.int64),
@@ -157,8 +161,8 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         _float(np.concatenate(V0)),
         gather,
         *store.arrays(),
-        np.concatenate([*neuron_pixel, [0]]).astype(np.int32),
-        np.cumsum(sizes) - sizes,
+        np.concatenate(places).astype(np.int32),
+        np.cumsum(np.concatenate(channels)),
     )
 
 
@@ -263,7 +267,7 @@ class _Store:
         )
 
     def add(self, layer: _LayerPlan, paths: list[tuple[int, PixelMap]]) -> int:
-        """Add the edges of one layer from (first pixel of a population, map); returns the stride of its drive rows.
+        """Add the edges of one layer from (first cell of a population, map); returns the stride of its drive rows.
 
         A run of channels that a block cuts off brings weights of channels beyond the block along: where that happens,
         rows of the drive are apart by one vector more.
@@ -271,7 +275,7 @@ class _Store:
         runs = layer.runs()
         edges, pieces = [], []
         cut = False
-        for first_pixel, path in paths:
+        for first_cell, path in paths:
             order = np.argsort(path.target, kind="stable")
             places = [_Place(self, band, layer.channels) for band in path.bands]
             bounds = np.searchsorted(path.target[order], np.arange(layer.inputs // layer.channels + 1))
@@ -284,7 +288,7 @@ class _Store:
                 edge = order[edge]
                 plane = runs[run, 0] * layer.positions + position
                 found.append(
-                    np.stack([plane, first_pixel + path.source[edge], path.band[edge], *runs[run][:, [1, 3, 4]].T], 1)
+                    np.stack([plane, first_cell + path.source[edge], path.band[edge], *runs[run][:, [1, 3, 4]].T], 1)
                 )
             table = np.concatenate(found)
             kinds, kind = np.unique(table[:, 2:], axis=0, return_inverse=True)

@@ -1,13 +1,15 @@
-# mypy: disable-error-code="untyped-decorator"
+# numba hands types and LLVM values to these functions; annotations would all be Any.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 """Vector instructions for numba kernels: blocks of ``LANES`` neurons advance through time in registers.
 
 Written as LLVM vectors, which every CPU executes (in pieces of its own width), because numba's own loops keep the state
 in memory and vectorise short rows badly. No fast-math flag: every product and sum rounds as written, nothing fuses.
+
+Arrays come as the addresses of their first elements (``address``): numba counts references to arrays, in inner loops
+too. Indices are in elements and never negative.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -18,128 +20,99 @@ LANES = 64
 VECTOR = 16
 
 _FLOAT = ir.FloatType()
-_INDEX = ir.IntType(64)
+_WORD = ir.IntType(64)
+_INT = types.int64
+_REAL = types.float32
 
 
 class _Emitter:
     """LLVM builder with the few operations the kernels need, on vectors of ``lanes`` floats."""
 
-    def __init__(self, context: Any, builder: Any, lanes: int) -> None:
-        self.context, self.builder = context, builder
+    def __init__(self, builder, lanes):
+        self.builder = builder
         self.lanes, self.vector = lanes, ir.VectorType(_FLOAT, lanes)
 
-    def pointer(self, array_type: Any, array: Any, index: Any, element: Any = None) -> Any:
-        data = self.context.make_array(array_type)(self.context, self.builder, array).data
-        return self.builder.bitcast(self.builder.gep(data, [index]), (element or self.vector).as_pointer())
-
-    def load(self, pointer: Any) -> Any:
-        value = self.builder.load(pointer)
+    def load(self, array, index):
+        value = self.builder.load(_pointer(self.builder, array, index, _FLOAT, self.vector))
         value.align = 4
         return value
 
-    def store(self, value: Any, pointer: Any) -> None:
-        self.builder.store(value, pointer).align = 4
+    def store(self, value, array, index):
+        self.builder.store(value, _pointer(self.builder, array, index, _FLOAT, self.vector)).align = 4
 
-    def broadcast(self, scalar: Any) -> Any:
-        one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), scalar, ir.Constant(_INDEX, 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), mask)
+    def row(self, start, step, stride):
+        return self.builder.add(start, self.builder.mul(step, stride))
 
-    def variable(self, value: Any) -> Any:
+    def broadcast(self, scalar):
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, undefined, first)
+
+    def variable(self, value):
         slot = cgutils.alloca_once(self.builder, self.vector)
         self.builder.store(value, slot)
         return slot
 
-    def constant(self, value: float) -> Any:
-        return ir.Constant(self.vector, [ir.Constant(_FLOAT, value)] * self.lanes)
+
+def _pointer(builder, array, index, element, item):
+    """Pointer to an ``item`` that starts at element ``index`` of an array."""
+    start = builder.inttoptr(array, element.as_pointer())
+    return builder.bitcast(builder.gep(start, [index]), item.as_pointer())
 
 
-def _add_row(lanes: int) -> Any:
-    """``into[i : i + lanes] += row[j : j + lanes]``."""
-
+def _add_row(lanes):
     @intrinsic
-    def add_row(typing: Any, into: Any, i: Any, row: Any, j: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            emit = _Emitter(context, builder, lanes)
-            target = emit.pointer(signature.args[0], args[0], args[1])
-            value = emit.load(emit.pointer(signature.args[2], args[2], args[3]))
-            emit.store(builder.fadd(emit.load(target), value), target)
+    def add_row(typing, into, i, row, j):
+        """``into[i : i + lanes] += row[j : j + lanes]``."""
+
+        def generate(context, builder, signature, args):
+            emit = _Emitter(builder, lanes)
+            into, i, row, j = args
+            emit.store(builder.fadd(emit.load(into, i), emit.load(row, j)), into, i)
             return context.get_dummy_value()
 
-        return types.void(into, types.int64, row, types.int64), generate
+        return types.void(_INT, _INT, _INT, _INT), generate
 
     return add_row
 
 
+add_row_1 = _add_row(1)
 add_row_16, add_row_32, add_row_48, add_row_64 = (_add_row(VECTOR * n) for n in (1, 2, 3, 4))
 
 
-def _integrate(*, held: bool, first: bool) -> Any:
-    """Equations 1 and 2 of one position of a block over ``steps`` steps; V goes to ``potential``, or into its maximum.
-
-    Arguments: steps; drive, its start and stride; state arrays I and V and the block's start in them; held current
-    (same start); potential (stride LANES) and its start; k_beta, k_phi, g_phi.
-    """
-
+def _integrate(*, held, first):
     @intrinsic
-    def integrate(
-        typing: Any,
-        steps: Any,
-        drive: Any,
-        drive_at: Any,
-        stride: Any,
-        current: Any,
-        filtered: Any,
-        at: Any,
-        steady: Any,
-        potential: Any,
-        potential_at: Any,
-        k_beta: Any,
-        k_phi: Any,
-        g_phi: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            emit = _Emitter(context, builder, LANES)
-            kinds = signature.args
-            current_at = emit.pointer(kinds[4], args[4], args[6])
-            filtered_at = emit.pointer(kinds[5], args[5], args[6])
-            I_t, V_t = emit.variable(emit.load(current_at)), emit.variable(emit.load(filtered_at))
-            k_beta, k_phi, g_phi = (emit.broadcast(a) for a in args[10:13])
-            constant = emit.load(emit.pointer(kinds[7], args[7], args[6])) if held else None
-            with cgutils.for_range(builder, args[0]) as loop:
-                row = builder.add(args[2], builder.mul(loop.index, args[3]))
-                spikes = emit.load(emit.pointer(kinds[1], args[1], row))
-                new_I = builder.fadd(builder.fmul(k_beta, builder.load(I_t)), spikes)
-                builder.store(new_I, I_t)
+    def integrate(typing, steps, drive, start, stride, I, V, steady, at, potential, S, k_beta, k_phi, g_phi):
+        """Equations 1 and 2 of one plane over ``steps`` steps.
+
+        The drive's row of step t starts at drive[start + t * stride], the plane's I, V and held current at I[at],
+        V[at], steady[at]. V (``first``), or its maximum with what is there, goes to potential[S + t * LANES].
+        """
+
+        def generate(context, builder, signature, args):
+            emit = _Emitter(builder, LANES)
+            steps, drive, start, stride, I_array, V_array, steady, at, potential, S = args[:10]
+            k_beta, k_phi, g_phi = map(emit.broadcast, args[10:])
+            I, V = emit.variable(emit.load(I_array, at)), emit.variable(emit.load(V_array, at))
+            constant = emit.load(steady, at) if held else None
+            with cgutils.for_range(builder, steps) as loop:
+                spikes = emit.load(drive, emit.row(start, loop.index, stride))
+                new_I = builder.fadd(builder.fmul(k_beta, builder.load(I)), spikes)
+                builder.store(new_I, I)
                 total = builder.fadd(new_I, constant) if held else new_I
-                new_V = builder.fadd(builder.fmul(k_phi, builder.load(V_t)), builder.fmul(g_phi, total))
-                builder.store(new_V, V_t)
-                place = builder.add(args[9], builder.mul(loop.index, ir.Constant(_INDEX, LANES)))
-                out = emit.pointer(kinds[8], args[8], place)
+                new_V = builder.fadd(builder.fmul(k_phi, builder.load(V)), builder.fmul(g_phi, total))
+                builder.store(new_V, V)
+                row = emit.row(S, loop.index, ir.Constant(S.type, LANES))
                 if not first:
-                    best = emit.load(out)
+                    best = emit.load(potential, row)
                     new_V = builder.select(builder.fcmp_ordered(">", new_V, best), new_V, best)
-                emit.store(new_V, out)
-            emit.store(builder.load(I_t), current_at)
-            emit.store(builder.load(V_t), filtered_at)
+                emit.store(new_V, potential, row)
+            emit.store(builder.load(I), I_array, at)
+            emit.store(builder.load(V), V_array, at)
             return context.get_dummy_value()
 
-        signature = types.void(
-            types.int64,
-            drive,
-            types.int64,
-            types.int64,
-            current,
-            filtered,
-            types.int64,
-            steady,
-            potential,
-            types.int64,
-            types.float32,
-            types.float32,
-            types.float32,
-        )
-        return signature, generate
+        return types.void(*(_INT,) * 10, _REAL, _REAL, _REAL), generate
 
     return integrate
 
@@ -151,63 +124,150 @@ integrate_held_next = _integrate(held=True, first=False)
 
 
 @intrinsic
-def fire(
-    typing: Any,
-    steps: Any,
-    potential: Any,
-    potential_at: Any,
-    bias: Any,
-    S_hat: Any,
-    theta_a: Any,
-    at: Any,
-    k_eta: Any,
-    k_gamma: Any,
-    m_f: Any,
-    theta0: Any,
-    masks: Any,
-) -> Any:
-    """Equations 3 to 7 of a block over ``steps`` steps: ``masks[t]`` has bit i set where neuron i spikes.
+def fire(typing, steps, potential, S, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks):
+    """Equations 3 to 7 of one block over ``steps`` steps: masks[t] has bit i set where neuron i spikes.
 
-    Arguments: steps; pool(V) and its start; bias, S_hat, theta_a and the block's start in them; constants; masks.
+    pool(V) of step t starts at potential[S + t * LANES], the block's bias, S_hat and theta_a at bias[at] and so on.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = _Emitter(context, builder, LANES)
-        kinds = signature.args
-        constant = emit.load(emit.pointer(kinds[3], args[3], args[6]))
-        S_hat_at = emit.pointer(kinds[4], args[4], args[6])
-        theta_a_at = emit.pointer(kinds[5], args[5], args[6])
-        k_eta, k_gamma, m_f, theta0 = (emit.broadcast(a) for a in args[7:11])
-        two = emit.constant(2.0)
-        S_hat = emit.variable(emit.load(S_hat_at))
-        theta_a = emit.variable(emit.load(theta_a_at))
-        with cgutils.for_range(builder, args[0]) as loop:
-            place = builder.add(args[2], builder.mul(loop.index, ir.Constant(_INDEX, LANES)))
-            S = builder.fadd(emit.load(emit.pointer(kinds[1], args[1], place)), constant)
-            decayed = builder.fmul(k_eta, builder.load(S_hat))
-            old = builder.load(theta_a)
+    def generate(context, builder, signature, args):
+        emit = _Emitter(builder, LANES)
+        steps, potential, S, bias, S_hat_array, theta_a_array, at = args[:7]
+        k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[7:11])
+        two = emit.broadcast(ir.Constant(_FLOAT, 2.0))
+        bias = emit.load(bias, at)
+        S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
+        word = ir.IntType(LANES)
+        with cgutils.for_range(builder, steps) as loop:
+            now = builder.fadd(emit.load(potential, emit.row(S, loop.index, ir.Constant(S.type, LANES))), bias)
+            decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
             theta = builder.fadd(theta0, old)
-            spikes = builder.fcmp_ordered(">", builder.fmul(two, builder.fsub(S, decayed)), theta)
+            spikes = builder.fcmp_ordered(">", builder.fmul(two, builder.fsub(now, decayed)), theta)
             builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
             raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
             builder.store(builder.fmul(k_gamma, raised), theta_a)
-            word = ir.IntType(LANES)
-            builder.store(builder.bitcast(spikes, word), emit.pointer(kinds[11], args[11], loop.index, word))
-        emit.store(builder.load(S_hat), S_hat_at)
-        emit.store(builder.load(theta_a), theta_a_at)
+            builder.store(builder.bitcast(spikes, word), _pointer(builder, args[11], loop.index, word, word))
+        emit.store(builder.load(S_hat), S_hat_array, at)
+        emit.store(builder.load(theta_a), theta_a_array, at)
         return context.get_dummy_value()
 
-    f = types.float32
-    return types.void(
-        types.int64, potential, types.int64, bias, S_hat, theta_a, types.int64, f, f, f, f, masks
-    ), generate
+    return types.void(*(_INT,) * 7, _REAL, _REAL, _REAL, _REAL, _INT), generate
 
 
 @intrinsic
-def lowest_bit(typing: Any, mask: Any) -> Any:
+def clear(typing, array, index, count):
+    """``array[index : index + count] = 0`` for floats."""
+
+    def generate(context, builder, signature, args):
+        array, index, count = args
+        byte = ir.IntType(8)
+        start = _pointer(builder, array, index, _FLOAT, byte)
+        cgutils.memset(builder, start, builder.mul(count, ir.Constant(count.type, 4)), 0)
+        return context.get_dummy_value()
+
+    return types.void(_INT, _INT, _INT), generate
+
+
+@intrinsic
+def address(typing, array):
+    """Address of a contiguous array's first element."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(array)(context, builder, args[0]).data
+        return builder.ptrtoint(data, _WORD)
+
+    return _INT(array), generate
+
+
+def _get(kind, bits):
+    @intrinsic
+    def get(typing, array, index):
+        """``array[index]`` as int64 or uint64."""
+
+        def generate(context, builder, signature, args):
+            array, index = args
+            item = ir.IntType(bits)
+            value = builder.load(_pointer(builder, array, index, item, item))
+            return value if bits == 64 else builder.sext(value, _WORD)
+
+        return kind(_INT, _INT), generate
+
+    return get
+
+
+def _put(bits):
+    @intrinsic
+    def put(typing, array, index, value):
+        """``array[index] = value``."""
+
+        def generate(context, builder, signature, args):
+            array, index, value = args
+            item = ir.IntType(bits)
+            value = value if bits == 64 else builder.trunc(value, item)
+            builder.store(value, _pointer(builder, array, index, item, item))
+            return context.get_dummy_value()
+
+        return types.void(_INT, _INT, _INT), generate
+
+    return put
+
+
+@intrinsic
+def mark(typing, array, index):
+    """``array[index] = True`` for bool."""
+
+    def generate(context, builder, signature, args):
+        byte = ir.IntType(8)
+        array, index = args
+        builder.store(ir.Constant(byte, 1), _pointer(builder, array, index, byte, byte))
+        return context.get_dummy_value()
+
+    return types.void(_INT, _INT), generate
+
+
+@intrinsic
+def arrive(typing, counter):
+    """Atomically add 1 to the int64 at an address."""
+
+    def generate(context, builder, signature, args):
+        counter = builder.inttoptr(args[0], _WORD.as_pointer())
+        builder.atomic_rmw("add", counter, ir.Constant(_WORD, 1), "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(_INT), generate
+
+
+@intrinsic
+def arrived(typing, counter):
+    """Atomically read the int64 at an address."""
+
+    def generate(context, builder, signature, args):
+        return builder.load_atomic(builder.inttoptr(args[0], _WORD.as_pointer()), "seq_cst", 8)
+
+    return _INT(_INT), generate
+
+
+@intrinsic
+def give_way(typing):
+    """Let other threads run (POSIX)."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+get_int32, get_int64, get_mask = _get(_INT, 32), _get(_INT, 64), _get(types.uint64, 64)
+put_int32, put_int64 = _put(32), _put(64)
+
+
+@intrinsic
+def lowest_bit(typing, mask):
     """Number of the lowest bit that is set."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.int64(types.uint64), generate
+    return _INT(types.uint64), generate

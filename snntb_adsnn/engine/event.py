@@ -16,22 +16,24 @@ Results do not depend on the number of threads, the other images of the call, or
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
 
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan
+from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan, make_shares
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
-CHUNK = 50
-"""Steps a layer is simulated before the next one: a block's drive and potentials then fit the first-level cache."""
+CHUNK = 100
+"""Steps a layer is simulated before the next one: a block's drive and potentials then stay near the core."""
 
 _STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
 
@@ -64,31 +66,35 @@ def run(
             for quantity in record
         },
     )
-    threads = min(threads or numba.config.NUMBA_NUM_THREADS, images)
-    queue = iter(range(images))
-    lock = threading.Lock()
-
-    def next_image() -> int | None:
-        with lock:
-            return next(queue, None)
+    threads = threads or numba.config.NUMBA_NUM_THREADS
+    workers = min(threads, images)
+    queue = deque(range(images))
 
     def work() -> Array:
-        simulator = _ImageSimulator(network, plan, result)
-        while (image := next_image()) is not None:
-            simulator.run(x[image : image + 1], image)
+        simulator = _ImageSimulator(network, plan, result, threads // workers)
+        try:
+            while queue:
+                with suppress(IndexError):  # another worker took the last one
+                    simulator.run(x, queue.popleft())
+        finally:
+            queue.clear()
         return simulator.per_step
 
-    totals = _parallel(work, threads)
-    for row, name in enumerate(network.population_names):
-        result.spikes_per_step[name][:] = sum(total[row] for total in totals)
+    totals = _parallel(work, workers, queue.clear)
+    for column, name in enumerate(network.population_names):
+        result.spikes_per_step[name][:] = sum(total[:, column] for total in totals)
     return result
 
 
-def _parallel(work: Callable[[], Array], threads: int) -> list[Array]:
-    if threads == 1:
+def _parallel(work: Callable[[], Array], workers: int, stop: Callable[[], None]) -> list[Array]:
+    if workers == 1:
         return [work()]
-    with ThreadPoolExecutor(threads) as pool:
-        return [job.result() for job in [pool.submit(work) for _ in range(threads)]]
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            return [job.result() for job in [pool.submit(work) for _ in range(workers)]]
+        except BaseException:  # an interrupt too: the workers finish the image they have
+            stop()
+            raise
 
 
 _plans: WeakKeyDictionary[SpikingNetwork, dict[bool, Plan]] = WeakKeyDictionary()
@@ -118,41 +124,54 @@ def _held_layers(network: SpikingNetwork) -> frozenset[str]:
     return frozenset(n.name for n in (*network.populations, network.readout) if n.inputs[0] in reached)
 
 
-class _ImageSimulator:
-    """Working memory of one thread, for one image at a time."""
+class _Member:
+    """Working memory of one thread of a team."""
 
-    def __init__(self, network: SpikingNetwork, plan: Plan, result: SimulationResult) -> None:
+    def __init__(self, plan: Plan, chunk: int, steps: int, *, keep: bool) -> None:
+        self.drive = aligned(chunk * (LANES + VECTOR) + 2 * LANES)
+        self.potential = aligned(len(plan.bias) if keep else chunk * LANES)
+        self.masks = aligned(chunk, np.uint64)
+        self.per_step = np.zeros((steps, len(plan.layers) - 1), np.int64)
+
+
+class _ImageSimulator:
+    """Simulates one image at a time, with a team of threads; its memory does not grow with the number of steps, but for
+    what is recorded and the counts of each step."""
+
+    def __init__(self, network: SpikingNetwork, plan: Plan, result: SimulationResult, team: int) -> None:
         self.network, self.plan, self.result = network, plan, result
         self.analog_nodes = _analog_nodes(network)
         self.states = sorted(set(result.records) & _STATES)
         self.steps = result.outputs.shape[1]
-        # states are read between chunks: to record them, a chunk is one step
-        self.chunk = 1 if self.states else -(-self.steps // -(-self.steps // CHUNK))
-        blocks, planes = len(plan.bias), len(plan.V0)
-        neurons = network.neuron_count
+        if self.states:  # they are read between chunks, so a chunk is one step
+            self.chunk, team = 1, 1
+        else:
+            self.chunk = -(-self.steps // -(-self.steps // CHUNK))
+        self.shares = make_shares(plan, network, team)
+        self.members = [_Member(plan, self.chunk, self.steps, keep=bool(self.states)) for _ in range(team)]
+        planes, blocks, neurons = len(plan.V0), len(plan.bias), network.neuron_count
         self.held, self.I, self.V = aligned(planes), aligned(planes), aligned(planes)
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
-        self.events = aligned(neurons * self.chunk + 1, np.int32)
-        self.event_counts = np.zeros(len(plan.pixel_events) - 1, np.int64)
-        self.drive, self.silence = aligned(self.chunk * (LANES + VECTOR) + LANES), aligned(LANES)
-        self.keep = LANES if self.states else 0
-        self.potential = aligned(max(self.chunk * LANES, blocks * (self.keep > 0)))
-        self.masks = aligned(self.chunk, np.uint64)
+        self.events = aligned(neurons * self.chunk, np.int32)
+        self.event_ends = np.zeros(len(plan.cell_channels) - 1, np.int64)
         self.counts = np.zeros(neurons, np.int32)
-        self.per_step = np.zeros((len(network.populations), self.steps), np.int64)
-        spikes = (self.steps, neurons) if "spikes" in result.records else (0, 0)
-        self.spikes = np.zeros(spikes, np.bool_)
+        self.spikes = np.zeros((self.steps, neurons) if "spikes" in result.records else (0, 0), np.bool_)
+
+    @property
+    def per_step(self) -> Array:
+        """Spikes of each population in each step, over all images so far; shape (steps, populations)."""
+        return np.sum([member.per_step for member in self.members], axis=0)
 
     def run(self, x: Array, image: int) -> None:
-        """Simulate ``x`` of shape (1, *input shape) and put everything into the result's row ``image``."""
-        self._reset(x)
+        """Simulate ``x[image]`` and put everything into the result."""
+        self._reset(x[image : image + 1])
         outputs = self.result.outputs[image]
         if self.states:
             for t in range(self.steps):
-                self._advance(outputs[t : t + 1], self.per_step[:, t : t + 1], self.spikes[t : t + 1])
+                self._advance(slice(t, t + 1), outputs)
                 self._record(image, t)
         else:
-            self._advance(outputs, self.per_step, self.spikes)
+            self._advance(slice(0, self.steps), outputs)
         start = 0
         for p in self.network.populations:
             part = slice(start, start + p.size)
@@ -185,13 +204,30 @@ class _ImageSimulator:
         layers = (*self.network.populations, self.network.readout)
         return {node.name: values[node.inputs[0]] for node in layers if node.inputs[0] in values}
 
-    def _advance(self, outputs: Array, per_step: Array, spikes: Array) -> None:
-        p = self.plan
+    def _advance(self, steps: slice, outputs: Array) -> None:
+        """Let every member of the team do its share of ``steps``."""
+        meeting = aligned(1, np.int64)
+        helpers = [
+            threading.Thread(target=self._do_share, args=(member, steps, outputs, meeting), daemon=True)
+            for member in range(1, len(self.members))
+        ]
+        try:
+            for helper in helpers:
+                helper.start()
+        except RuntimeError:
+            meeting[0] = np.iinfo(np.int64).max // 2  # nobody waits for a thread that cannot start
+            raise
+        self._do_share(0, steps, outputs, meeting)
+        for helper in helpers:
+            helper.join()
+
+    def _do_share(self, member: int, steps: slice, outputs: Array, meeting: Array) -> None:
+        p, own = self.plan, self.members[member]
         advance(
-            p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.neuron_pixel,
-            p.pixel_events, self.held, self.I, self.V, self.S_hat, self.theta_a, self.events, self.event_counts,
-            self.drive, self.silence, self.potential, self.keep, self.masks, self.chunk, outputs, self.counts,
-            per_step, spikes,
+            p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
+            p.cell_channels, self.held, self.I, self.V, self.S_hat, self.theta_a, self.events, self.event_ends,
+            self.counts, outputs[steps], self.spikes[steps], self.chunk, member, self.shares, meeting, own.drive,
+            own.potential, bool(self.states), own.masks, own.per_step[steps],
         )  # fmt: skip
 
     def _planes(self, name: str) -> slice:
@@ -216,4 +252,4 @@ class _ImageSimulator:
                 elif quantity == "theta":
                     target[:] = np.float32(node.parameters.resting_threshold) + self.theta_a[neurons]
                 else:
-                    target[:] = self.potential[neurons] + self.plan.bias[neurons]
+                    target[:] = self.members[0].potential[neurons] + self.plan.bias[neurons]

@@ -1,0 +1,267 @@
+"""The simulator for accelerators: TensorFlow, compiled, with all steps of a chunk in one batch for each linear map.
+
+The network is feed-forward, so a layer can be simulated over a chunk of steps before the next one: its drive is then
+one large convolution or product, and only the neuron equations run step by step. States are float32 and every operation
+is the reference's; libraries may sum a drive in another order, so that a spike can differ where 2 (S - S_hat) and theta
+are equal but for rounding.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, singledispatch
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from snntb_adsnn.engine.reference import analog_drive
+from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.keras_compat import tf
+from snntb_adsnn.linear import (
+    Add,
+    Array,
+    AveragePool2D,
+    Concatenate,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Linear,
+    Reshape,
+    Scale,
+    Shape,
+    Window,
+    ZeroPad2D,
+)
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.neuron import ASNState
+
+CHUNK = 50
+"""Steps simulated layer by layer at a time."""
+BATCH = 100
+"""Images simulated at a time; with CHUNK it bounds the memory that a layer's drive takes."""
+
+
+def run(network: SpikingNetwork, x: Array, steps: int, record: frozenset[str]) -> SimulationResult:
+    """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``."""
+    chunk = _compiled(network, tuple(sorted(record)))
+    parts = [_run_batch(network, x[i : i + BATCH], steps, chunk) for i in range(0, len(x), BATCH)]
+    outputs, counts, per_step, records = zip(*parts, strict=True)
+    names = network.population_names
+    return SimulationResult(
+        np.concatenate(outputs),
+        {n: np.concatenate([c[n] for c in counts]) for n in names},
+        {n: np.sum([p[n] for p in per_step], axis=0, dtype=np.int64) for n in names},
+        network.dt,
+        {q: {n: np.concatenate([r[q][n] for r in records]) for n in names} for q in record},
+    )
+
+
+def _run_batch(network: SpikingNetwork, x: Array, steps: int, chunk: Any) -> tuple[Any, ...]:
+    held = {name: None if h is None else tf.constant(h) for name, h in analog_drive(network, x).items()}
+    states = _fresh_states(network, len(x))
+    outputs, kept = [], []
+    for start in range(0, steps, CHUNK):
+        states, output, seen = chunk(states, held, min(CHUNK, steps - start))
+        outputs.append(output.numpy())
+        kept.append({q: {n: v.numpy() for n, v in by_layer.items()} for q, by_layer in seen.items()})
+    counts = {n: sum(k["spike_counts"][n] for k in kept) for n in network.population_names}
+    per_step = {n: np.concatenate([k["spikes_per_step"][n] for k in kept]) for n in network.population_names}
+    records = {
+        q: {n: np.moveaxis(np.concatenate([k[q][n] for k in kept]), 0, 1) for n in network.population_names}
+        for q in kept[0]
+        if q not in ("spike_counts", "spikes_per_step")
+    }
+    return np.moveaxis(np.concatenate(outputs), 0, 1), counts, per_step, records
+
+
+_chunks: WeakKeyDictionary[SpikingNetwork, dict[tuple[str, ...], Any]] = WeakKeyDictionary()
+
+
+def _compiled(network: SpikingNetwork, record: tuple[str, ...]) -> Any:
+    """The compiled chunk of a network, kept as long as the network."""
+    by_record = _chunks.setdefault(network, {})
+    if record not in by_record:
+        # the closure holds nodes only, not the network, which would never be freed
+        by_record[record] = _make_chunk(network.nodes, network.input.name, record)
+    return by_record[record]
+
+
+def _fresh_states(network: SpikingNetwork, images: int) -> dict[str, tuple[Any, ...]]:
+    def zeros(shape: Shape) -> Any:
+        return tf.zeros((images, *shape), tf.float32)
+
+    states: dict[str, tuple[Any, ...]] = {
+        p.name: (zeros(p.input_shapes[0]), zeros(p.input_shapes[0]), zeros(p.shape), zeros(p.shape))
+        for p in network.populations
+    }
+    readout = network.readout
+    states[readout.name] = (zeros(readout.shape), zeros(readout.shape))
+    return states
+
+
+def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) -> Any:
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def chunk(states: Any, held: Any, steps: int) -> Any:
+        """Simulate ``steps`` steps: (new states, outputs (steps, images, classes), what was seen)."""
+        values: dict[str, Any] = {source: None}  # the analog input acts through ``held``
+        after: dict[str, Any] = {}
+        seen: dict[str, dict[str, Any]] = {q: {} for q in (*record, "spike_counts", "spikes_per_step")}
+        outputs = None
+        for node in nodes:
+            if isinstance(node, Linear):
+                values[node.name] = _drive(node, [values[name] for name in node.inputs], steps)
+            elif isinstance(node, Neurons):
+                drive = values[node.inputs[0]]
+                after[node.name], trace = _spike(node, states[node.name], drive, held[node.name], steps, record)
+                values[node.name] = trace["spikes"] * np.float32(node.spike_height)
+                counted = tf.cast(trace["spikes"], tf.int32)
+                seen["spike_counts"][node.name] = tf.reduce_sum(counted, axis=0)
+                seen["spikes_per_step"][node.name] = tf.reduce_sum(counted, axis=list(range(1, counted.shape.rank)))
+                for quantity in record:
+                    kept = trace[quantity]
+                    seen[quantity][node.name] = tf.cast(kept, tf.bool) if quantity == "spikes" else kept
+            elif isinstance(node, Readout):
+                after[node.name], outputs = _read_out(
+                    node, states[node.name], values[node.inputs[0]], held[node.name], steps
+                )
+        return after, outputs, seen
+
+    return chunk
+
+
+def _spike(
+    node: Neurons, state: Any, drive: Any, held: Any, steps: int, record: tuple[str, ...]
+) -> tuple[Any, dict[str, Any]]:
+    """The equations of ``ASNState``, step by step; (new state, arrays with time first)."""
+    constants = ASNState(node.parameters, (), dtype=np.float32)
+    I, V, S_hat, theta_a = state
+    theta = constants.theta0 + theta_a
+    bias = tf.constant(node.bias, tf.float32)
+    wanted = {"spikes", *record}
+    trace: dict[str, list[Any]] = {q: [] for q in wanted}
+    for t in range(steps):
+        I = constants.k_beta * I if drive is None else constants.k_beta * I + drive[t]
+        current = I if held is None else I + held
+        V = constants.k_phi * V + constants.g_phi * current
+        S = (V if node.pool is None else _max_pool(node.pool, V)) + bias
+        S_hat = constants.k_eta * S_hat
+        spikes = tf.cast(2 * (S - S_hat) > theta, tf.float32)
+        S_hat = S_hat + spikes * theta
+        theta_a = constants.k_gamma * (theta_a + spikes * (constants.m_f * theta))
+        theta = constants.theta0 + theta_a
+        now = {"spikes": spikes, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
+        for quantity in wanted:
+            trace[quantity].append(now[quantity])
+    return (I, V, S_hat, theta_a), {q: tf.stack(v) for q, v in trace.items()}
+
+
+def _read_out(node: Readout, state: Any, drive: Any, held: Any, steps: int) -> tuple[Any, Any]:
+    k_beta, k_phi = np.float32(node.k_beta), np.float32(node.k_phi)
+    current, smoothed = state
+    outputs = []
+    for t in range(steps):
+        current = k_beta * current if drive is None else k_beta * current + drive[t]
+        total = current if held is None else current + held
+        smoothed = k_phi * smoothed + (np.float32(1) - k_phi) * total
+        outputs.append(smoothed + tf.constant(node.bias, tf.float32))
+    return (current, smoothed), tf.stack(outputs)
+
+
+# ---- linear maps, time and images in one batch ----------------------------------------------------------------------
+
+
+def _drive(node: Linear, xs: list[Any], steps: int) -> Any:
+    """Apply a node to values of shape (steps, images, ...); ``None`` is no spikes at all."""
+    if all(x is None for x in xs):
+        return None
+    known = next(x for x in xs if x is not None)
+    images = tf.shape(known)[1]
+    flat = [
+        tf.zeros((steps * images, *shape)) if x is None else tf.reshape(x, (-1, *shape))
+        for x, shape in zip(xs, node.input_shapes, strict=True)
+    ]
+    return tf.reshape(_apply(node, *flat), (steps, images, *node.shape))
+
+
+@singledispatch
+def _apply(node: Linear, *xs: Any) -> Any:
+    raise NetworkError(f"{node.name}: a {type(node).__name__} is unknown to engine tensorflow; use engine = event.")
+
+
+@_apply.register
+def _(node: Dense, *xs: Any) -> Any:
+    return tf.matmul(xs[0], tf.constant(node.weights))
+
+
+@_apply.register
+def _(node: Conv2D, *xs: Any) -> Any:
+    inputs = tf.split(_pad(node.window, xs[0]), node.groups, axis=-1)
+    kernels = tf.split(tf.constant(node.weights), node.groups, axis=-1)
+    parts = [_convolve(node, x, w) for x, w in zip(inputs, kernels, strict=True)]
+    return tf.concat(parts, axis=-1)
+
+
+def _convolve(node: Conv2D, x: Any, weights: Any) -> Any:
+    window = node.window
+    if window.dilation == (1, 1) or window.strides == (1, 1):
+        return tf.nn.conv2d(x, weights, window.strides, "VALID", dilations=window.dilation)
+    return tf.add_n([tf.tensordot(part, weights[i, j], 1) for (i, j), part in _parts(window, node, x)])
+
+
+@_apply.register
+def _(node: DepthwiseConv2D, *xs: Any) -> Any:
+    x, weights = _pad(node.window, xs[0]), tf.constant(node.weights)
+    total = tf.add_n([part[..., None] * weights[i, j] for (i, j), part in _parts(node.window, node, x)])
+    return tf.reshape(total, (-1, *node.shape))
+
+
+@_apply.register
+def _(node: AveragePool2D, *xs: Any) -> Any:
+    parts = _parts(node.window, node, _pad(node.window, xs[0]))
+    return tf.add_n([part for _, part in parts]) * (1 / node.divisor).astype(np.float32)
+
+
+@_apply.register
+def _(node: ZeroPad2D, *xs: Any) -> Any:
+    return tf.pad(xs[0], ((0, 0), *node.padding, (0, 0)))
+
+
+@_apply.register
+def _(node: Reshape, *xs: Any) -> Any:
+    return tf.reshape(xs[0], (-1, *node.target))
+
+
+@_apply.register
+def _(node: Scale, *xs: Any) -> Any:
+    return xs[0] * tf.constant(node.factors)
+
+
+@_apply.register
+def _(node: Add, *xs: Any) -> Any:
+    return tf.add_n(list(xs))
+
+
+@_apply.register
+def _(node: Concatenate, *xs: Any) -> Any:
+    return tf.concat(list(xs), axis=-1)
+
+
+def _pad(window: Window, x: Any, value: float = 0.0) -> Any:
+    return tf.pad(x, ((0, 0), *window.padding, (0, 0)), constant_values=value)
+
+
+def _parts(window: Window, node: Linear, padded: Any) -> list[tuple[tuple[int, int], Any]]:
+    """By tap of the window, the pixels that it reads, one for each output pixel."""
+    return [(tap, padded[:, r, c]) for tap, (r, c) in window.taps(*node.input_shapes[0][:2])]
+
+
+def _max_pool(window: Window, V: Any) -> Any:
+    padded = _pad(window, V, -np.inf)
+    return tf.nn.max_pool2d(padded, window.size, window.strides, "VALID")
+
+
+@lru_cache(maxsize=1)
+def accelerator() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))

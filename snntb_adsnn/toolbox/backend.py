@@ -1,0 +1,382 @@
+"""The simulator ``adsnn`` as SNN Toolbox sees it."""
+
+from __future__ import annotations
+
+import sys
+from ast import literal_eval
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
+
+from snntb_adsnn.convert import convert
+from snntb_adsnn.engine import SimulationResult, simulate
+from snntb_adsnn.errors import OutputError
+from snntb_adsnn.evaluate import Evaluation, as_classes
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.linear import Array
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.report import print_table, write
+from snntb_adsnn.toolbox import logs, settings
+from snntb_adsnn.toolbox.flow import RESULTS
+from snntb_adsnn.toolbox.parser import load_model
+
+
+class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
+    """Converts the parsed model with ``snntb_adsnn.convert`` and simulates it with ``snntb_adsnn.engine``.
+
+    ``run`` replaces the toolbox's: it also tests the remainder of ``num_to_test / batch_size``, fills the log variables
+    in whole arrays, and ends with the report (``results.json``, table, pictures) in the log folder.
+
+    Attributes:
+        network: the converted network with its trained constants; this is what ``save`` writes.
+        simulated: the same with the constants of ``[adsnn]``, made when a run begins.
+        evaluation: figures of the present run.
+        result: simulation of the last batch.
+    """
+
+    is_parallelizable = True
+
+    def __init__(self, config: Any, queue: Any = None) -> None:
+        settings.adapt(config)
+        super().__init__(config, queue)
+        self._num_timesteps = round(self._duration / self._dt)
+        for keys, name in ((self._log_keys, "log_vars"), (self._plot_keys, "plot_vars")):
+            if "all" in keys:
+                keys.update(map(str, literal_eval(config.get("restrictions", name))))
+                keys.discard("all")
+        # those of the toolbox's attributes that hold one batch's log variables
+        self.spiketrains_n_b_l_t: logs.Labelled | None = None
+        self.mem_n_b_l_t: logs.Labelled | None = None
+        self.activations_n_b_l: logs.Labelled | None = None
+        self.input_b_l_t: Array | None = None
+        self.network: SpikingNetwork | None = None
+        self.simulated: SpikingNetwork | None = None
+        self.evaluation: Evaluation | None = None
+        self.result: SimulationResult | None = None
+
+    # ---- conversion, saving, loading ---------------------------------------------------------------------------------
+
+    def setup_layers(self, batch_shape: Any) -> None:
+        """Nothing layer by layer: ``compile`` converts the whole parsed model."""
+
+    def compile(self) -> None:
+        """Convert the parsed model; compared with it on real inputs, layer by layer."""
+        section = settings.current_section(self.config)
+        inputs = settings.check_inputs(self.config, section.check_images)
+        self._set_network(convert(self.parsed_model, inputs, readout_tau_phi=section.readout_tau_phi))
+
+    def _set_network(self, network: SpikingNetwork) -> None:
+        self.network = network
+        self.data_format = "channels_last" if len(network.input.shape) == 3 else None
+        self.num_classes = network.readout.shape[0]
+        self.top_k = min(self.num_classes, self.config.getint("simulation", "top_k"))
+        for name, label in logs.labels(network).items():
+            print(f"Spiking layer {label}: {name}")
+
+    def save(self, path: str, filename: str) -> None:
+        """Write the converted network to ``<path>/<filename>.npz``."""
+        file = Path(path) / f"{filename}.npz"
+        if file.exists() and not self.config.getboolean("output", "overwrite"):
+            raise OutputError(f"{file} exists; set [output] overwrite = True, or another filename_snn.")
+        assert self.network is not None, "build first"
+        print(f"Saving spiking network to {self.network.save(file)}...\n")
+
+    def load(self, path: str, filename: str) -> None:
+        """Read a network written by ``save``."""
+        self._set_network(SpikingNetwork.load(Path(path) / f"{filename}.npz"))
+
+    def restore_snn(self) -> None:
+        """Read the converted network, and the parsed model if it is there (else the network's analog evaluation stands
+        in for the ANN)."""
+        print("Restoring spiking network...\n")
+        folder = Path(self.config.get("paths", "path_wd"))
+        self.load(str(folder), self.config.get("paths", "filename_snn"))
+        parsed = self.config.get("paths", "filename_parsed_model")
+        self.parsed_model = load_model(folder / parsed) if (folder / f"{parsed}.h5").is_file() else None
+        self.set_connectivity()
+        self.operations_ann = self._ann_operations()
+        self.is_built = True
+
+    def set_connectivity(self) -> tuple[list[int], list[int], list[float]]:
+        """Neurons, fan-in and fan-out by layer, from the network: input, populations, read-out."""
+        assert self.network is not None, "build first"
+        network = self.network
+        layers: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
+        products = logs.multiplications(network)
+        sizes = [int(np.prod(layer.shape)) for layer in layers]
+        self.num_neurons = [int(np.prod(network.input.shape)), *sizes]
+        sized = list(zip(layers, sizes, strict=True))
+        self.num_neurons_with_bias = [0, *(size if layer.bias.any() else 0 for layer, size in sized)]
+        self.fanin = [0.0, *(products[layer.name] / size for layer, size in sized)]
+        self.fanout = [None, *(network.synapse_counts[p.name] for p in network.populations), 0]
+        self.num_synapses = int(sum(products.values()))
+        return self.num_neurons, self.num_neurons_with_bias, self.fanin
+
+    def _ann_operations(self) -> float:
+        return float(2 * np.dot(self.num_neurons, self.fanin) + np.sum(self.num_neurons_with_bias))
+
+    # ---- simulation --------------------------------------------------------------------------------------------------
+
+    def init_cells(self) -> None:
+        """Take the constants from the settings: a parameter sweep changes them between runs."""
+        assert self.network is not None, "build or load first"
+        section = settings.current_section(self.config)
+        self.simulated = settings.configured(self.network, section, self._dt)
+        self.evaluation = Evaluation(self.simulated, section.matching_fraction)
+
+    def simulate(self, x_b_l: Any = None, truth_b: Any = None, **_: Any) -> Array:
+        """Simulate one batch, count it in ``evaluation``, and fill the log variables.
+
+        Args:
+            x_b_l: inputs, shape (batch, *input shape).
+            truth_b: true classes, shape (batch,).
+
+        Returns:
+            shape (batch, classes, steps): at every step the largest is the read-out's choice, and they are never all 0
+            (which the toolbox would take for undecided).
+        """
+        if self.evaluation is None:
+            self.init_cells()
+        assert self.simulated is not None
+        assert self.evaluation is not None
+        section = settings.current_section(self.config)
+        record = logs.recorded(self._log_keys, self._plot_keys)
+        result = simulate(self.simulated, x_b_l, duration=self._duration, engine=section.engine, record=record)
+        self.ann_outputs = self._ann(x_b_l)
+        self.evaluation.add(result, truth_b, self.ann_outputs.argmax(axis=-1))
+        self.result = result
+        self._fill_log_variables(result, x_b_l, truth_b)
+        outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
+        outputs -= outputs.min(axis=1, keepdims=True)
+        return outputs + ~outputs.any(axis=1, keepdims=True)
+
+    def _ann(self, x: Array) -> Array:
+        """Outputs of the ANN, shape (batch, classes)."""
+        if self.parsed_model is not None:
+            return np.asarray(self.parsed_model.predict_on_batch(x))
+        assert self.network is not None
+        return self.network.analog(x)
+
+    def _fill_log_variables(self, result: SimulationResult, x: Array, truth: Array) -> None:
+        keys, network = (self._log_keys, self._plot_keys), self.simulated
+        assert network is not None
+        if "input_b_l_t" in self._log_keys:
+            self.input_b_l_t = np.broadcast_to(np.asarray(x, np.float32)[..., None], (*x.shape, self._num_timesteps))
+        if logs.needs_spikes(*keys):
+            self.spiketrains_n_b_l_t = logs.spike_trains(network, result)
+        if logs.needs_operations(*keys):
+            self.synaptic_operations_b_t = logs.synaptic_operations(network, result)
+        if "neuron_operations_b_t" in self._log_keys:
+            self.neuron_operations_b_t = logs.neuron_operations(network, result)
+        if logs.needs_potentials(*keys):
+            self.mem_n_b_l_t = logs.potentials(network, result)
+        if logs.needs_activations(*keys):
+            self.activations_n_b_l = logs.activations(network, x)
+        self.top1err_b_t = result.decisions != truth[:, None]
+        true_outputs = np.take_along_axis(result.outputs, truth[:, None, None].astype(np.intp), axis=2)
+        self.top5err_b_t = (
+            self.top1err_b_t if self.top_k == 1 else (result.outputs > true_outputs).sum(axis=2) >= self.top_k
+        )
+
+    def reset(self, sample_idx: int) -> None:
+        """Forget the last batch; every simulation starts from rest."""
+        self.result = None
+
+    def reset_log_vars(self) -> None:
+        """Free the last batch's log variables."""
+        self.spiketrains_n_b_l_t = self.mem_n_b_l_t = self.activations_n_b_l = self.input_b_l_t = None
+
+    def end_sim(self) -> None:
+        """Nothing to close."""
+
+    # ---- the run -----------------------------------------------------------------------------------------------------
+
+    def run(self, x_test: Any = None, y_test: Any = None, dataflow: Any = None, **kwargs: Any) -> float:
+        """Simulate the test set batch by batch, with the toolbox's logs, plots and messages, and write the report.
+
+        Args:
+            x_test: inputs, shape (images, *input shape), and ``y_test``: one-hot labels, shape (images, classes).
+            dataflow: iterator over such batches, instead of the two.
+            **kwargs: ``path``: folder for logs and results (default: the log folder).
+
+        Returns:
+            the AdSNN's accuracy after the last step.
+        """
+        folder = Path(kwargs.get("path") or self.config.get("paths", "log_dir_of_current_run"))
+        if changed := settings.swept(self.config):
+            folder /= "_".join(f"{key}_{value}" for key, value in changed.items())
+        if not self.is_built:
+            self.restore_snn()
+        x_test, y_test = get_samples_from_list(x_test, y_test, dataflow, self.config)
+        _remove_old(folder)
+        self.init_cells()
+        assert self.evaluation is not None
+        totals, sample = _Totals(self.top_k), None
+        for index, (x, y) in enumerate(self._batches(x_test, y_test, dataflow)):
+            truth = as_classes(y, len(x), self.num_classes)
+            sample = x[0] if sample is None else sample
+            print(f"\nStarting simulation of batch {index + 1}...")
+            self.simulate(x_b_l=x, truth_b=truth)
+            assert self.result is not None
+            totals.add(self.result.outputs, self.ann_outputs, self.top5err_b_t, truth)
+            self.top1err_ann, self.top5err_ann = 1 - totals.ann_top1, 1 - totals.ann_top_k
+            print(totals.message())
+            atomic_write(folder / "accuracy.txt", totals.table())
+            self._log_and_plot(folder, index, x, truth, totals)
+            self.reset(index)
+            self.reset_log_vars()
+        return self._finish(folder, sample, totals)
+
+    def _batches(self, x_test: Any, y_test: Any, dataflow: Any) -> Iterator[tuple[Array, Array]]:
+        wanted = self.config.getint("simulation", "num_to_test")
+        if x_test is not None:
+            for start in range(0, min(wanted, len(x_test)), self.batch_size):
+                end = min(start + self.batch_size, wanted)
+                yield x_test[start:end], y_test[start:end]
+            return
+        dataflow.reset()
+        wanted = min(wanted, dataflow.n)
+        while wanted > 0:
+            x, y = next(dataflow)
+            yield x[:wanted], y[:wanted]
+            wanted -= len(x)
+
+    def _log_and_plot(self, folder: Path, index: int, x: Array, truth: Array, totals: _Totals) -> None:
+        for operations in (self.synaptic_operations_b_t, self.neuron_operations_b_t):
+            if operations is not None:  # the toolbox's unit: million operations since the start
+                np.cumsum(operations / 1e6, axis=1, out=operations)
+        if self._plot_keys:
+            self._plot(folder, x, truth, totals)
+        variables = {key: getattr(self, key) for key in self._log_keys}
+        variables |= {
+            "top1err_b_t": self.top1err_b_t,
+            "top5err_b_t": self.top5err_b_t,
+            "top1err_ann": self.top1err_ann,
+            "top5err_ann": self.top5err_ann,
+            "operations_ann": self.operations_ann / 1e6,
+            "input_image_b_l": x,
+            "true_classes_b": truth,
+        }
+        assert self.result is not None
+        rate = self.result.firing_rate_hz
+        print(f"Average firing rate of this batch: {rate:.2f} Hz\n")
+        if self.spiketrains_n_b_l_t is not None:
+            variables["avg_rate"] = rate * self._dt / 1000
+        logs.save(folder / "log_vars" / f"{index}.npz", variables)
+
+    def _plot(self, folder: Path, x: Array, truth: Array, totals: _Totals) -> None:
+        """The toolbox's plots of one batch."""
+        import snntoolbox.simulation.plotting as plotting
+
+        assert self.result is not None
+        assert self.simulated is not None
+        keys, where = self._plot_keys, str(folder)
+        if "input_image" in keys:
+            plotting.plot_input_image(x[0], int(truth[0]), where, self.data_format)
+        if "error_t" in keys:
+            plotting.plot_error_vs_time(
+                self.top1err_b_t, self.top5err_b_t, self._duration, self._dt, self.top1err_ann, self.top5err_ann, where
+            )
+        if "confusion_matrix" in keys:
+            plotting.plot_confusion_matrix(totals.truth, totals.guesses, where, list(range(self.num_classes)))
+        if "operations" in keys:
+            plotting.plot_ops_vs_time(self.synaptic_operations_b_t, self._duration, self._dt, where)
+        if self.mem_n_b_l_t is not None and "v_mem" in keys:
+            logs.plot_potentials(self.simulated, self.mem_n_b_l_t, folder)
+        drawn = {}
+        if logs.needs_activations((), keys):
+            drawn["activations_n_b_l"] = self.activations_n_b_l
+        if logs.needs_spikes((), keys):
+            drawn["spiketrains_n_b_l_t"] = self.spiketrains_n_b_l_t
+            drawn["spikerates_n_b_l"] = logs.rates(self.simulated, self.result)
+        plotting.output_graphs(drawn, self.config, where, 0, self.data_format)
+
+    def _finish(self, folder: Path, sample: Any, totals: _Totals) -> float:
+        """Write and print the report of the run."""
+        section = settings.current_section(self.config)
+        assert self.evaluation is not None
+        print("Simulation finished.\n")
+        results = write(
+            self.evaluation,
+            folder,
+            sample=sample,
+            plots=section.plots,
+            seed=section.seed,
+            engine=section.engine,
+            top_k={"k": self.top_k, "snn": totals.snn_top_k, "ann": totals.ann_top_k},
+            model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
+        )
+        top = Path(self.config.get("paths", "log_dir_of_current_run")) / RESULTS
+        if folder != top.parent and settings.swept(self.config):  # of a sweep, the last value's stand there
+            atomic_write(top, (folder / RESULTS).read_bytes())
+        sys.stdout.flush()
+        print_table(results)
+        print(f"Results and pictures are in {folder}")
+        return float(results["snn_accuracy"])
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove what an earlier run left, so that it cannot be taken for this run's."""
+    try:
+        for file in (folder / RESULTS, folder / "accuracy.txt", *(folder / "log_vars").glob("*.npz")):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: the last run's files cannot be removed ({error.strerror}); choose another runlabel."
+        ) from error
+
+
+class _Totals:
+    """Accuracies over the batches so far, in the toolbox's words."""
+
+    def __init__(self, top_k: int) -> None:
+        self.top_k = top_k
+        self.truth: list[int] = []
+        self.guesses: list[int] = []
+        self._right = dict.fromkeys(("snn_top_k", "ann_top1", "ann_top_k"), 0)
+        self._lines = [f"# samples | SNN top-1 | top-{top_k} | ANN top-1 | top-{top_k}"]
+
+    def add(self, outputs: Array, ann_outputs: Array, top_k_errors: Array, truth: Array) -> None:
+        """Count a batch: read-out of shape (images, steps, classes), ANN outputs (images, classes), ..."""
+        self.truth += truth.tolist()
+        self.guesses += outputs[:, -1].argmax(axis=-1).tolist()
+        best = np.argsort(-ann_outputs, axis=-1, kind="stable") == truth[:, None]
+        self._right["snn_top_k"] += int((~top_k_errors[:, -1]).sum())
+        self._right["ann_top1"] += int(best[:, 0].sum())
+        self._right["ann_top_k"] += int(best[:, : self.top_k].sum())
+        figures = (self.snn_top1, self.snn_top_k, self.ann_top1, self.ann_top_k)
+        self._lines.append(f"{len(self.truth)} " + " ".join(f"{figure:.2%}" for figure in figures))
+
+    @property
+    def snn_top1(self) -> float:
+        """Share of images that the AdSNN classifies correctly after the last step."""
+        return float(np.mean(np.array(self.truth) == self.guesses))
+
+    @property
+    def snn_top_k(self) -> float:
+        """Share of images whose class is among the AdSNN's k best after the last step."""
+        return self._right["snn_top_k"] / len(self.truth)
+
+    @property
+    def ann_top1(self) -> float:
+        """The ANN's accuracy on the same images."""
+        return self._right["ann_top1"] / len(self.truth)
+
+    @property
+    def ann_top_k(self) -> float:
+        """The ANN's top-k accuracy on the same images."""
+        return self._right["ann_top_k"] / len(self.truth)
+
+    def message(self) -> str:
+        """Progress after a batch."""
+        return (
+            f"{len(self.truth)} images so far (top-1, top-{self.top_k}): "
+            f"SNN {self.snn_top1:.2%}, {self.snn_top_k:.2%}; ANN {self.ann_top1:.2%}, {self.ann_top_k:.2%}."
+        )
+
+    def table(self) -> str:
+        """Content of the toolbox's ``accuracy.txt``."""
+        return "\n".join(self._lines) + "\n"

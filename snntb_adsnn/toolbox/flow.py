@@ -1,0 +1,149 @@
+"""SNN Toolbox's flow with the simulator ``adsnn`` in it: its functions of ``bin``, wrapped."""
+
+from __future__ import annotations
+
+import configparser
+import functools
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from snntb_adsnn.config import load_config, read_ini
+from snntb_adsnn.data import prepare_run
+from snntb_adsnn.errors import AdSNNError, ConfigError, OutputError
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.toolbox import settings
+
+RESULTS = "results.json"
+
+
+def run(config_path: str | Path, json_copy: str | Path | None = None) -> list[float]:
+    """Run SNN Toolbox on a configuration file, as ``snntoolbox -t`` does.
+
+    Args:
+        config_path: the file; its simulator must be ``adsnn``.
+        json_copy: where to put a copy of ``results.json``.
+
+    Returns:
+        the accuracy after the last step; in a parameter sweep, one for each value.
+
+    Raises:
+        AdSNNError: a mistake of the user; the message says what to do.
+    """
+    from snntb_adsnn.toolbox.register import register
+
+    parser = read_ini(Path(config_path))
+    if not settings.is_ours(parser):
+        raise ConfigError(f"{config_path}: [simulation] simulator must be adsnn to be run by this command.")
+    if json_copy is not None and not parser.getboolean("tools", "simulate", fallback=True):
+        raise ConfigError(f"{config_path}: [tools] simulate = False leaves no results for --json; set it to True.")
+    register()
+    from snntoolbox.bin.utils import run_pipeline, update_setup
+
+    config = update_setup(str(config_path))
+    accuracies: list[float] = run_pipeline(config)
+    if json_copy is not None:
+        results = Path(config.get("paths", "log_dir_of_current_run")) / RESULTS
+        atomic_write(Path(json_copy), results.read_bytes())
+    return accuracies
+
+
+# ---- patches of snntoolbox.bin ---------------------------------------------------------------------------------------
+
+
+def patch_utils(module: Any) -> None:
+    """Wrap what ``bin.utils`` does with a configuration whose simulator is ours."""
+    module.update_setup = _update_setup(module.update_setup)
+    module.run_pipeline = _run_pipeline(module.run_pipeline)
+    module.initialize_simulator = _initialize_simulator(module.initialize_simulator)
+
+
+def patch_run(module: Any) -> None:
+    """Let the command ``snntoolbox`` print mistakes as one sentence, and exit with 2."""
+    module.main = _main(module.main)
+
+
+def _update_setup(original: Any) -> Any:
+    @functools.wraps(original)
+    def update_setup(config_filepath: str) -> Any:
+        path = Path(config_filepath).expanduser().absolute()
+        if not settings.is_ours(read_ini(path)):
+            return original(config_filepath)
+        config = load_config(path)
+        prepared = settings.toolbox_file(config)
+        prepare_run(config)
+        if prepared.getboolean("tools", "parse", fallback=True):
+            _need_model(config.paths.path_wd / config.paths.filename_ann)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            with copy.open("w", encoding="utf-8") as file:
+                prepared.write(file)
+            try:
+                return original(str(copy))
+            except OSError as error:
+                raise OutputError(_unwritable(error)) from error
+            except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
+                raise ConfigError(f"{path}: {error}") from None
+            except (ValueError, TypeError, configparser.Error) as error:
+                raise ConfigError(f"{path}: cannot be used ({error}).") from None
+
+    return update_setup
+
+
+def _unwritable(error: OSError) -> str:
+    # what is read was checked before, so that this is about the toolbox's own folders and plots
+    return (
+        f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
+    )
+
+
+def _need_model(path: Path) -> None:
+    # with_name, not with_suffix: a file name may hold dots
+    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
+    if not any(file.is_file() for file in candidates):
+        raise ConfigError(f"there is no model {candidates[0]} (nor .keras); train it first, or correct filename_ann.")
+
+
+def _run_pipeline(original: Any) -> Any:
+    @functools.wraps(original)
+    def run_pipeline(config: Any, queue: Any = None) -> Any:
+        if not settings.is_ours(config):
+            return original(config, queue)
+        settings.adapt(config)
+        settings.check_files(config)
+        try:
+            return original(config, queue)
+        except OSError as error:
+            raise OutputError(_unwritable(error)) from error
+
+    return run_pipeline
+
+
+def _initialize_simulator(original: Any) -> Any:
+    @functools.wraps(original)
+    def initialize_simulator(config: Any) -> Any:
+        if settings.is_ours(config):
+            from snntb_adsnn import engine
+
+            return engine
+        return original(config)
+
+    return initialize_simulator
+
+
+def _main(original: Any) -> Any:
+    @functools.wraps(original)
+    def main(filepath: str | None = None) -> Any:
+        if filepath is not None:  # called by a program, which may handle errors itself
+            return original(filepath)
+        try:
+            return original()
+        except AdSNNError as error:
+            print(f"snntoolbox: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("snntoolbox: stopped by Ctrl-C; no half-written file is left.", file=sys.stderr)
+            sys.exit(130)
+
+    return main

@@ -1,0 +1,201 @@
+"""The toolbox's log variables from a simulation's records, in whole arrays, and its plots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.engine import SimulationResult
+from snntb_adsnn.files import atomic_path
+from snntb_adsnn.linear import Array, Linear, Node
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.toolbox.shims import labelled
+
+Labelled = list[tuple[Array, str]]
+"""One (array, label) for each population: the toolbox's format for quantities of all layers."""
+
+
+def labels(network: SpikingNetwork) -> dict[str, str]:
+    """By population, the toolbox's label, such as ``01Conv2D_26x26x16``: index, kind of synapses, shape."""
+    return {
+        p.name: f"{i:02d}{_synapses(network, p)}_{'x'.join(map(str, p.shape))}"
+        for i, p in enumerate(network.populations)
+    }
+
+
+def _synapses(network: SpikingNetwork, population: Neurons) -> str:
+    """Kind of the weighted layer in front of ``population``; ``Input`` where the input drives it directly."""
+    node = network.by_name[population.inputs[0]]
+    while isinstance(node, Linear) and not node.weighted:
+        node = network.by_name[node.inputs[0]]
+    return "AAN" if isinstance(node, Neurons) else type(node).__name__
+
+
+def multiplications(network: SpikingNetwork) -> dict[str, float]:
+    """By population and read-out, the products with weights that one evaluation of its inputs takes in the ANN."""
+    total: dict[str, float] = {}
+    counted: set[str] = set()
+    for node in network.nodes:
+        if isinstance(node, Neurons | Readout):
+            pending, products = [network.by_name[node.inputs[0]]], 0.0
+            while pending:
+                source = pending.pop()
+                if not isinstance(source, Linear) or source.name in counted:
+                    continue
+                counted.add(source.name)
+                if source.weighted:
+                    products += sum(float(c.sum()) for c in source.count(np.ones(source.shape)))
+                pending += [network.by_name[name] for name in source.inputs]
+            total[node.name] = products
+    return total
+
+
+def input_multiplications(network: SpikingNetwork) -> float:
+    """Products with weights that the analog input takes, once a simulation."""
+    products, reached = 0.0, {network.input.name}
+    for node in network.nodes:
+        if isinstance(node, Linear) and reached & set(node.inputs):
+            if node.weighted:
+                products += sum(float(c.sum()) for c in node.count(np.ones(node.shape)))
+            else:
+                reached.add(node.name)
+    return products
+
+
+def state_variables(network: SpikingNetwork) -> int:
+    """State variables updated in one step: I and V for each input of a neuron, S_hat and theta for each neuron, two of
+    the read-out's for each class."""
+
+    def of(node: Node) -> int:
+        if isinstance(node, Neurons):
+            return 2 * math.prod(node.input_shapes[0]) + 2 * node.size
+        return 2 * math.prod(node.shape) if isinstance(node, Readout) else 0
+
+    return sum(map(of, network.nodes))
+
+
+# ---- log variables ---------------------------------------------------------------------------------------------------
+
+
+def spike_trains(network: SpikingNetwork, result: SimulationResult) -> Labelled:
+    """Times of spikes in ms where a neuron spiked, else 0: shape (images, *population, steps), float32."""
+    names = labels(network)
+    steps = result.outputs.shape[1]
+    times = (result.dt * np.arange(1, steps + 1)).astype(np.float32)
+    return [
+        (np.multiply(np.moveaxis(spikes, 1, -1), times, dtype=np.float32), names[name])
+        for name, spikes in result.records["spikes"].items()
+    ]
+
+
+def potentials(network: SpikingNetwork, result: SimulationResult) -> Labelled:
+    """Membrane potential S, shape (images, *population, steps); a neuron spikes where S - S_hat > theta/2."""
+    names = labels(network)
+    return [(np.moveaxis(S, 1, -1), names[name]) for name, S in result.records["S"].items()]
+
+
+def activations(network: SpikingNetwork, x: Array) -> Labelled:
+    """The ANN's activations, shape (images, *population), from the transfer function."""
+    names = labels(network)
+    x = network.check_images(x, np.float64)
+    values: dict[str, Array] = {network.input.name: x}
+    found: Labelled = []
+    for node, total in network.propagate(values):
+        if isinstance(node, Neurons):
+            values[node.name] = node.analog(total)
+            found.append((values[node.name].astype(np.float32), names[node.name]))
+    return found
+
+
+def rates(network: SpikingNetwork, result: SimulationResult) -> Labelled:
+    """Spikes per ms, shape (images, *population)."""
+    names = labels(network)
+    return [(counts / result.duration, names[name]) for name, counts in result.spike_counts.items()]
+
+
+def synaptic_operations(network: SpikingNetwork, result: SimulationResult) -> Array:
+    """Additions that the spikes of each step cause, shape (images, steps)."""
+    images, steps = result.outputs.shape[:2]
+    operations = np.zeros((images, steps))
+    for name, spikes in result.records["spikes"].items():
+        counts = network.synapse_counts[name].ravel()
+        for image in range(images):  # one by one: float copies of all spikes would be large
+            operations[image] += spikes[image].reshape(steps, -1).astype(np.float32) @ counts
+    return operations
+
+
+def neuron_operations(network: SpikingNetwork, result: SimulationResult) -> Array:
+    """Updates of state variables in each step, and in the first two operations for each weight that the analog input
+    meets (its result is kept): shape (images, steps)."""
+    operations = np.full(result.outputs.shape[:2], float(state_variables(network)))
+    operations[:, 0] += 2 * input_multiplications(network)
+    return operations
+
+
+def recorded(log_keys: Collection[str], plot_keys: Collection[str]) -> frozenset[str]:
+    """What the engine must record for the toolbox's log and plot keys."""
+    found = set()
+    if needs_spikes(log_keys, plot_keys) or needs_operations(log_keys, plot_keys):
+        found.add("spikes")
+    if needs_potentials(log_keys, plot_keys):
+        found.add("S")
+    return frozenset(found)
+
+
+def needs_spikes(log_keys: Collection[str], plot_keys: Collection[str]) -> bool:
+    """Whether spike trains are logged or drawn."""
+    drawn = {"spiketrains", "spikerates", "correlation", "spikecounts", "hist_spikerates_activations"}
+    return "spiketrains_n_b_l_t" in log_keys or bool(drawn & set(plot_keys))
+
+
+def needs_operations(log_keys: Collection[str], plot_keys: Collection[str]) -> bool:
+    """Whether synaptic operations are logged or drawn."""
+    return "synaptic_operations_b_t" in log_keys or "operations" in plot_keys
+
+
+def needs_potentials(log_keys: Collection[str], plot_keys: Collection[str]) -> bool:
+    """Whether membrane potentials are logged or drawn."""
+    return "mem_n_b_l_t" in log_keys or "v_mem" in plot_keys
+
+
+def needs_activations(log_keys: Collection[str], plot_keys: Collection[str]) -> bool:
+    """Whether the ANN's activations are logged or drawn."""
+    drawn = {"activations", "correlation", "hist_spikerates_activations"}
+    return "activations_n_b_l" in log_keys or bool(drawn & set(plot_keys))
+
+
+def save(path: Path, variables: dict[str, Any]) -> None:
+    """Write one batch's log variables in the toolbox's format, atomically."""
+    columns: dict[str, Any] = {k: labelled(v) if isinstance(v, list) else v for k, v in variables.items()}
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **columns)
+
+
+# ---- plots -----------------------------------------------------------------------------------------------------------
+
+_DRAWN_NEURONS = 50
+
+
+def plot_potentials(network: SpikingNetwork, mem: Labelled, folder: Path) -> None:
+    """S of up to 50 neurons of each population for the first image: ``<label>/Potential.png``.
+
+    The toolbox's own plot draws every neuron of every image, which takes hours for an image net.
+    """
+    import matplotlib.pyplot as plt
+
+    for population, (potential, label) in zip(network.populations, mem, strict=True):
+        neurons = potential[0].reshape(-1, potential.shape[-1])
+        shown = neurons[np.unique(np.linspace(0, len(neurons) - 1, _DRAWN_NEURONS).astype(int))]
+        figure, axes = plt.subplots(layout="constrained")
+        axes.plot(network.dt * np.arange(1, shown.shape[1] + 1), shown.T, lw=0.8)
+        half = population.parameters.resting_threshold / 2
+        axes.axhline(half, color="0.3", ls="--", lw=1, label="theta0/2: silent below")
+        axes.set(xlabel="time (ms)", ylabel="membrane potential S", title=label)
+        axes.legend(fontsize="small")
+        with atomic_path(folder / label / "Potential.png") as path:
+            figure.savefig(path)
+        plt.close(figure)

@@ -1,0 +1,140 @@
+"""SNN Toolbox's input library for AAN models: load, evaluate, parse.
+
+The toolbox's own parser folds batch norm and reorders layers, silently wrong for many nets. Here the parsed model is
+the input model itself, frozen; folding is done by ``convert``, which checks it. So every net that can be converted
+passes, and the parsed model's answers are the input model's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from snntoolbox.parsing.utils import AbstractModelParser
+
+from snntb_adsnn import activation  # noqa: F401  registers AAN, so that models load
+from snntb_adsnn.config import adsnn_section
+from snntb_adsnn.errors import ConversionError, DataError
+from snntb_adsnn.evaluate import as_classes
+from snntb_adsnn.files import atomic_path
+from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.toolbox.settings import check_inputs
+
+TOLERANCE = 1e-5
+"""Largest difference between input and parsed model."""
+
+
+def load_model(path: Path) -> Any:
+    """A Keras model from ``path`` with ``.h5`` or ``.keras`` added, the first that is there; not compiled.
+
+    Raises:
+        ConversionError: neither file is there, or it cannot be read as a Keras model.
+    """
+    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
+    found = next((file for file in candidates if file.is_file()), None)
+    if found is None:
+        raise ConversionError(f"there is no model {candidates[0]} (nor .keras); train it first.")
+    try:
+        return keras.models.load_model(found, compile=False)
+    except Exception as error:  # Keras raises whatever its readers raise
+        reason = str(error).strip().split("\n")[0]
+        raise ConversionError(f"{found}: cannot be read as a Keras 2 model ({reason}); save it again.") from error
+
+
+def compile_for_inference(model: Any, top_k: int) -> None:
+    """Compile ``model`` as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
+    top = keras.metrics.TopKCategoricalAccuracy(top_k)
+    model.compile("sgd", "categorical_crossentropy", ["accuracy", top])
+
+
+def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
+    """The input model, as the toolbox asks for it: a dictionary with ``model`` and ``val_fn``."""
+    model = load_model(Path(path) / filename)
+    compile_for_inference(model, 5)
+    return {"model": model, "val_fn": model.evaluate}
+
+
+def evaluate(
+    val_fn: Any, batch_size: int, num_to_test: int, x_test: Any = None, y_test: Any = None, dataflow: Any = None
+) -> float:
+    """Print and return the input model's top-1 accuracy."""
+    return float(_evaluate(val_fn.__self__, batch_size, num_to_test, x_test, y_test, dataflow)[1])
+
+
+def _evaluate(model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test: Any, dataflow: Any) -> list[float]:
+    """Loss, top-1 and top-k accuracy of ``model``."""
+    if x_test is None:
+        steps = -(-num_to_test // batch_size)
+        scores = model.evaluate(dataflow, steps=steps, verbose=0)
+    else:
+        _check_shape(model, x_test)
+        as_classes(y_test, len(x_test), int(model.output_shape[-1]))
+        scores = model.evaluate(x_test, y_test, batch_size, verbose=0)
+    print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-k accuracy: {scores[2]:.2%}\n")
+    return [float(score) for score in scores]
+
+
+def _check_shape(model: Any, x: Any) -> None:
+    if x.shape[1:] != tuple(model.input_shape[1:]):
+        raise DataError(
+            f"the test inputs have shape {x.shape[1:]}, but the model takes {tuple(model.input_shape[1:])}; check that "
+            "data set and model belong together."
+        )
+
+
+class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has no types
+    """Parser for ``model_lib = adsnn``, which the simulator chooses by itself."""
+
+    def parse(self) -> None:
+        """Nothing to take apart: see ``build_parsed_model``."""
+
+    def build_parsed_model(self) -> Any:
+        """A frozen copy of the input model, whose answers were compared with the input model's on real inputs.
+
+        Raises:
+            ConversionError: the copy cannot be made, or answers differently.
+        """
+        print("Building parsed model...\n")
+        if not getattr(self.input_model, "inputs", None):
+            raise ConversionError("the model has no known input shape; give its first layer an input shape.")
+        try:
+            self.parsed_model = keras.models.clone_model(self.input_model)
+            self.parsed_model.set_weights(self.input_model.get_weights())
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise ConversionError(
+                f"the model cannot be copied ({error}); rebuild it from Keras' own layers."
+            ) from error
+        self.parsed_model.trainable = False
+        compile_for_inference(self.parsed_model, self.config.getint("simulation", "top_k"))
+        self.parsed_model.save = _AtomicSave(self.parsed_model)
+        self._check()
+        self.parsed_model.summary()
+        return self.parsed_model
+
+    def _check(self) -> None:
+        x = check_inputs(self.config, adsnn_section(self.config).check_images)
+        _check_shape(self.input_model, x)
+        wanted, found = (np.asarray(m(x, training=False), np.float64) for m in (self.input_model, self.parsed_model))
+        if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
+            raise ConversionError(
+                f"after parsing the model deviates by {np.nanmax(np.abs(found - wanted)):.2g} (allowed: {TOLERANCE:g}) "
+                f"on {len(x)} test inputs, so it is refused. Give layers with state of their own a get_config."
+            )
+
+    def evaluate(
+        self, batch_size: int, num_to_test: int, x_test: Any = None, y_test: Any = None, dataflow: Any = None
+    ) -> list[float]:
+        """Loss, top-1 and top-k accuracy of the parsed model."""
+        return _evaluate(self.parsed_model, batch_size, num_to_test, x_test, y_test, dataflow)
+
+
+class _AtomicSave:
+    """``model.save`` that leaves no half-written file."""
+
+    def __init__(self, model: Any) -> None:
+        self._save = model.save
+
+    def __call__(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        with atomic_path(Path(filepath)) as temporary:
+            self._save(temporary, *args, **kwargs)

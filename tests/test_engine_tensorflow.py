@@ -1,0 +1,62 @@
+"""The TensorFlow engine against the reference, on the CPU."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from test_engines import ALL, assert_same_counts, conv_net, exact, networks
+
+from snntb_adsnn.engine import RECORDABLE, automatic, reference, simulate
+from snntb_adsnn.engine import tensorflow as engine
+
+# each network is traced and compiled anew
+FEW = settings(max_examples=10, suppress_health_check=list(HealthCheck))
+
+
+@FEW
+@given(networks(dyadic=True))
+def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
+    network, x = case
+    assume(exact(network))
+    expected = reference.run(network, x, 12, ALL)
+    found = engine.run(network, x, 12, ALL)
+    for quantity in RECORDABLE:
+        for name in network.population_names:
+            np.testing.assert_array_equal(
+                found.records[quantity][name], expected.records[quantity][name], err_msg=f"{quantity} of {name}"
+            )
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+    assert_same_counts(found, expected)
+
+
+def test_chunks_and_batches_join_up(monkeypatch):
+    network = conv_net(8)
+    x = np.random.default_rng(0).random((5, 16, 16, 1)).astype(np.float32)
+    whole = engine.run(network, x, 30, frozenset({"spikes"}))
+    monkeypatch.setattr(engine, "CHUNK", 13)
+    monkeypatch.setattr(engine, "BATCH", 2)
+    engine._chunks.clear()
+    parts = engine.run(network, x, 30, frozenset({"spikes"}))
+    np.testing.assert_allclose(parts.outputs, whole.outputs, atol=1e-6)
+    assert_same_counts(parts, whole)
+    for name, spikes in whole.records["spikes"].items():
+        np.testing.assert_array_equal(parts.records["spikes"][name], spikes)
+
+
+def test_decides_as_the_reference():
+    network = conv_net(16)
+    x = np.random.default_rng(1).random((20, 16, 16, 1)).astype(np.float32)
+    found = simulate(network, x, duration=100, engine="tensorflow")
+    expected = simulate(network, x, duration=100, engine="reference")
+    np.testing.assert_array_equal(found.decisions[:, -1], expected.decisions[:, -1])
+    assert found.firing_rate_hz == pytest.approx(expected.firing_rate_hz, rel=1e-3)
+
+
+def test_auto_takes_the_accelerator_only_where_there_is_one(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.exists", lambda path: True)
+    engine.accelerator.cache_clear()
+    monkeypatch.setattr(engine.tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    assert automatic() == "tensorflow"
+    engine.accelerator.cache_clear()
+    monkeypatch.setattr(engine.tf.config, "list_physical_devices", lambda kind: [])
+    assert automatic() == "event"
+    engine.accelerator.cache_clear()

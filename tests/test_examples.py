@@ -1,0 +1,22 @@
+"""The examples run as a user runs them, and show what they promise."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_quickstart():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "quickstart.py"], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    lines = re.findall(r"m_f (\S+): ANN (\S+)%, AdSNN (\S+)% at (\S+) Hz", done.stdout)
+    assert [line[0] for line in lines] == ["0.1", "0.2", "0.4"]
+    for _, ann, snn, _ in lines:
+        assert float(ann) > 90
+        assert abs(float(ann) - float(snn)) < 2
+    rates = [float(line[3]) for line in lines]
+    assert rates[0] > 1.5 * rates[1] > 2 * rates[2]  # half the rate at half the precision, nearly

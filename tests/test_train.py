@@ -1,0 +1,124 @@
+"""Training end to end on a small set, and what happens when it cannot go on."""
+
+import json
+
+import numpy as np
+import pytest
+
+from snntb_adsnn import train as train_module
+from snntb_adsnn.config import load_config
+from snntb_adsnn.data import load_dataset
+from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
+from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.train import train
+
+
+@pytest.fixture
+def config(tmp_path):
+    def config(dataset="iris", architecture=None, **training):
+        lines = [
+            f"{key} = {value}"
+            for key, value in {"epochs": 8, "batch_size": 20, "learning_rate": 0.03, **training}.items()
+        ]
+        path = tmp_path / "c.ini"
+        path.write_text(
+            "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = net\n"
+            f"[training]\ndataset = {dataset}\narchitecture = {architecture or dataset}\n" + "\n".join(lines)
+        )
+        return load_config(path)
+
+    return config
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_training_writes_model_data_and_log(config, tmp_path):
+    result = train(config(coding_noise=1, activity_penalty=0.01, m_f=0.2), progress=False)
+    assert files(tmp_path / "run") == ["net.h5", "net_training.json"]
+    assert files(tmp_path / "data") == ["dataset.json", "x_norm.npz", "x_test.npz", "y_test.npz"]
+    model = keras.models.load_model(result.model_file)
+    # the toolbox compiles a loaded model with the loss and optimizer that it was saved with
+    assert model.loss is keras.losses.categorical_crossentropy
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    dataset = load_dataset("iris")
+    correct = model.predict(dataset.x_test, verbose=0).argmax(axis=1) == dataset.y_test.argmax(axis=1)
+    assert result.test_accuracy == pytest.approx(correct.mean())
+    assert result.test_accuracy > 0.8
+    log = json.loads(result.log_file.read_text())
+    assert log["training"]["m_f"] == 0.2
+    assert len(log["epochs"]) == result.epochs
+    assert log["epochs"][-1]["loss"] < log["epochs"][0]["loss"]
+    assert log["test_accuracy"] == result.test_accuracy
+
+
+def test_same_seed_same_weights(config):
+    def weights(seed):
+        result = train(config(epochs=2, seed=seed, coding_noise=1), progress=False)
+        return keras.models.load_model(result.model_file, compile=False).get_weights()
+
+    first, second, other = weights(3), weights(3), weights(4)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_early_stopping_keeps_the_best_weights(config):
+    """At a hopeless learning rate the loss soon stops falling."""
+    settings = config(epochs=60, patience=2, learning_rate=1.0)
+    result = train(settings, progress=False)
+    epochs = json.loads(result.log_file.read_text())["epochs"]
+    losses = [epoch["val_loss"] for epoch in epochs]
+    assert result.epochs == result.best_epoch + 2 < 60
+    assert losses[result.best_epoch - 1] == min(losses)
+    from sklearn.model_selection import train_test_split
+
+    dataset = load_dataset("iris")
+    _, x, _, y = train_test_split(
+        dataset.x_train, dataset.y_train, test_size=0.1, stratify=dataset.y_train.argmax(axis=1), random_state=0
+    )
+    model = keras.models.load_model(result.model_file)
+    assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_activity_penalty_lowers_activity(config):
+    def activity(penalty):
+        result = train(config(activity_penalty=penalty, seed=1), progress=False)
+        model = keras.models.load_model(result.model_file, compile=False)
+        hidden = keras.Model(model.input, model.get_layer("aan_1").output)
+        return float(hidden(load_dataset("iris").x_test).numpy().mean())
+
+    assert activity(1.0) < 0.8 * activity(0.0)
+
+
+def test_a_loss_that_is_no_number_stops_with_a_sentence(config, tmp_path):
+    with pytest.raises(TrainingError, match=r"epoch \d: the loss became (nan|inf).*learning_rate"):
+        train(config(learning_rate=1e38), progress=False)
+    assert not (tmp_path / "run" / "net.h5").exists()
+
+
+def test_settings_that_do_not_fit_the_data(config):
+    with pytest.raises(ConfigError, match=r"augmentation = True is not allowed for iris"):
+        train(config(augmentation=True), progress=False)
+    with pytest.raises(ConfigError, match=r"validation_split = 0.01 does not fit 100 training inputs"):
+        train(config(validation_split=0.01), progress=False)
+
+
+def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
+    (tmp_path / "run").write_text("a file where the folder should be")
+    monkeypatch.setattr(train_module, "load_dataset", lambda name: pytest.fail("training began"))
+    with pytest.raises(OutputError, match="run: cannot be written"):
+        train(config(), progress=False)
+
+
+def test_ctrl_c_leaves_no_half_written_file(config, tmp_path, monkeypatch):
+    real = keras.Model.save
+
+    def interrupted(model, path, **kwargs):
+        real(model, path, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(epochs=1), progress=False)
+    assert files(tmp_path / "run") == []
