@@ -16,7 +16,7 @@ from adsnn_hls.golden import simulate
 from adsnn_hls.rtl.bench import BENCH, bench_source
 from adsnn_hls.rtl.generate import TOP, generate, instances
 from adsnn_hls.rtl.lanes import Lanes
-from adsnn_hls.rtl.tools import LINT, ToolError, find_verilator, run_tool
+from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, ToolError, find_verilator, run_tool
 from adsnn_hls.stages import FixedNetwork
 from snntb_adsnn.files import atomic_write
 
@@ -168,7 +168,7 @@ class Simulation:
         return found
 
 
-def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path, extra: tuple[str, ...] = ()) -> Path:
+def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path) -> Path:
     """Write ``files`` and the bench to ``folder`` and compile them; returns the program.
 
     Raises:
@@ -184,10 +184,8 @@ def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path, extra
     atomic_write(folder / "probes.vlt", "`verilator_config\n" + probes)
     command = [
         str(verilator.bin / "verilator"),
-        *("--cc", "--exe", "--build", "-j", "1", "-O3", "--x-assign", "unique", "--x-initial", "unique"),
-        *LINT,
-        *("-CFLAGS", "-std=c++20 -O2", "--top-module", TOP, "-Mdir", "obj", "-o", "bench", "probes.vlt"),
-        *extra,
+        *("--cc", "--exe", "--build", "-j", "1", "-O3", *RANDOM_START, *LINT, *COMPILE),
+        *("-MAKEFLAGS", "OPT_FAST=-O2", "--top-module", TOP, "-Mdir", "obj", "-o", "bench", "probes.vlt"),
         *("-f", "files.f", BENCH),
     ]
     run_tool(command, folder, verilator.environment())

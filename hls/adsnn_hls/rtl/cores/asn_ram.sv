@@ -19,6 +19,10 @@ module asn_ram #(
   always_ff @(posedge clk) begin
     if (write) memory[write_address] <= write_data;
     raw <= memory[read_address];
+`ifndef SYNTHESIS
+    // what block RAM may return here differs between devices: simulate anything, so that a use of it shows
+    if (write && write_address == read_address) raw <= 'x;
+`endif
   end
   always_ff @(posedge clk)
     if (zero) read_data <= '0;
