@@ -166,10 +166,12 @@ async def reset_in_the_middle(dut: Any) -> None:
     compared = 0
     begin = time.perf_counter()
     for k in range(3):
+        dut.steps.value = STEPS
         broken = Bench(dut, [STEPS, STEPS], 0.3, 10 + k)
         for _ in range(random.Random(k).randrange(40, 600)):
             await cycle(dut, [*broken.sources.values(), *broken.sinks.values()])
         await reset(dut, 1)
+        dut.steps.value = STEPS // 2
         more, clocks = await Bench(dut, [STEPS // 2], 0.3, 20 + k).finish()
         compared += more
     report("stages, reset in the middle", compared=compared, clocks=clocks, seconds=time.perf_counter() - begin)
