@@ -212,3 +212,19 @@ def test_bad_arguments_are_refused(change: dict, message: str) -> None:
     arguments = {"pixels": np.zeros((2, 12), int), "steps": 5} | change
     with pytest.raises(ParameterError, match=message):
         simulate(fixed, **arguments)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+def test_a_potential_of_exactly_half_the_threshold_does_not_spike(engine: str) -> None:
+    network = dense_net((1, 1, 1))
+    fixed = quantize(network, calibrate(network, pixels(network)), Widths(adaptation=10))
+    n = fixed.analog.neurons
+    shift = n.potential.fraction - n.adaptation.fraction - 1
+    half = n.theta0 << shift if shift >= 0 else n.theta0 >> -shift
+    assert half * 2.0**-n.potential.fraction * 2 == n.theta0 * n.adaptation.step
+    for bias, spikes in ((half, 0), (half + 1, 1)):
+        neurons = dataclasses.replace(n, bias=np.array([bias]), bias_type=n.potential)
+        first = dataclasses.replace(fixed.analog, neurons=neurons)
+        changed = dataclasses.replace(fixed, stages=(first, *fixed.stages[1:]))
+        result = simulate(changed, np.zeros((1, 1), int), 1, engine=engine)
+        assert int(result.spike_counts[first.name].sum()) == spikes
