@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from adsnn_hls.rtl.generate import TOP
-from adsnn_hls.rtl.parameters import Instance
+from adsnn_hls.rtl.parameters import TOP, Instance
 
 BENCH = "bench.cpp"
 

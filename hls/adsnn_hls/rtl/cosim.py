@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from adsnn_hls.fixed import Words
 from adsnn_hls.golden import simulate
 from adsnn_hls.rtl.bench import BENCH, bench_source
-from adsnn_hls.rtl.generate import TOP, generate, instances
+from adsnn_hls.rtl.generate import generate, instances
 from adsnn_hls.rtl.lanes import Lanes
+from adsnn_hls.rtl.parameters import TOP
 from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, ToolError, find_verilator, run_tool
 from adsnn_hls.stages import FixedNetwork
 from snntb_adsnn.files import atomic_write

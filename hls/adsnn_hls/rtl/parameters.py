@@ -15,6 +15,9 @@ from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, R
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.linear import Window
 
+TOP = "asn_network"
+"""Name of the generated network module."""
+
 _ROUNDING = {name: i for i, name in enumerate(("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"))}
 assert set(_ROUNDING) == set(ROUNDINGS)
 _LARGEST = (1 << 31) - 1  # of an ``int`` parameter
@@ -68,7 +71,7 @@ def _analog(stage: AnalogStage, name: str, lanes: Lanes, multiplier: bool) -> In
     n = stage.neurons
     if n.pool is not None:
         raise NetworkError(f"{stage.name}: the RTL's first stage cannot pool; pool the images before.")
-    gain, gains = gain_memory(stage)
+    gain, gains = gain_memory(f"{name}_gain", stage)
     one_bias = n.bias.size == 1
     bias = n.bias if one_bias else np.broadcast_to(n.bias, n.shape)
     groups = np.repeat(bias.ravel(), lanes.units) if one_bias else bias
@@ -83,20 +86,20 @@ def _analog(stage: AnalogStage, name: str, lanes: Lanes, multiplier: bool) -> In
             "UNITS": lanes.units,
             "PIXEL_W": stage.pixel.width,
             "GAINS": gains,
-            "GAIN_FILE": f"{name}_gain.mem",
+            "GAIN_FILE": f"{name}_gain",
             "GAIN_W": stage.gain_type.width,
             "OFFSET_W": stage.offset_type.width,
             "PRODUCT_F": stage.gain_type.fraction + stage.pixel.fraction,
             "OFFSET_F": stage.offset_type.fraction,
             "BIAS_BY_NEURON": int(not one_bias),
-            "BIAS_FILE": f"{name}_bias.mem",
+            "BIAS_FILE": f"{name}_bias",
             "MULTIPLIER": int(multiplier),
             "FIFO_DEPTH": lanes.fifo,
             **p,
         },
         n.size,
         n.size,
-        {f"{name}_gain.mem": gain, f"{name}_bias.mem": bias_memory(groups, n.bias_type, lanes.units)},
+        gain | bias_memory(f"{name}_bias", groups, n.bias_type, lanes.units),
     )
 
 
@@ -109,19 +112,18 @@ def _synaptic(stage: DenseStage | ConvStage, name: str, lanes: Lanes, multiplier
         "CHANNELS": count,
         "UNITS": lanes.units,
         "BIAS_BY_NEURON": int(by_neuron),
-        "BIAS_FILE": f"{name}_bias.mem",
+        "BIAS_FILE": f"{name}_bias",
         "MULTIPLIER": int(multiplier),
         "FIFO_DEPTH": lanes.fifo,
         **_synapse_parameters(stage, name, lanes),
         **_neuron_parameters(stage.name, n),
     }
-    files = {
-        f"{name}_weights.mem": weight_memory(stage, lanes.lanes),
-        f"{name}_bias.mem": bias_memory(n.bias, n.bias_type, lanes.units),
-    }
+    files = weight_memory(f"{name}_weights", stage, lanes.lanes)
+    files |= bias_memory(f"{name}_bias", n.bias, n.bias_type, lanes.units)
     if isinstance(stage, ConvStage):
-        files[f"{name}_scatter.mem"], widths = scatter_table(stage, count // lanes.lanes)
-        parameters |= {"CONV": 1, "IN_CHANNELS": stage.image[2], "TABLE_FILE": f"{name}_scatter.mem", **widths}
+        table, widths = scatter_table(f"{name}_scatter", stage, count // lanes.lanes)
+        files |= table
+        parameters |= {"CONV": 1, "IN_CHANNELS": stage.image[2], "TABLE_FILE": f"{name}_scatter", **widths}
         for key, values in (("KERNEL", stage.window.size), ("STRIDE", stage.window.strides)):
             parameters[f"{key}_ROWS"], parameters[f"{key}_COLUMNS"] = values
     if len(n.input_shape) == 3:
@@ -130,14 +132,12 @@ def _synaptic(stage: DenseStage | ConvStage, name: str, lanes: Lanes, multiplier
 
 
 def _readout(stage: ReadoutStage, name: str, lanes: Lanes, multiplier: bool) -> Instance:
-    files = {
-        f"{name}_weights.mem": weight_memory(stage, lanes.lanes),
-        f"{name}_bias.mem": bias_memory(stage.bias, stage.bias_type, 1),
-    }
+    files = weight_memory(f"{name}_weights", stage, lanes.lanes)
+    files |= bias_memory(f"{name}_bias", stage.bias, stage.bias_type, 1)
     parameters: dict[str, int | str] = {
         "INPUTS": stage.weights.shape[0],
         "CLASSES": stage.classes,
-        "BIAS_FILE": f"{name}_bias.mem",
+        "BIAS_FILE": f"{name}_bias",
         "MULTIPLIER": int(multiplier),
         "B_W": stage.bias_type.width,
         "C_W": stage.coefficient.width,
@@ -157,7 +157,7 @@ def _synapse_parameters(stage: SynapticStage, name: str, lanes: Lanes) -> dict[s
         "W_W": stage.weight_type.width,
         "D_W": stage.accumulator.width,
         "D_F": stage.accumulator.fraction,
-        "WEIGHT_FILE": f"{name}_weights.mem",
+        "WEIGHT_FILE": f"{name}_weights",
     }
 
 

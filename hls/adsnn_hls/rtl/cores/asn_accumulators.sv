@@ -7,7 +7,7 @@ module asn_accumulators #(
   parameter int D_W     = 16,     // accumulator
   parameter int W_W     = 8,      // weight
   parameter int WEIGHTS = 256,    // words of the weight memory
-  parameter     WEIGHT_FILE = "weights.mem", // lane 0 lowest
+  parameter     WEIGHT_FILE = "weights", // lane 0 lowest
   localparam int W_A = (WORDS   > 1) ? $clog2(WORDS)   : 1,
   localparam int M_A = (WEIGHTS > 1) ? $clog2(WEIGHTS) : 1
 ) (

@@ -8,13 +8,13 @@ module asn_analog_stage #(
   parameter int UNITS    = 1,      // divides NEURONS
   parameter int PIXEL_W  = 8,      // input words, unsigned
   parameter int GAINS    = 1,      // words of the gain memory, used in turn: 1, the channels, or one for each pixel
-  parameter     GAIN_FILE = "gain.mem", // {gain, offset}
+  parameter     GAIN_FILE = "gain", // {gain, offset}
   parameter int GAIN_W   = 16,
   parameter int OFFSET_W = 8,
   parameter int PRODUCT_F = 16,    // fraction bits of gain * pixel and of the offset
   parameter int OFFSET_F = 12,
   parameter bit BIAS_BY_NEURON = 0, // else all neurons share one bias
-  parameter     BIAS_FILE = "bias.mem",
+  parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
   parameter int I_W = 18,
   parameter int I_F = 12,

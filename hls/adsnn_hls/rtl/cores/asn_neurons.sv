@@ -11,7 +11,7 @@ module asn_neurons #(
   parameter int PIXELS  = 16,   // words of the memory of I and V
   parameter int NEURONS = 16,   // words of the memory of S_hat and theta_a
   parameter int BIASES  = 16,   // words of the bias memory
-  parameter     BIAS_FILE = "bias.mem",
+  parameter     BIAS_FILE = "bias",
   parameter bit HELD       = 0, // the current comes with the item as drive and is not stored here
   parameter bit MULTIPLIER = 1,
   parameter int I_W = 18,

@@ -9,8 +9,8 @@ module asn_readout_stage #(
   parameter int CLASSES = 10,
   parameter int LANES   = 1,       // divides CLASSES
   parameter int W_W     = 8,
-  parameter     WEIGHT_FILE = "weights.mem",
-  parameter     BIAS_FILE   = "bias.mem",
+  parameter     WEIGHT_FILE = "weights",
+  parameter     BIAS_FILE   = "bias",
   parameter bit MULTIPLIER  = 1,
   parameter int I_W = 18,
   parameter int I_F = 12,

@@ -20,7 +20,7 @@ module asn_scatter_conv #(
   parameter int R_W    = 1,
   parameter int WORD_W = 8,
   parameter int WEIGHT_W = 8,
-  parameter     TABLE_FILE = "scatter.mem",
+  parameter     TABLE_FILE = "scatter",
   localparam int WORDS = OUT_ROWS * OUT_COLUMNS * GROUPS,
   localparam int E_A = (INPUTS > 1) ? $clog2(INPUTS) : 1,
   localparam int W_A = (WORDS  > 1) ? $clog2(WORDS)  : 1,

@@ -9,7 +9,7 @@ module asn_synaptic_stage #(
   parameter int INPUTS   = 16,
   parameter int LANES    = 4,      // parallel additions; divides CHANNELS
   parameter int W_W      = 8,
-  parameter     WEIGHT_FILE = "weights.mem",
+  parameter     WEIGHT_FILE = "weights",
   parameter int IN_CHANNELS = 16,  // from here on with CONV only, see asn_scatter_conv
   parameter int KERNEL_ROWS    = 1,
   parameter int KERNEL_COLUMNS = 1,
@@ -19,7 +19,7 @@ module asn_synaptic_stage #(
   parameter int R_W      = 1,
   parameter int WORD_W   = 1,
   parameter int WEIGHT_W = 1,
-  parameter     TABLE_FILE = "scatter.mem",
+  parameter     TABLE_FILE = "scatter",
   // ---- neurons, see asn_sweep and asn_neurons
   parameter int HEIGHT   = 1,
   parameter int WIDTH    = 1,
@@ -32,7 +32,7 @@ module asn_synaptic_stage #(
   parameter int OUT_ROWS    = 1,
   parameter int OUT_COLUMNS = 1,
   parameter bit BIAS_BY_NEURON = 1,
-  parameter     BIAS_FILE = "bias.mem",
+  parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
   parameter int I_W = 18,
   parameter int I_F = 12,
