@@ -1,4 +1,4 @@
-"""Configuration files: SNN Toolbox's ``.ini`` with our sections ``[adsnn]``, ``[training]`` and ``[hls]``, checked on load.
+"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
