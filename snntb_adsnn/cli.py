@@ -63,9 +63,7 @@ def hls(config: Path, **options: Any) -> None:
     try:
         from adsnn_hls.command import main as run_hls
     except ImportError as error:
-        raise AdSNNError(
-            f"the hardware part is not installed ({error}); run: pip install 'snntb-adsnn[hls]'"
-        ) from error
+        raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
     run_hls(config_file=config, **options)
 
 

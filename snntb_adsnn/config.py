@@ -1,4 +1,4 @@
-"""Configuration files: SNN Toolbox's ``.ini`` with our sections ``[adsnn]``, ``[training]`` and ``[hls]``, checked on load.
+"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
@@ -68,7 +68,7 @@ class AdsnnSection(_Section):
         pretrained: model file that is copied to the working folder when no model is there yet.
     """
 
-    engine: Literal["auto", "event", "reference"] = "auto"
+    engine: Literal["auto", "event", "reference", "tensorflow"] = "auto"
     m_f: _Positive | None = None
     theta0: _Positive | None = None
     tau_gamma: _Positive | None = None
@@ -86,8 +86,7 @@ class AdsnnSection(_Section):
     @property
     def overrides(self) -> dict[str, float]:
         """The neuron constants given here, by their names in ``ASNParameters``."""
-        names = ("m_f", "theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return _constants(self)
 
 
 class TrainingSection(_Section):
@@ -97,6 +96,8 @@ class TrainingSection(_Section):
         dataset: name of the data set, see ``snntb_adsnn.data``.
         architecture: name of the net, see ``snntb_adsnn.models``.
         m_f, form: of the AAN activations. Train at the precision that is simulated.
+        theta0, tau_gamma, tau_eta, tau_beta, tau_phi: other constants of the neurons, if not the paper's (tau in ms);
+            hardware without multipliers needs decays that are sums of powers of two.
         epochs, batch_size: as usual.
         learning_rate: first learning rate of Adam; it falls to 0 along a half cosine.
         validation_split: share of the training data that early stopping watches.
@@ -112,6 +113,11 @@ class TrainingSection(_Section):
     architecture: ArchitectureName
     m_f: _Positive = 0.1
     form: Form = "exact"
+    theta0: _Positive | None = None
+    tau_gamma: _Positive | None = None
+    tau_eta: _Positive | None = None
+    tau_beta: _Positive | None = None
+    tau_phi: _Positive | None = None
     epochs: _Count = 100
     batch_size: _Count = 32
     learning_rate: _Positive = 0.001
@@ -121,6 +127,16 @@ class TrainingSection(_Section):
     coding_noise: Annotated[float, Field(ge=0)] = 0.0
     activity_penalty: Annotated[float, Field(ge=0)] = 0.0
     augmentation: bool = False
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The neuron constants given here, by their names in ``ASNParameters``."""
+        return _constants(self)
+
+
+def _constants(section: AdsnnSection | TrainingSection) -> dict[str, float]:
+    names = ("m_f", "theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
+    return {name: value for name in names if (value := getattr(section, name)) is not None}
 
 
 def _by_layer(value: Any) -> Any:

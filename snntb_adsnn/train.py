@@ -69,7 +69,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
             "images; set it to False."
         )
     keras.utils.set_random_seed(settings.seed)
-    activation = AAN(m_f=settings.m_f, form=settings.form)
+    activation = AAN(form=settings.form, **settings.constants)
     model = build(settings.architecture, dataset.input_shape, len(dataset.classes), activation)
     history, best = _fit(model, dataset, settings, config.file, progress)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from snntb_adsnn.engine import RECORDABLE, event, reference, simulate
+from snntb_adsnn.engine._plan import Layer, make_shares
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.linear import (
     Add,
@@ -298,8 +301,11 @@ def test_neither_threads_nor_batch_nor_recording_change_a_result(case, steps, re
     other = event.run(network, x, steps, frozenset(record), threads=3)
     np.testing.assert_array_equal(other.outputs, plain.outputs)
     assert_same_counts(other, plain)
-    alone = event.run(network, x[2:3], steps, frozenset(), threads=2)
+    alone = event.run(network, x[2:3], steps, frozenset(record), threads=3)  # three threads share its neurons
     np.testing.assert_array_equal(alone.outputs[0], plain.outputs[2])
+    for name, counts in plain.spike_counts.items():
+        np.testing.assert_array_equal(alone.spike_counts[name][0], counts[2])
+        np.testing.assert_array_equal(alone.spikes_per_step[name].sum(), counts[2].sum())
     if record:
         spikes = other.records["spikes"]
         assert all((spikes[name].sum(1) == counts).all() for name, counts in plain.spike_counts.items())
@@ -356,6 +362,44 @@ def test_working_memory_does_not_grow_with_steps():
         ]
         sizes.append(sum(a.nbytes for a in arrays))
     assert sizes[0] == sizes[1]
+
+
+def test_a_team_shares_every_layer_without_splitting_a_cell():
+    network = conv_net(channels=48)
+    plan = event._plan_of(network, complete=False)
+    shares = make_shares(plan, network, 2)
+    blocks = plan.layers[:, Layer.BLOCKS]
+    np.testing.assert_array_equal(shares[:, 0], 0)
+    np.testing.assert_array_equal(shares[:, -1], blocks)
+    assert (np.abs(shares[:-1, 1] - blocks[:-1] / 2) <= 3).all()
+    for layer, (_, middle, _), node in zip(plan.layers, shares, network.populations, strict=False):
+        border = layer[Layer.NEURON] + middle * 64
+        assert 0 < middle * 64 < node.size
+        assert plan.places[border, 0] != plan.places[border - 1, 0]
+
+
+def test_kernels_work_where_no_cache_can_be_written():
+    code = (
+        "import numba.core.caching as c\n"
+        "c.CacheImpl._locator_classes = []\n"
+        "import numpy as np\n"
+        "from snntb_adsnn.engine import _kernels\n"
+        "assert type(_kernels._wait._cache).__name__ == 'NullCache'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_interrupt_stops_the_workers(monkeypatch):
+    started = []
+
+    def interrupted(self, x, image):
+        started.append(image)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event._ImageSimulator, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        event.run(conv_net(), np.zeros((50, 16, 16, 1), np.float32), 5, frozenset(), threads=2)
+    assert len(started) <= 2
 
 
 def test_an_unknown_node_is_refused_by_name():

@@ -88,7 +88,7 @@ def test_running(case):
     logs = np.load(file.with_name("log") / "gui/test/log_vars/0.npz", allow_pickle=True)
     rates = spiketrains_to_rates(logs["spiketrains_n_b_l_t"], 100, "temporal_mean_rate")
     correlations = np.mean(get_pearson_coefficients(rates, logs["activations_n_b_l"], 1.0), axis=1)
-    assert (correlations[:-1] > 0.97).all(), correlations
+    assert (correlations[:-1] > 0.99).all(), correlations
     assert correlations[-1] > 0.9
 
 

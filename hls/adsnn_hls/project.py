@@ -137,7 +137,12 @@ def write_project(
     steps = min(options.steps, max(1, VECTOR_BYTES // (8 * step_words(network))))
     with (folder / "tb_data" / "golden.bin").open("wb") as file:
         write_vectors(file, network, images[:count], steps)
-    about = {"project": options.project, "backend": options.backend, "part": options.part, "io_type": options.io_type}
+    about: dict[str, Any] = {
+        "project": options.project,
+        "backend": options.backend,
+        "part": options.part,
+        "io_type": options.io_type,
+    }
     about |= {"steps": options.steps, "vector_images": count, "vector_steps": steps}
     (folder / MARK).write_text(json.dumps(about, indent=2) + "\n")
     model.config.config["OutputDir"] = str(final)

@@ -136,6 +136,8 @@ class AnalogStage(Stage):
             if values.shape not in (self.input_shape, self.input_shape[-1:]):
                 raise NetworkError(f"{self.name}: {name} of shape {values.shape} does not fit {self.input_shape}.")
             _check_range(f"{self.name}: {name}", values, getattr(self, f"{name}_type"))
+        product = self.gain_type.fraction + self.pixel.fraction, self.gain_type.width + self.pixel.width
+        _check_sum(self.name, product, (self.offset_type.fraction, self.offset_type.width))
 
     @property
     def input_shape(self) -> Shape:
@@ -188,6 +190,7 @@ class DenseStage(SynapticStage):
             raise NetworkError(
                 f"{self.name}: weights of shape {self.weights.shape} do not fit {self.neurons.input_shape} neurons."
             )
+        _check_current(self, self.neurons)
 
     @property
     def input_shape(self) -> Shape:
@@ -215,6 +218,7 @@ class ConvStage(SynapticStage):
             raise NetworkError(f"{self.name}: the convolution stage has no dilation; spread the kernel with zeros.")
         if self.neurons.input_shape != (*self.window.output_size(*self.image[:2]), self.weights.shape[3]):
             raise NetworkError(f"{self.name}: the convolution does not fit {self.neurons.input_shape} neurons.")
+        _check_current(self, self.neurons)
 
     @property
     def input_shape(self) -> Shape:
@@ -253,6 +257,7 @@ class ReadoutStage(SynapticStage):
             _check_range(f"{self.name}: {name}", getattr(self, name), self.coefficient)
         if max(self.current.width, self.potential.width) + self.coefficient.width + 3 > _WORD:
             raise ParameterError(f"{self.name}: states and coefficients exceed {_WORD} bits; choose narrower types.")
+        _check_current(self, self)
 
     @property
     def input_shape(self) -> Shape:
@@ -405,3 +410,20 @@ def _check_signs(owner: Any, signed: tuple[str, ...], unsigned: tuple[str, ...])
     for name in (*signed, *unsigned):
         if getattr(owner, name).signed != (name in signed):
             raise ParameterError(f"{name} must be {'signed' if name in signed else 'unsigned'}.")
+
+
+def _check_current(stage: SynapticStage, owner: FixedNeurons | ReadoutStage) -> None:
+    """k_beta I + drive must fit an intermediate word."""
+    product = owner.current.fraction + owner.coefficient.fraction, owner.current.width + owner.coefficient.width
+    _check_sum(stage.name, product, (stage.accumulator.fraction, stage.accumulator.width))
+
+
+def _check_sum(name: str, *terms: tuple[int, int]) -> None:
+    """Terms of (fraction, width) aligned to the finest of them must fit an intermediate word with their sum."""
+    finest = max(fraction for fraction, _ in terms)
+    widest = max(width + finest - fraction for fraction, width in terms) + 1
+    if widest > _WORD:
+        raise ParameterError(
+            f"{name}: a sum of {widest} bits exceeds the {_WORD} bits of an intermediate result; the binary points of "
+            "its terms lie too far apart. Choose narrower types."
+        )

@@ -47,7 +47,14 @@ PIECE = len(Piece)
 CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
 PATIENCE = 2000  # looks at a meeting's count before the processor is offered to others
 
-_compiled = njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
+
+def _compiled(function):
+    """numba's njit, with a cache where a folder for it can be written."""
+    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:
+        return njit(**options)(function)
 
 
 @_compiled
@@ -107,17 +114,15 @@ def _collect(masks, steps, neuron, places, events, event_ends, counts, per_step,
 
 
 @_compiled
-def _drive(plane, steps, chunk, plane_edges, edges, pieces, rows, weights, cell_channels, events, event_ends, drive,
+def _drive(plane, chunk, plane_edges, edges, pieces, rows, weights, cell_channels, events, event_ends, drive,
            stride):  # fmt: skip
-    """Sum the events that reach a plane into ``drive``, from ``LANES`` on; returns whether there were any."""
+    """Add the events that reach a plane to ``drive``, from ``LANES`` on; returns whether there were any."""
     driven = False
     for e in range(get_int64(plane_edges, plane), get_int64(plane_edges, plane + 1)):
         cell = get_int32(edges, 2 * e)
         start, end = get_int64(cell_channels, cell) * chunk, get_int64(event_ends, cell)
         if start < end:
-            if not driven:
-                driven = True
-                clear(drive, LANES, steps * stride + LANES)
+            driven = True
             _deliver(events, start, end, pieces, get_int32(edges, 2 * e + 1), rows, weights, drive, stride)
     return driven
 
@@ -175,7 +180,8 @@ def advance(
         member: which of the team this is.
         shares: (layers, team + 1), bounds of the members' blocks; no cell lies in two shares.
         meeting: one int64, 0 at first, the same for the whole team.
-        drive, potential, masks: working memory of this member; the first ``LANES`` of drive stay 0 (silence).
+        drive, potential, masks: working memory of this member; drive is 0 before and after, its first ``LANES`` always
+            (they serve as the drive of a silent plane).
         keep: 1: each block has its own part of ``potential`` (of one step); 0: all share it.
         per_step: (steps, populations), int64, spikes that this member saw; added to.
     """
@@ -207,7 +213,7 @@ def advance(
                 for position in range(positions):
                     plane = layers[number, PLANE] + block * positions + position
                     driven = _drive(
-                        plane, steps, chunk, plane_edges_at, edges_at, pieces_at, rows_at, weights_at, channels_at,
+                        plane, chunk, plane_edges_at, edges_at, pieces_at, rows_at, weights_at, channels_at,
                         events_at, ends_at, drive_at, stride,
                     )  # fmt: skip
                     start, step = (LANES, stride) if driven else (0, 0)
@@ -229,6 +235,8 @@ def advance(
                         for lane in range(min(LANES, layers[number, NEURONS] - block * LANES)):
                             value = potential[S + t * LANES + lane] + bias[lane0 + lane]
                             outputs[begin + t, block * LANES + lane] = value
+            if stride > LANES:  # what was written between the rows
+                clear(drive_at, LANES, steps * stride + LANES)
             if team > 1:
                 meetings += team
                 _wait(address(meeting), meetings)

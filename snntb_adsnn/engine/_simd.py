@@ -49,6 +49,9 @@ class _Emitter:
         first = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(one, undefined, first)
 
+    def constant(self, value):
+        return ir.Constant(self.vector, [ir.Constant(_FLOAT, value)] * self.lanes)
+
     def variable(self, value):
         slot = cgutils.alloca_once(self.builder, self.vector)
         self.builder.store(value, slot)
@@ -86,8 +89,9 @@ def _integrate(*, held, first):
     def integrate(typing, steps, drive, start, stride, I, V, steady, at, potential, S, k_beta, k_phi, g_phi):
         """Equations 1 and 2 of one plane over ``steps`` steps.
 
-        The drive's row of step t starts at drive[start + t * stride], the plane's I, V and held current at I[at],
-        V[at], steady[at]. V (``first``), or its maximum with what is there, goes to potential[S + t * LANES].
+        The drive's row of step t starts at drive[start + t * stride] and is set to 0 once read; the plane's I, V and
+        held current are at I[at], V[at], steady[at]. V (``first``), or its maximum with what is there, goes to
+        potential[S + t * LANES].
         """
 
         def generate(context, builder, signature, args):
@@ -97,7 +101,9 @@ def _integrate(*, held, first):
             I, V = emit.variable(emit.load(I_array, at)), emit.variable(emit.load(V_array, at))
             constant = emit.load(steady, at) if held else None
             with cgutils.for_range(builder, steps) as loop:
-                spikes = emit.load(drive, emit.row(start, loop.index, stride))
+                row = emit.row(start, loop.index, stride)
+                spikes = emit.load(drive, row)
+                emit.store(emit.constant(0.0), drive, row)
                 new_I = builder.fadd(builder.fmul(k_beta, builder.load(I)), spikes)
                 builder.store(new_I, I)
                 total = builder.fadd(new_I, constant) if held else new_I
@@ -134,7 +140,7 @@ def fire(typing, steps, potential, S, bias, S_hat, theta_a, at, k_eta, k_gamma, 
         emit = _Emitter(builder, LANES)
         steps, potential, S, bias, S_hat_array, theta_a_array, at = args[:7]
         k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[7:11])
-        two = emit.broadcast(ir.Constant(_FLOAT, 2.0))
+        two = emit.constant(2.0)
         bias = emit.load(bias, at)
         S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
         word = ir.IntType(LANES)

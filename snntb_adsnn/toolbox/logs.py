@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -169,10 +170,16 @@ def needs_activations(log_keys: Collection[str], plot_keys: Collection[str]) -> 
 
 
 def save(path: Path, variables: dict[str, Any]) -> None:
-    """Write one batch's log variables in the toolbox's format, atomically."""
-    columns: dict[str, Any] = {k: labelled(v) if isinstance(v, list) else v for k, v in variables.items()}
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **columns)
+    """Write one batch's log variables in the toolbox's format (``.npz``), atomically."""
+    with (
+        atomic_path(path) as temporary,
+        # as numpy.savez_compressed does, but three times as fast: spike trains are mostly zeros
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for key, value in variables.items():
+            array = labelled(value) if isinstance(value, list) else np.asanyarray(value)
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=True)
 
 
 # ---- plots -----------------------------------------------------------------------------------------------------------

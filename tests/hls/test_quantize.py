@@ -230,6 +230,16 @@ def test_bad_widths_are_refused(make, message: str) -> None:
         make()
 
 
+def test_sums_beyond_an_intermediate_word_are_refused() -> None:
+    network = dense_net()
+    fixed = quantize(network, calibrate(network, pixels(network), 20))
+    stage = fixed.stages[1]
+    assert isinstance(stage, DenseStage)
+    far = dataclasses.replace(stage.weight_type, integer=-60)
+    with pytest.raises(ParameterError, match=r"neurons_4: a sum of .* bits exceeds the 62 bits"):
+        dataclasses.replace(stage, weight_type=far, accumulator=sum_type(stage.weights, far))
+
+
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 

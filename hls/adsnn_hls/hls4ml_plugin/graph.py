@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
@@ -75,6 +76,10 @@ class Options:
         if min(factors, default=0) < 0:
             raise ParameterError("reuse_factor is not allowed below 1 (or 0 for automatic).")
 
+    def with_io_type(self, io_type: str) -> Options:
+        """The same with another io type."""
+        return dataclasses.replace(self, io_type=io_type)
+
     def reuse(self, stage: Stage) -> int:
         """The reuse factor asked for ``stage``; 0 is automatic."""
         return self.reuse_factor.get(stage.name, 0) if isinstance(self.reuse_factor, Mapping) else self.reuse_factor
@@ -125,11 +130,16 @@ def model_graph(network: FixedNetwork, options: Options, output_dir: str = "adsn
         io_type=options.io_type,
     )
     found = layer_list(network, options)
-    config["HLSConfig"] = {
+    config["HLSConfig"] = hls_section(found)
+    return ModelGraph.from_layer_list(config, found.layers, inputs=found.inputs, outputs=found.outputs)
+
+
+def hls_section(found: LayerList) -> dict[str, Any]:
+    """hls4ml's ``HLSConfig``; every type that matters is given by layer."""
+    return {
         "Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "Latency"},
         "LayerName": found.config,
     }
-    return ModelGraph.from_layer_list(config, found.layers, inputs=found.inputs, outputs=found.outputs)
 
 
 def layer_list(network: FixedNetwork, options: Options) -> LayerList:

@@ -17,6 +17,7 @@ def register() -> None:
     import hls4ml
     from hls4ml.model.layers import layer_map, register_layer
 
+    from adsnn_hls.hls4ml_plugin.keras_handler import register_keras
     from adsnn_hls.hls4ml_plugin.layers import ASN, LAYERS
     from adsnn_hls.hls4ml_plugin.templates import TEMPLATES
 
@@ -30,3 +31,4 @@ def register() -> None:
             backend.register_template(template)
         for header in HEADERS:
             backend.register_source(SOURCES / header)
+    register_keras()

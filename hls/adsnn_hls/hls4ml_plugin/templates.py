@@ -113,7 +113,7 @@ class SpikePadConfig(LayerConfigTemplate):
         self.template = reshaping_templates.zeropad2d_config_template
 
     def format(self, node: Layer) -> str:
-        return self.template.format(**self._default_config_params(node))
+        return str(self.template.format(**self._default_config_params(node)))
 
 
 class SpikePadCall(FunctionCallTemplate):
