@@ -28,6 +28,9 @@ _BENCH = """\
 #include "V{top}.h"
 #include "V{top}___024root.h"
 #include "verilated.h"
+#if VM_TRACE
+#include "verilated_fst_c.h"
+#endif
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -56,7 +59,22 @@ int main(int argc, char** argv) {{
 
   const auto top = std::make_unique<V{top}>(context.get());
   auto* r = top->rootp;
-  const auto clock = [&] {{ top->clk = 1; top->eval(); top->clk = 0; top->eval(); }};
+#if VM_TRACE
+  context->traceEverOn(true);
+  VerilatedFstC waves;
+  top->trace(&waves, 99);
+  waves.open("waves.fst");
+#endif
+  uint64_t now = 0;
+  const auto edge = [&](int level) {{
+    top->clk = level;
+    top->eval();
+#if VM_TRACE
+    waves.dump(now);
+#endif
+    now += 5;
+  }};
+  const auto clock = [&] {{ edge(1); edge(0); }};
   top->clk = 0; top->rst_n = 0; top->s_axis_tvalid = 0; top->m_axis_tready = 0;
   top->steps = strtoul(arg[2], nullptr, 10);
   top->margin = strtoul(arg[3], nullptr, 10);
@@ -84,6 +102,9 @@ int main(int argc, char** argv) {{
     cycle++;
     if (quiet > 50000000) {{ fprintf(stderr, "no beat for 50,000,000 clocks: deadlock\\n"); return 4; }}
   }}
+#if VM_TRACE
+  waves.close();
+#endif
   fclose(out);
   printf("%llu\\n", (unsigned long long)cycle);
 }}

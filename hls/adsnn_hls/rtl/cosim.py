@@ -17,7 +17,7 @@ from adsnn_hls.rtl.bench import BENCH, bench_source
 from adsnn_hls.rtl.generate import generate, instances
 from adsnn_hls.rtl.lanes import Lanes
 from adsnn_hls.rtl.parameters import TOP
-from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, ToolError, find_verilator, run_tool
+from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, ToolError, check_waves, find_verilator, run_tool
 from adsnn_hls.stages import FixedNetwork
 from snntb_adsnn.files import atomic_write
 
@@ -87,6 +87,7 @@ class Simulation:
         network: the network.
         folder: receives RTL, bench and program.
         lanes, multiplier_free: see ``generate``.
+        waves: each run writes ``waves.fst``.
 
     Raises:
         ToolError: no usable Verilator, or compiling failed.
@@ -99,11 +100,12 @@ class Simulation:
         lanes: Mapping[str, Lanes] | None = None,
         *,
         multiplier_free: bool = False,
+        waves: bool = False,
     ) -> None:
-        self.network, self.folder = network, folder
+        self.network, self.folder, self.waves = network, folder, waves
         stages = instances(network, lanes, multiplier_free=multiplier_free)
         files = generate(network, lanes, multiplier_free=multiplier_free)
-        self.program = build(stages, files, folder)
+        self.program = build(stages, files, folder, waves)
 
     def run(self, pixels: Words, steps: int, *, margin: int = 0, stall: float = 0.0, seed: int = 1) -> Run:
         """Run images (images, *input shape) through the RTL from reset.
@@ -169,13 +171,15 @@ class Simulation:
         return found
 
 
-def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path) -> Path:
+def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path, waves: bool = False) -> Path:
     """Write ``files`` and the bench to ``folder`` and compile them; returns the program.
 
     Raises:
         ToolError: no usable Verilator, or compiling failed.
     """
     verilator = find_verilator()
+    if waves:
+        check_waves()
     for name, text in files.items():
         atomic_write(folder / name, text)
     atomic_write(folder / BENCH, bench_source(stages))
@@ -187,6 +191,7 @@ def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path) -> Pa
         str(verilator.bin / "verilator"),
         *("--cc", "--exe", "--build", "-j", "1", "-O3", *RANDOM_START, *LINT, *COMPILE),
         *("-MAKEFLAGS", "OPT_FAST=-O2", "--top-module", TOP, "-Mdir", "obj", "-o", "bench", "probes.vlt"),
+        *(["--trace-fst"] if waves else []),
         *("-f", "files.f", BENCH),
     ]
     run_tool(command, folder, verilator.environment())

@@ -98,6 +98,14 @@ def _checked(found: Verilator, where: str) -> Verilator:
     return found
 
 
+def check_waves() -> None:
+    """Raise ToolError unless the headers that FST files need are installed."""
+    code = "#include <lz4.h>\n#include <zlib.h>\n"
+    done = subprocess.run(["g++", "-E", "-x", "c++", "-"], input=code, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError("wave files need the headers lz4.h and zlib.h; install liblz4-dev and zlib1g-dev.")
+
+
 def run_tool(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
     """Run a program in ``folder``; returns its output.
 
