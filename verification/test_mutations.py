@@ -34,7 +34,7 @@ class Mutation:
 MUTATIONS = {
     "spike at the threshold": Mutation("asn_fire", "twice > level", "twice >= level"),
     "one coefficient bit": Mutation("asn_scale", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);"),
-    "one digit of shift and add": Mutation("asn_scale", "N3 & ~N1", "N3 & ~N1 & ~2"),
+    "one digit of shift and add": Mutation("asn_scale", "N3 & ~N1", "N3 & ~N1 & ~16"),
     "threshold after its decay": Mutation(
         "asn_fire", "theta2 <= theta1;", "theta2 <= Z_W'(gamma1 >>> C_F) + Z_W'(THETA0 + 0 * int'(theta1[0]));"
     ),
