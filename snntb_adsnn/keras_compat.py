@@ -10,7 +10,7 @@ from snntb_adsnn.keras_choice import select_keras_2
 if "tensorflow" not in sys.modules:
     select_keras_2()
 
-import tensorflow as tf  # noqa: E402  the environment must be set first
+import tensorflow as tf  # the environment must be set first
 
 keras = tf.keras
 __all__ = ["keras", "select_keras_2", "tf"]

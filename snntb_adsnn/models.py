@@ -99,7 +99,7 @@ def _mnist_dense(x: Any, activation: AAN) -> Any:
 # name -> (hidden layers, dimensions of one input)
 _BUILDERS: Mapping[str, tuple[Callable[[Any, AAN], Any], int]] = {
     "iris": (_tabular(32), 1),
-    "sonar": (_tabular(64), 1),
+    "sonar": (_tabular(192), 1),
     "digits": (_digits, 3),
     "mnist": (_mnist, 3),
     "mnist_dense": (_mnist_dense, 3),

@@ -1,16 +1,21 @@
 """Training end to end on a small set, and what happens when it cannot go on."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from snntb_adsnn import train as train_module
+from snntb_adsnn.activation import AAN
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
 from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
 from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.models import build
 from snntb_adsnn.train import train
+
+CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 @pytest.fixture
@@ -122,3 +127,17 @@ def test_ctrl_c_leaves_no_half_written_file(config, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(config(epochs=1), progress=False)
     assert files(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.ini")), ids=lambda path: path.stem)
+def test_shipped_weights_are_of_the_net_that_their_configuration_describes(path):
+    config = load_config(path)
+    settings = config.need_training()
+    shipped = keras.models.load_model(config.adsnn.pretrained)
+    activation = AAN(form=settings.form, **settings.constants)
+    described = build(settings.architecture, shipped.input_shape[1:], shipped.output_shape[-1], activation)
+    assert [type(layer) for layer in shipped.layers] == [type(layer) for layer in described.layers]
+    assert [w.shape for w in shipped.get_weights()] == [w.shape for w in described.get_weights()]
+    activations = [layer.activation for layer in shipped.layers if isinstance(layer, keras.layers.Activation)]
+    assert activations
+    assert set(activations) == {activation}

@@ -17,6 +17,7 @@ from adsnn_hls.golden import simulate
 from adsnn_hls.hls4ml_plugin.graph import Options
 from adsnn_hls.project import (
     Comparison,
+    ToolError,
     check_compiler,
     check_replaceable,
     compile_project,
@@ -346,12 +347,11 @@ def synthesize(model: Any, backend: str, output: Path) -> dict[str, Any]:
         found = model.build(csim=True, synth=True, cosim=False)
     except Exception as error:  # hls4ml raises bare Exception
         _stop(output, tool, error)
-    if not found:
+    if not found or "CSynthesisReport" not in found:
         _stop(output, tool, "it left no report")
-    synthesis = found.get("CSynthesisReport", {})
-    _print_table([["synthesis", tool], *([key, str(value)] for key, value in synthesis.items())])
+    _print_table([["synthesis", tool], *([key, str(value)] for key, value in found["CSynthesisReport"].items())])
     return {"done": True, **found}
 
 
 def _stop(output: Path, tool: str, reason: object) -> NoReturn:
-    raise ParameterError(f"{tool} failed in {output} ({reason}); its messages are above and in its log there.")
+    raise ToolError(f"{tool} failed in {output} ({reason}); its messages are above and in its log there.")

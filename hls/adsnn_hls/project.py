@@ -31,8 +31,8 @@ VECTOR_BYTES = 16_000_000
 _MAGIC = 0x314E53414453
 
 
-class SimulationError(AdSNNError):
-    """The generated C++ cannot be compiled or run."""
+class ToolError(AdSNNError):
+    """A compiler or a vendor's tool is missing, or stopped."""
 
 
 @dataclass(frozen=True)
@@ -263,11 +263,11 @@ def check_compiler() -> str:
     """The C++ compiler: $CXX, or g++.
 
     Raises:
-        SimulationError: there is none.
+        ToolError: there is none.
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        raise SimulationError(
+        raise ToolError(
             f"there is no C++ compiler {compiler!r} to run the generated C++ with; install g++ (Debian, Ubuntu: apt "
             "install g++), or set CXX to one."
         )
@@ -281,7 +281,7 @@ def compile_project(folder: Path, optimization: int = 2) -> tuple[str, ...]:
         the compiler's warnings about our own files.
 
     Raises:
-        SimulationError: no compiler, or an error of it.
+        ToolError: no compiler, or an error of it.
     """
     environment = {**os.environ, "CXX": check_compiler(), "OPT": str(optimization)}
     done = subprocess.run(
@@ -289,8 +289,9 @@ def compile_project(folder: Path, optimization: int = 2) -> tuple[str, ...]:
     )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or done.stderr.splitlines()[:3]
-        raise SimulationError(f"{folder}: the C++ compiler stopped: {' '.join(errors)}; please report it.")
+        raise ToolError(f"{folder}: the C++ compiler stopped: {' '.join(errors)}; please report it.")
     log = (folder / "csim_warnings.log").read_text()
+    (folder / "csim_warnings.log").unlink()  # mostly ap_types' own
     ours = "|".join(map(re.escape, [*HEADERS, "_test.cpp"]))
     return tuple(line for line in log.splitlines() if re.search(rf"({ours}):\d+:.*warning:", line))
 
@@ -304,7 +305,7 @@ def run_csim(
         the comparison, and the golden model's results by image.
 
     Raises:
-        SimulationError: the testbench did not come to its end.
+        ToolError: the testbench did not come to its end.
     """
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([folder / "csim", "-"], cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log)
@@ -323,5 +324,5 @@ def run_csim(
         text = log.read()
     found = re.search(r"^(?:PASSED|FAILED): images (\d+), compared (\d+), mismatches (\d+)$", text, re.M)
     if found is None:
-        raise SimulationError(f"{folder}: the C simulation stopped with code {code}: {text.strip()[-500:]}")
+        raise ToolError(f"{folder}: the C simulation stopped with code {code}: {text.strip()[-500:]}")
     return Comparison(len(images), steps, int(found[2]), int(found[3]), tuple(warnings), text), results

@@ -18,7 +18,7 @@ from adsnn_hls.powers import multiplier_free_parameters
 from adsnn_hls.project import (
     MARK,
     Comparison,
-    SimulationError,
+    ToolError,
     compile_project,
     replaced_folder,
     run_csim,
@@ -251,7 +251,7 @@ def test_a_compile_error_is_one_sentence(project: tuple[Path, FixedNetwork, Word
     changed = tmp_path / "changed"
     shutil.copytree(project[0], changed)
     (changed / "firmware/adsnn.cpp").write_text("nonsense")
-    with pytest.raises(SimulationError, match="compiler stopped"):
+    with pytest.raises(ToolError, match="compiler stopped"):
         compile_project(changed, optimization=0)
 
 

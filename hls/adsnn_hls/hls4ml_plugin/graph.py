@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("vitis", "vivado")
 IO_TYPES = ("io_stream", "io_parallel")
+STRATEGIES = ("auto", "latency", "resource")
 UNROLL_LIMIT = 4096
 """Vivado and Vitis refuse to unroll further; hls4ml users meet it as an error in the middle of synthesis."""
 LANES = 64
@@ -85,9 +86,6 @@ class Options:
         return self.reuse_factor.get(stage.name, 0) if isinstance(self.reuse_factor, Mapping) else self.reuse_factor
 
 
-STRATEGIES = ("auto", "latency", "resource")
-
-
 @dataclass(frozen=True)
 class LayerList:
     """What ``ModelGraph.from_layer_list`` takes.
@@ -136,8 +134,11 @@ def model_graph(network: FixedNetwork, options: Options, output_dir: str = "adsn
 
 def hls_section(found: LayerList) -> dict[str, Any]:
     """hls4ml's ``HLSConfig``; every type that matters is given by layer."""
+    shared = any(settings.get("ReuseFactor", 1) > 1 for settings in found.config.values())
+    # hls4ml's other style, one pipeline, unrolls all loops and with them what is to be shared
+    style = "dataflow" if shared else "auto"
     return {
-        "Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "Latency"},
+        "Model": {"Precision": "fixed<16,6>", "ReuseFactor": 1, "Strategy": "Latency", "PipelineStyle": style},
         "LayerName": found.config,
     }
 
@@ -347,8 +348,9 @@ class _Builder:
     def _lanes(self, stage: Stage, name: str, shape: tuple[int, ...]) -> None:
         """Reuse factor of the neurons: those of one packet share in io_stream, all of them in io_parallel."""
         together = (shape[-1] if len(shape) == 3 else math.prod(shape)) if self.stream else math.prod(shape)
-        factor = min(self.options.reuse(stage) or math.ceil(together / LANES), together)
-        self.config[name]["ReuseFactor"] = factor
+        wanted = min(self.options.reuse(stage) or math.ceil(together / LANES), together)
+        # a divisor: each lane then has a memory bank of its own
+        self.config[name]["ReuseFactor"] = next(f for f in range(wanted, together + 1) if together % f == 0)
 
 
 def output_type(stage: ReadoutStage) -> FixedType:
