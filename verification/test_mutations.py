@@ -34,7 +34,7 @@ class Mutation:
 MUTATIONS = {
     "spike at the threshold": Mutation("asn_fire", "twice > level", "twice >= level"),
     "one coefficient bit": Mutation("asn_scale", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);"),
-    "one digit of shift and add": Mutation("asn_scale", "N3 & ~N1", "N3 & ~N1 & ~16"),
+    "one digit of shift and add": Mutation("asn_scale", "N3 & ~N1", "N3 & ~N1 & ~(FACTOR_W + 2)'(16)"),
     "threshold after its decay": Mutation(
         "asn_fire", "theta2 <= theta1;", "theta2 <= Z_W'(gamma1 >>> C_F) + Z_W'(THETA0 + 0 * int'(theta1[0]));"
     ),
@@ -46,14 +46,14 @@ MUTATIONS = {
     "event dropped under back-pressure": Mutation(
         "asn_events", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", ("dense",), "pauses"
     ),
-    "fifo overflows": Mutation("asn_events", "DEPTH - FLIGHT", "DEPTH - FLIGHT * 0", ("analog_long",), "pauses"),
+    "fifo overflows": Mutation("asn_events", "DEPTH - FLIGHT", "DEPTH + FLIGHT", ("analog_long",), "pauses"),
     "addition to a word in flight": Mutation("asn_accumulators", "!read && !hazard", "!read && (1'b1 || hazard)", ("dense_narrow",)),
     "neurons updated too early": Mutation("asn_control", "state == SETTLE && settled", "state == SETTLE && (1'b1 || settled)", ("dense_odd", "conv_pool")),
     "pooling keeps the last window": Mutation("asn_neurons", "tag[10][FIRST] ? LOWEST", "(tag[10][FIRST] && 1'b0) ? LOWEST", ("conv_pool",)),
     "kernel column skipped": Mutation("asn_scatter_conv", "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS;", "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS - 1;", ("conv_pool",)),
-    "edge of the image wraps": Mutation("asn_scatter_conv", "ox >= 0 && ox <", "ox <", ("conv_pool",)),
+    "edge of the image wraps": Mutation("asn_scatter_conv", "ox >= 0 && ox <", "ox <", ("conv_stride",)),
     "pixel stored in the running image": Mutation("asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)),
-    "last class never wins": Mutation("asn_readout_stage", "value > largest", "value > largest && !tag[11][C_A+1]", ("readout",)),
+    "smallest output wins": Mutation("asn_readout_stage", "value > largest", "value < largest", ("readout",)),
 }  # fmt: skip
 
 
