@@ -58,7 +58,7 @@ def run(config: Path, json_copy: Path | None) -> None:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
-@click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools, and print size and speed.")
+@click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools; size and speed.")
 def hls(config: Path, report: bool, **options: Any) -> None:
     """Turn the network of CONFIG into an HLS or RTL project ([hls]) and compare it with the golden model."""
     from snntb_adsnn.config import load_config

@@ -171,7 +171,7 @@ class HlsSection(_Section):
         calibration_images: images of ``x_norm.npz`` on which value ranges are measured.
         accuracy_images: test images on which accuracies are measured, at most.
         max_loss: accuracy in percentage points that the precision search may lose against the float network.
-        cycles: clocks of a time step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
+        cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
         lanes, units: by layer, weights and neurons per clock of the RTL.
     """
 

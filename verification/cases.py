@@ -7,22 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from adsnn_hls.fixed import FixedType, Words
 from adsnn_hls.rtl.lanes import Lanes
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, ReadoutStage, Stage, sum_type
+
 from snntb_adsnn.linear import Window
+
+_CURRENT = FixedType(18, 4, True, "TRN_ZERO", "SAT")
+_POTENTIAL = FixedType(18, 3, True, "TRN_ZERO", "SAT")
+_REFRACTORY = FixedType(18, 3, False, "TRN", "SAT")
+_ADAPTATION = FixedType(18, 2, False, "TRN", "SAT")
+_COEFFICIENT = FixedType(12, 0, False)
 
 
 @dataclass(frozen=True)
 class Types:
     """State types and constants of a case; the defaults are those of the default ``Widths``."""
 
-    current: FixedType = FixedType(18, 4, True, "TRN_ZERO", "SAT")
-    potential: FixedType = FixedType(18, 3, True, "TRN_ZERO", "SAT")
-    refractory: FixedType = FixedType(18, 3, False, "TRN", "SAT")
-    adaptation: FixedType = FixedType(18, 2, False, "TRN", "SAT")
-    coefficient: FixedType = FixedType(12, 0, False)
+    current: FixedType = _CURRENT
+    potential: FixedType = _POTENTIAL
+    refractory: FixedType = _REFRACTORY
+    adaptation: FixedType = _ADAPTATION
+    coefficient: FixedType = _COEFFICIENT
     k_beta: float = 0.98
     g_phi: float = 0.33
     k_eta: float = 0.98
@@ -58,8 +64,14 @@ WRAPPING = Types(
     adaptation=FixedType(10, 0, False, "TRN", "WRAP"),
 )
 SHIFTS = Types(
-    coefficient=FixedType(6, 0, False), k_beta=1 - 1 / 64, g_phi=0.5, k_eta=1 - 1 / 64, k_gamma=1 - 1 / 16, m_gamma=15 / 64
+    coefficient=FixedType(6, 0, False),
+    k_beta=1 - 1 / 64,
+    g_phi=0.5,
+    k_eta=1 - 1 / 64,
+    k_gamma=1 - 1 / 16,
+    m_gamma=15 / 64,
 )
+BUSY = Types(k_eta=0.1, k_gamma=0.1, m_gamma=0.01, theta0=0.02)  # spikes nearly always
 TYPES = {"default": DEFAULT, "narrow": NARROW, "wide": WIDE, "wrapping": WRAPPING, "shifts": SHIFTS}
 
 
@@ -109,7 +121,12 @@ def dense(inputs: int, units: int, types: Types = DEFAULT, seed: int = 0, width:
 
 
 def conv(
-    image: tuple[int, int, int], filters: int, window: Window, types: Types = DEFAULT, pool: Window | None = None, seed: int = 0
+    image: tuple[int, int, int],
+    filters: int,
+    window: Window,
+    types: Types = DEFAULT,
+    pool: Window | None = None,
+    seed: int = 0,
 ) -> ConvStage:
     """Convolution stage with random weights."""
     _, synapses = _weights((*window.size, image[2], filters), seed)
@@ -122,7 +139,9 @@ def analog(shape: tuple[int, ...], types: Types = DEFAULT, by_pixel: bool = Fals
     rng = np.random.default_rng(seed)
     size = shape if by_pixel else shape[-1:]
     gain, offset = rng.integers(100, 400, size), rng.integers(-60, 60, size)
-    n = neurons(shape, dataclasses.replace(types, current=dataclasses.replace(types.current, rounding="RND")), seed=seed)
+    n = neurons(
+        shape, dataclasses.replace(types, current=dataclasses.replace(types.current, rounding="RND")), seed=seed
+    )
     pixel = FixedType(8, 8, signed=False)
     return AnalogStage(f"analog{seed}", pixel, gain, offset, FixedType(16, 1), FixedType(8, -2), n)
 
@@ -161,6 +180,8 @@ STAGES: dict[str, Case] = {
     "analog_long": Case(analog((26, 1), NARROW, seed=11), Lanes(1, 1, 32)),
     "analog_pixels": Case(analog((5, 5, 2), WIDE, by_pixel=True, seed=12), Lanes(2, 2)),
     "analog_shifts": Case(analog((4, 4, 2), SHIFTS, seed=13), Lanes(4, 4), multiplier=False),
+    "analog_busy": Case(analog((40,), BUSY, seed=17), Lanes(1, 1, 32)),
+    "dense_busy": Case(dense(3, 36, BUSY, seed=18), Lanes(1, 6, 32)),
     "readout": Case(readout(16, 10, seed=14), Lanes(1, 5)),
     "readout_narrow": Case(readout(9, 3, NARROW, seed=15), Lanes(1, 1)),
     "readout_shifts": Case(readout(11, 4, SHIFTS, seed=16), Lanes(1, 4), multiplier=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adsnn_hls.rtl.lanes import Lanes
 from adsnn_hls.stages import FixedNetwork
+
 from snntb_adsnn.linear import Window
 from verification.cases import SHIFTS, Case, analog, conv, dense, readout
 
@@ -45,5 +46,3 @@ def cases(name: str) -> dict[str, Case]:
     """The stages of a network by the name of their instance in the generated top level."""
     network, lanes, multiplier = NETWORKS[name]
     return {f"s{i}_{s.name}": Case(s, lanes[s.name], multiplier) for i, s in enumerate(network.stages)}
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, find_verilator
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
-
-from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, find_verilator
 
 ROOT = Path(__file__).parent.parent
 EXTRA_SOURCES = Path(__file__).parent / "rtl"
@@ -74,7 +74,7 @@ def simulate(
         report = folder / "report.jsonl"
         report.unlink(missing_ok=True)
         paths = [str(ROOT), str(ROOT / "hls"), os.environ.get("PYTHONPATH", "")]
-        try:
+        with contextlib.suppress(SystemExit):  # failed tests are counted below
             runner.test(
                 hdl_toplevel=top,
                 test_module=f"verification.benches.{bench}",
@@ -89,8 +89,6 @@ def simulate(
                 log_file=folder / "test.log",
                 results_xml=str(folder / "results.xml"),
             )
-        except SystemExit:
-            pass  # failed tests are counted below
     tests, failed = get_results(folder / "results.xml")
     lines = report.read_text().splitlines() if report.exists() else []
     return Outcome(tests, failed, [json.loads(line) for line in lines])

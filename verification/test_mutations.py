@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from adsnn_hls.rtl.generate import core_sources
+
 from verification.cases import STAGES
 from verification.runner import extra_sources, simulate
 from verification.tops import neurons_top, stages_top
@@ -38,23 +38,48 @@ MUTATIONS = {
     "threshold after its decay": Mutation(
         "asn_fire", "theta2 <= theta1;", "theta2 <= Z_W'(gamma1 >>> C_F) + Z_W'(THETA0 + 0 * int'(theta1[0]));"
     ),
-    "adaptation does not decay at once": Mutation("asn_fire", "<= M_W'(m1) + M_THETA0", "<= M_W'(m1) + M_W'(gamma1) + M_THETA0"),
-    "rounds down instead of to zero": Mutation("asn_cast", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)"),
-    "saturates at the wrong end": Mutation("asn_cast", "{bits[R_W-1], {(OUT_W-1){!bits", "{!bits[R_W-1], {(OUT_W-1){bits"),
-    "state not cleared between images": Mutation("asn_ram", "if (zero)", "if (zero && 1'b0)", ("dense", "analog")),
-    "sums not cleared between steps": Mutation("asn_accumulators", "(read && read_clear)", "(read && read_clear && 1'b0)", ("dense",)),
-    "event dropped under back-pressure": Mutation(
-        "asn_events", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", ("dense",), "pauses"
+    "adaptation does not decay at once": Mutation(
+        "asn_fire", "<= M_W'(m1) + M_THETA0", "<= M_W'(m1) + M_W'(gamma1) + M_THETA0"
     ),
-    "fifo overflows": Mutation("asn_events", "DEPTH - FLIGHT", "DEPTH + FLIGHT", ("analog_long",), "pauses"),
-    "addition to a word in flight": Mutation("asn_accumulators", "!read && !hazard", "!read && (1'b1 || hazard)", ("dense_narrow",)),
-    "neurons updated too early": Mutation("asn_control", "state == SETTLE && settled", "state == SETTLE && (1'b1 || settled)", ("dense_odd", "conv_pool")),
-    "pooling keeps the last window": Mutation("asn_neurons", "tag[10][FIRST] ? LOWEST", "(tag[10][FIRST] && 1'b0) ? LOWEST", ("conv_pool",)),
-    "kernel column skipped": Mutation("asn_scatter_conv", "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS;", "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS - 1;", ("conv_pool",)),
+    "rounds down instead of to zero": Mutation(
+        "asn_cast", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)"
+    ),
+    "saturates at the wrong end": Mutation(
+        "asn_cast", "{bits[R_W-1], {(OUT_W-1){!bits", "{!bits[R_W-1], {(OUT_W-1){bits"
+    ),
+    "state not cleared between images": Mutation("asn_ram", "if (zero)", "if (zero && 1'b0)", ("dense", "analog")),
+    "sums not cleared between steps": Mutation(
+        "asn_accumulators", "(read && read_clear)", "(read && read_clear && 1'b0)", ("dense",)
+    ),
+    "event dropped under back-pressure": Mutation(
+        "asn_events",
+        "busy && (!m_axis_tvalid || m_axis_tready)",
+        "busy && (1'b1 || m_axis_tready)",
+        ("dense",),
+        "pauses",
+    ),
+    "fifo overflows": Mutation("asn_events", "DEPTH - FLIGHT", "DEPTH + FLIGHT", ("analog_busy",), "pauses"),
+    "addition to a word in flight": Mutation(
+        "asn_accumulators", "!read && !hazard", "!read && (1'b1 || hazard)", ("dense_narrow",)
+    ),
+    "neurons updated too early": Mutation(
+        "asn_control", "state == SETTLE && settled", "state == SETTLE && (1'b1 || settled)", ("dense_odd", "conv_pool")
+    ),
+    "pooling keeps the last window": Mutation(
+        "asn_neurons", "tag[10][FIRST] ? LOWEST", "(tag[10][FIRST] && 1'b0) ? LOWEST", ("conv_pool",)
+    ),
+    "kernel column skipped": Mutation(
+        "asn_scatter_conv",
+        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS;",
+        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS - 1;",
+        ("conv_pool",),
+    ),
     "edge of the image wraps": Mutation("asn_scatter_conv", "ox >= 0 && ox <", "ox <", ("conv_stride",)),
-    "pixel stored in the running image": Mutation("asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)),
+    "pixel stored in the running image": Mutation(
+        "asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)
+    ),
     "smallest output wins": Mutation("asn_readout_stage", "value > largest", "value < largest", ("readout",)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from adsnn_hls.rtl.cosim import Simulation, cosimulate
 from adsnn_hls.rtl.generate import generate
 from adsnn_hls.rtl.wrapper import WRAPPER
+
 from verification.networks import NETWORKS
 from verification.runner import simulate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from adsnn_hls.rtl.generate import core_sources
+
 from verification.cases import STAGES
 from verification.runner import simulate
 from verification.tops import stages_top

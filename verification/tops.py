@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from adsnn_hls.rtl.generate import address_width
 from adsnn_hls.rtl.parameters import Instance, instance
+
 from verification.cases import TYPES, Case, Types, neurons
 
 NEURON_LATENCY = 12

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import random
 import time
+from functools import partial
 from typing import Any
 
 import cocotb
 import numpy as np
+from adsnn_hls.fixed import Words
+from adsnn_hls.golden import RECORDABLE, Assign, GoldenResult, held_current, simulate
 from cocotb.clock import Clock
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from adsnn_hls.fixed import Words
-from adsnn_hls.golden import RECORDABLE, Assign, GoldenResult, held_current, simulate
 from verification.benches.probes import probe
 from verification.benches.report import report
 from verification.benches.streams import Sink, Source, reset, run
@@ -46,6 +47,11 @@ async def start(dut: Any, steps: int, margin: int) -> AxiLiteMaster:
     return registers
 
 
+def finished(sink: Sink, count: int) -> bool:
+    """Whether so many beats have come."""
+    return len(sink.beats) >= count
+
+
 def states(golden: GoldenResult, pixels: Words, name: str) -> dict[str, list[Any]]:
     """The golden model's records as the probes want them."""
     found = {
@@ -74,7 +80,8 @@ async def every_word(dut: Any) -> None:
         wanted = [
             (step << 16 | int(c), int(step == STEPS - 1)) for row in golden.decisions for step, c in enumerate(row)
         ]
-        clocks = await run(dut, [source, sink, *probes.values()], lambda: len(sink.beats) >= len(wanted), 100_000)
+        done = partial(finished, sink, len(wanted))
+        clocks = await run(dut, [source, sink, *probes.values()], done, 100_000)
         seconds = time.perf_counter() - begin
         assert sink.beats == wanted
         compared = len(wanted)
@@ -104,6 +111,6 @@ async def early_decisions(dut: Any) -> None:
     sink = Sink(dut, "m_axis", 0.2, rng)
     source = Source(dut, "s_axis", [(int(p),) for p in pixels.ravel()], 0.0, rng)
     begin = time.perf_counter()
-    clocks = await run(dut, [source, sink], lambda: len(sink.beats) >= len(wanted), 100_000)
+    clocks = await run(dut, [source, sink], partial(finished, sink, len(wanted)), 100_000)
     assert sink.beats == wanted
     report(f"{NAME} network, early decisions", compared=len(wanted), clocks=clocks, seconds=time.perf_counter() - begin)

@@ -9,12 +9,12 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge
-
 from adsnn_hls.fixed import FixedType, Words
 from adsnn_hls.golden import NeuronState
 from adsnn_hls.stages import FixedNeurons
+from cocotb.clock import Clock
+from cocotb.triggers import ReadOnly, RisingEdge
+
 from verification.benches.report import report
 from verification.cases import TYPES, Types, neurons
 from verification.tops import DRIVE_FRACTION, DRIVE_WIDTH, NEURON_LATENCY, neuron_fields
@@ -26,7 +26,7 @@ CANDIDATES = 100_000
 
 
 def stimuli(types: Types, seed: int) -> list[Words]:
-    """I, V, S_hat, theta_a, drive: full range, around zero, the ends of the ranges, and spikes that just do not happen."""
+    """I, V, S_hat, theta_a, drive: full range, around zero, ends of the ranges, spikes that just do not happen."""
     rng = np.random.default_rng(seed)
     found = []
     kinds = [types.current, types.potential, types.refractory, types.adaptation, FixedType(DRIVE_WIDTH, DRIVE_WIDTH)]
@@ -65,6 +65,7 @@ def pack(words: list[Words], widths: list[int]) -> list[int]:
 
 @cocotb.test()
 async def every_bit(dut: Any) -> None:
+    """A vector a clock into every neuron."""
     Clock(dut.clk, 10, "ns").start()
     feeds, checks = [], []
     for k, (name, types) in enumerate(TYPES.items()):

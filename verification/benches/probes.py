@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
 from adsnn_hls.stages import AnalogStage, ReadoutStage, SpikingStage
+
 from verification.cases import Case
 from verification.tops import covered_pixels
 

@@ -12,7 +12,13 @@ import cocotb
 def report(name: str, *, compared: int, clocks: int, seconds: float) -> None:
     """Record a finished comparison in which nothing differed."""
     assert compared > 0, f"{name}: nothing was compared"
-    line = {"bench": name, "mismatches": 0, "compared": compared, "clocks": clocks, "clocks_per_s": round(clocks / seconds)}
+    line = {
+        "bench": name,
+        "mismatches": 0,
+        "compared": compared,
+        "clocks": clocks,
+        "clocks_per_s": round(clocks / seconds),
+    }
     cocotb.log.info(json.dumps(line))
     with Path(os.environ["ASN_REPORT"]).open("a") as file:
         file.write(json.dumps(line) + "\n")

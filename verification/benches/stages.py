@@ -9,11 +9,11 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from adsnn_hls.golden import Assign, NeuronState, current_step, filter_step, held_current, synaptic_sum
+from adsnn_hls.stages import AnalogStage, ReadoutStage
 from cocotb.clock import Clock
 from numpy.typing import NDArray
 
-from adsnn_hls.golden import Assign, NeuronState, current_step, filter_step, held_current, synaptic_sum
-from adsnn_hls.stages import AnalogStage, ReadoutStage
 from verification.benches.probes import probe
 from verification.benches.report import report
 from verification.benches.streams import Beat, Sink, Source, cycle, reset, run
@@ -133,6 +133,7 @@ def _first_difference(got: list[Beat], wanted: list[Beat]) -> str:
 
 
 async def start(dut: Any, steps: int) -> None:
+    """Clock, settings, reset."""
     Clock(dut.clk, 10, "ns").start()
     dut.steps.value, dut.margin.value, dut.stop.value, dut.stop_image.value = steps, 0, 0, 0
     await reset(dut)

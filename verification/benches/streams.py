@@ -1,4 +1,4 @@
-"""AXI4-Stream drivers for all devices under test in one loop: cocotb's cost is in waking coroutines, so there is one."""
+"""AXI4-Stream drivers; one loop serves all devices under test, since cocotb's cost is in waking coroutines."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ PART = "LFE5U-85F-6BG756C"
 _KEY = "AdSNN"  # of our part of hls4ml's configuration
 
 
-def register(register_backend: Callable[..., Any] | None = None, register_writer: Callable[..., Any] | None = None) -> None:
+def register(
+    register_backend: Callable[..., Any] | None = None, register_writer: Callable[..., Any] | None = None
+) -> None:
     """Register backend and writer; hls4ml calls it when it is imported. A second call changes nothing."""
     from hls4ml.backends import backend as backends
     from hls4ml.writer import writers
@@ -44,8 +46,8 @@ def rtl_model(
 ) -> Any:
     """The hls4ml ModelGraph of ``network`` for this backend.
 
-    ``write()`` writes the RTL, ``compile()`` verilates it, ``predict(pixel words)`` runs it and gives the class after each
-    step (images, steps), ``build()`` places it on an ECP5 and returns the figures.
+    ``write()`` writes the RTL, ``compile()`` verilates it, ``predict(pixel words)`` runs it and gives the class after
+    each step (images, steps), ``build()`` places it on an ECP5 and returns the figures.
 
     Args:
         network: the network.
@@ -113,7 +115,9 @@ def _backend() -> type[Any]:
             super().__init__(BACKEND)
             prefix = BACKEND.lower()
             self._default_flow = register_flow("ip", None, requires=["convert"], backend=self.name)
-            self._writer_flow = register_flow("write", [f"{prefix}:write_hls"], requires=[f"{prefix}:ip"], backend=self.name)
+            self._writer_flow = register_flow(
+                "write", [f"{prefix}:write_hls"], requires=[f"{prefix}:ip"], backend=self.name
+            )
 
         def get_default_flow(self) -> str:
             return str(self._default_flow)

@@ -91,7 +91,9 @@ def make_lanes(section: HlsSection, network: FixedNetwork) -> dict[str, Lanes]:
     chosen = choose_lanes(network, section.cycles)
     for key, values in (("lanes", section.lanes), ("units", section.units)):
         if unknown := set(values) - {"", *chosen}:
-            raise ConfigError(f"[hls] {key} names the unknown layers {', '.join(sorted(unknown))}; known: {', '.join(chosen)}.")
+            raise ConfigError(
+                f"[hls] {key} names the unknown layers {', '.join(sorted(unknown))}; known: {', '.join(chosen)}."
+            )
         for name in chosen:
             value = values.get(name, values.get("", "auto"))
             if value != "auto":
@@ -156,7 +158,8 @@ def hls(
 
 def main(command: str, **arguments: Any) -> None:
     """``cosim`` or ``hls`` for the command line: exit code 1 where RTL and golden model differ."""
-    if {"cosim": cosim, "hls": hls}[command](**arguments)["mismatches"]:
+    report = cosim(**arguments) if command == "cosim" else hls(**arguments)
+    if report["mismatches"]:
         sys.exit(1)
 
 
@@ -178,8 +181,9 @@ def _cosimulate(prepared: Prepared, folder: Path, images: int, waves: bool) -> d
 def _print_cosim(report: Mapping[str, Any]) -> None:
     print(
         f"RTL simulation of {report['images']} images x {report['steps']} steps: {report['compared']} spikes and "
-        f"decisions compared with the golden model, {report['mismatches']} mismatches; accuracy {report['accuracy']:.2%}; "
-        f"{report['cycles_per_step']:.1f} clocks a step, {report['cycles_per_image']:.0f} an image."
+        f"decisions compared with the golden model, {report['mismatches']} mismatches; accuracy "
+        f"{report['accuracy']:.2%}; {report['cycles_per_step']:.1f} clocks a step, "
+        f"{report['cycles_per_image']:.0f} an image."
     )
 
 
@@ -192,15 +196,17 @@ def _fpga(folder: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
     microseconds = figures["cycles_per_image"] / placed.fmax_mhz
     latency = figures["latency"] / placed.fmax_mhz
     print(
-        f"{placed.device}: {placed.fmax_mhz:.1f} MHz; {microseconds:.1f} us an image ({1e6 / microseconds:.0f} images/s), "
-        f"{latency:.1f} us from an image's first pixel to its decision."
+        f"{placed.device}: {placed.fmax_mhz:.1f} MHz; {microseconds:.1f} us an image "
+        f"({1e6 / microseconds:.0f} images/s), {latency:.1f} us from an image's first pixel to its decision."
     )
     head = ["design", "LUT", "FF", "DSP", "BRAM", "us/image", "accuracy", "source"]
     rows = [head, _row("this network", placed, microseconds, figures["accuracy"])]
     rows.append(_row("this network", estimate, None, figures["accuracy"]))
     for p in PUBLISHED:
         accuracy = "-" if p.accuracy is None else f"{p.accuracy:.2%}"
-        rows.append([p.name, str(p.lut or "-"), "-", "-", str(p.bram or "-"), f"{p.microseconds:g}", accuracy, p.source])
+        rows.append(
+            [p.name, str(p.lut or "-"), "-", "-", str(p.bram or "-"), f"{p.microseconds:g}", accuracy, p.source]
+        )
     _print_table(rows)
     return {
         "placed": dataclasses.asdict(placed),

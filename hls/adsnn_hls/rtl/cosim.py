@@ -119,7 +119,15 @@ class Simulation:
         """
         data, log = self.folder / "pixels.bin", self.folder / "beats.bin"
         atomic_write(data, pixels.astype("<u2").tobytes())
-        arguments = [data.name, str(len(pixels)), str(steps), str(margin), str(seed), str(round(stall * 1000)), log.name]
+        arguments = [
+            data.name,
+            str(len(pixels)),
+            str(steps),
+            str(margin),
+            str(seed),
+            str(round(stall * 1000)),
+            log.name,
+        ]
         plus = ["+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
         cycles = int(run_tool([str(self.program), *plus, *arguments], self.folder))
         beats = np.fromfile(log, "<u4").astype(np.int64)

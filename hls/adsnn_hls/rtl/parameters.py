@@ -18,7 +18,9 @@ from snntb_adsnn.linear import Window
 TOP = "asn_network"
 """Name of the generated network module."""
 
-_ROUNDING = {name: i for i, name in enumerate(("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"))}
+_ROUNDING = {
+    name: i for i, name in enumerate(("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"))
+}
 assert set(_ROUNDING) == set(ROUNDINGS)
 _LARGEST = (1 << 31) - 1  # of an ``int`` parameter
 

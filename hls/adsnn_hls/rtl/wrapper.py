@@ -13,18 +13,14 @@ def accelerator(stages: tuple[Instance, ...], steps: int) -> str:
     width = int(stages[0].parameters["PIXEL_W"])
     padded = -(-width // 8) * 8
     unused = f"  wire unused = &{{1'b0, s_axis_tdata[{padded - 1}:{width}]}};\n" if padded > width else ""
-    return _WRAPPER.format(
-        name=WRAPPER, top=TOP, high=padded - 1, pixel=width - 1, steps=steps, unused=unused
-    )
+    return _WRAPPER.format(name=WRAPPER, top=TOP, high=padded - 1, pixel=width - 1, steps=steps, unused=unused)
 
 
 def constraints(clock_ns: float) -> dict[str, str]:
     """Constraint stubs: the clock for nextpnr (ECP5) and Vivado; pins are the board's."""
-    return {
-        "constraints.lpf": f'# clock only; add LOCATE COMP lines for your board\nFREQUENCY PORT "clk" {1000 / clock_ns:g} MHZ;\n',
-        "constraints.xdc": "# clock only; add PACKAGE_PIN lines for your board\n"
-        f"create_clock -name clk -period {clock_ns:g} [get_ports clk]\n",
-    }
+    lpf = f'# clock only; add LOCATE COMP lines for your board\nFREQUENCY PORT "clk" {1000 / clock_ns:g} MHZ;\n'
+    clock = f"create_clock -name clk -period {clock_ns:g} [get_ports clk]\n"
+    return {"constraints.lpf": lpf, "constraints.xdc": "# clock only; add PACKAGE_PIN lines for your board\n" + clock}
 
 
 _WRAPPER = """\
