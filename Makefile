@@ -4,18 +4,18 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo test test-slow cosim formal lint format clean
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim,lint]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## train a small net, convert it, run it through SNN Toolbox (about 5 minutes)
@@ -27,6 +27,16 @@ test: $(VENV)/.installed  ## run the tests
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+cosim: $(VENV)/.installed  ## run the testbenches of the SystemVerilog on Verilator
+	$(BIN)/python -m pytest -n $(JOBS) --dist load verification
+
+formal: $(VENV)/.formal  ## prove the AXI-Stream rules, and that the C++ neuron equals the RTL neuron
+	$(BIN)/python -m pytest -m formal verification
+
+$(VENV)/.formal: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim,fpga,formal]'
+	@touch $@
 
 lint: $(VENV)/.lint  ## check style and types
 	$(BIN)/ruff check .
