@@ -20,7 +20,7 @@ from verification.benches.streams import Beat, Sink, Source, cycle, reset, run
 from verification.cases import STAGES, Case
 
 NAMES = os.environ.get("ASN_STAGES", ",".join(STAGES)).split(",")
-STEPS = int(os.environ.get("ASN_STEPS", "12"))  # of the longest image
+STEPS = int(os.environ.get("ASN_STEPS", "8"))  # of the longest image
 
 
 class Expectation:

@@ -2,7 +2,7 @@
 // outside the neurons or twice in a step, and no deadlock.
 `default_nettype none
 module stage_rules #(
-  parameter int PATIENCE = 40 // clocks in which a ready consumer sees the tick of a step that has begun
+  parameter int PATIENCE = 42 // clocks in which a ready consumer sees the tick of a step that has begun
 ) (
   input wire       clk,
   input wire       rst_n,

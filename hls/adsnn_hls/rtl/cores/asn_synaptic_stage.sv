@@ -100,8 +100,14 @@ module asn_synaptic_stage #(
   wire [M_A-1:0] work_weights;
   wire sweep_start, sweep_fresh, sweep_busy, sweep_end, room, pipeline_idle;
   // reading starts three clocks after sweep_start: the last addition is in memory by then
+  wire [I_A-1:0] event_address;
+  wire in_last, in_user, in_valid, in_ready;
+  asn_skid #(.WIDTH(I_A + 2)) u_skid (
+    .clk, .rst_n, .s_data({s_axis_tlast, s_axis_tuser, s_axis_tdata}), .s_valid(s_axis_tvalid),
+    .s_ready(s_axis_tready), .m_data({in_last, in_user, event_address}), .m_valid(in_valid), .m_ready(in_ready));
   asn_control u_control (
-    .clk, .rst_n, .s_axis_tlast, .s_axis_tuser, .s_axis_tvalid, .s_axis_tready, .event_valid, .event_ready, .ready,
+    .clk, .rst_n, .s_axis_tlast(in_last), .s_axis_tuser(in_user), .s_axis_tvalid(in_valid), .s_axis_tready(in_ready),
+    .event_valid, .event_ready, .ready,
     .settled(scatter_idle), .pipeline_idle, .sweep_busy, .sweep_start, .sweep_fresh, .sweep_end);
   if (CONV) begin : g_conv
     asn_scatter_conv #(
@@ -109,11 +115,11 @@ module asn_synaptic_stage #(
       .STRIDE_ROWS(STRIDE_ROWS), .STRIDE_COLUMNS(STRIDE_COLUMNS), .OUT_ROWS(HEIGHT), .OUT_COLUMNS(WIDTH),
       .GROUPS(CHANNELS / LANES), .Q_W(Q_W), .R_W(R_W), .WORD_W(WORD_W), .WEIGHT_W(WEIGHT_W), .TABLE_FILE(TABLE_FILE)
     ) u_scatter (
-      .clk, .rst_n, .event_valid, .event_address(s_axis_tdata), .event_ready, .work_valid, .work_word, .work_weights,
+      .clk, .rst_n, .event_valid, .event_address, .event_ready, .work_valid, .work_word, .work_weights,
       .work_ready, .idle(scatter_idle));
   end else begin : g_dense
     asn_scatter_dense #(.INPUTS(INPUTS), .WORDS(WORDS)) u_scatter (
-      .clk, .rst_n, .event_valid, .event_address(s_axis_tdata), .event_ready, .work_valid, .work_word, .work_weights,
+      .clk, .rst_n, .event_valid, .event_address, .event_ready, .work_valid, .work_word, .work_weights,
       .work_ready, .idle(scatter_idle));
   end
 
