@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from adsnn_hls.quantize import calibrate, quantize
 from adsnn_hls.rtl import Lanes, choose_lanes, generate
+from adsnn_hls.rtl.command import make_lanes
+from adsnn_hls.rtl.fpga import check_fit
 from adsnn_hls.rtl.generate import instances
 from adsnn_hls.rtl.lanes import channels
 from adsnn_hls.rtl.memories import memory_files, packed
 from adsnn_hls.rtl.tools import ToolError, find_verilator
 from adsnn_hls.stages import ConvStage, DenseStage, FixedNetwork
 from hls_nets import Builder, conv_net, dense_net
-from snntb_adsnn.errors import NetworkError, ParameterError
+
+from snntb_adsnn.config import HlsSection
+from snntb_adsnn.errors import ConfigError, NetworkError, ParameterError
 from snntb_adsnn.linear import Window
 
 
@@ -106,8 +109,9 @@ def test_scatter_table_reaches_every_tap(conv):
             fields.append(word & ((1 << int(p[width])) - 1))
             word >>= int(p[width])
         weights0, word0, r_column, q_column, r_row, q_row = fields
-        rows, columns = range(r_row, int(p["KERNEL_ROWS"]), int(p["STRIDE_ROWS"])), range(
-            r_column, int(p["KERNEL_COLUMNS"]), int(p["STRIDE_COLUMNS"])
+        rows, columns = (
+            range(r_row, int(p["KERNEL_ROWS"]), int(p["STRIDE_ROWS"])),
+            range(r_column, int(p["KERNEL_COLUMNS"]), int(p["STRIDE_COLUMNS"])),
         )
         for a, i in enumerate(rows):
             for b, j in enumerate(columns):
@@ -150,7 +154,9 @@ def test_too_many_steps(dense):
 
 def test_wide_threshold_is_refused(dense):
     n = dense.analog.neurons
-    wide = dataclasses.replace(dense.analog, neurons=dataclasses.replace(n, theta0=1 << 31, adaptation=n.adaptation.with_width(36)))
+    wide = dataclasses.replace(
+        dense.analog, neurons=dataclasses.replace(n, theta0=1 << 31, adaptation=n.adaptation.with_width(36))
+    )
     with pytest.raises(ParameterError, match="31 bits"):
         generate(dataclasses.replace(dense, stages=(wide, *dense.stages[1:])))
 
@@ -182,6 +188,31 @@ def test_an_older_verilator_on_path_is_not_used(tmp_path, monkeypatch):
     found = find_verilator()
     assert found.version >= (5, 36)
     assert found.environment()["PATH"].split(os.pathsep)[0] == str(found.bin) != str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "message"),
+    [
+        ({"lanes": "auto, neurons_4: 3"}, ParameterError, "neurons_4: lanes = 3 do not divide its 16 channels"),
+        ({"units": "2, neurons_9: 1"}, ConfigError, r"\[hls\] units names the unknown layers neurons_9"),
+        ({"units": "auto, readout_6: 2"}, ParameterError, "the read-out has one unit"),
+    ],
+)
+def test_parallelism_from_a_configuration(dense, keys, error, message):
+    with pytest.raises(error, match=message):
+        make_lanes(HlsSection(**keys), dense)
+
+
+def test_parallelism_by_layer(dense):
+    found = make_lanes(HlsSection(units="1, neurons_2: 4", lanes="auto, neurons_4: 8"), dense)
+    assert found["neurons_2"] == Lanes(4, 4)
+    assert found["neurons_4"] == Lanes(1, 8)
+
+
+def test_a_network_that_does_not_fit():
+    check_fit({"DP16KD": 208, "LUT4": 100})
+    with pytest.raises(ToolError, match="does not fit the ECP5-85k: it needs 200 DSP of 156, 209 BRAM of 208"):
+        check_fit({"DP16KD": 209, "MULT18X18D": 200})
 
 
 def test_hls4ml_finds_the_backend(dense, tmp_path):

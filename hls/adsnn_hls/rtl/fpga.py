@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ INSTALL = "pip install 'snntb-adsnn[fpga]'"
 
 # native cells of the placed design -> what a data sheet calls them
 _PLACED = {"TRELLIS_COMB": "LUT", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"}
+_AVAILABLE = {"LUT4": 83640, "TRELLIS_FF": 83640, "MULT18X18D": 156, "DP16KD": 208}  # of the ECP5-85k
 _XC7 = {"LUT": r"LUT[1-6]", "FF": r"FD[RSCP]E.*", "DSP": r"DSP48E1", "RAMB18": r"RAMB18E1", "RAMB36": r"RAMB36E1"}
 # distributed memory of the 7 series, in LUTs
 _XC7_MEMORY = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4}
@@ -89,18 +91,10 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
     )
     if nextpnr is None:
         raise ToolError(f"nextpnr is missing, which places the design; install it with {INSTALL}.")
-    synthesize(folder, _ECP5_SCRIPT, top)
+    check_fit(synthesize(folder, _ECP5_SCRIPT, top))
     command = [nextpnr, "--85k", "--package", PACKAGE, "--speed", str(SPEED), "--json", f"{top}.json"]
     command += ["--freq", str(target_mhz), "--timing-allow-fail", "--lpf-allow-unconstrained", "--seed", str(seed)]
-    try:
-        log = run_tool([*command, "--report", "placed.json"], folder)
-    except ToolError as error:
-        if match := re.search(r"Unable to place cell '(\S+)'.*?type '?(\w+)", str(error)):
-            kind = _PLACED.get(match[2], match[2])
-            raise ToolError(
-                f"the network does not fit the {DEVICE}: too few {kind}; use fewer lanes or bits."
-            ) from None
-        raise
+    log = run_tool([*command, "--report", "placed.json"], folder)
     (folder / "placed.log").write_text(log)
     report: dict[str, Any] = json.loads((folder / "placed.json").read_text())
     cells = {name: report["utilization"][cell] for cell, name in _PLACED.items()}
@@ -111,6 +105,14 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
         {name: int(c["available"]) for name, c in cells.items()},
         float(fmax),
     )
+
+
+def check_fit(cells: Mapping[str, int]) -> None:
+    """Raise ToolError where synthesis needs more of a resource than the device has."""
+    names = _PLACED | {"LUT4": "LUT"}
+    over = [f"{cells[cell]} {names[cell]} of {n}" for cell, n in _AVAILABLE.items() if cells.get(cell, 0) > n]
+    if over:
+        raise ToolError(f"the network does not fit the {DEVICE}: it needs {', '.join(over)}; use fewer lanes or bits.")
 
 
 def estimate_xc7(folder: Path, top: str = WRAPPER) -> Figures:
