@@ -211,6 +211,7 @@ def load(config: Config) -> tuple[SpikingNetwork, Data]:
 def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths]) -> Any:
     from adsnn_hls.search import search
     from snntb_adsnn.data import load_dataset
+    from snntb_adsnn.train import split_validation
 
     if config.training is None:
         raise ConfigError(
@@ -220,9 +221,9 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
     start = set(map(repr, widths.values()))
     if len(start) > 1:
         raise ConfigError("--search starts from one width for all layers; remove the layers' own values from [hls].")
-    dataset = load_dataset(config.training.dataset)
-    count = min(config.hls.accuracy_images, len(dataset.x_train))
-    x, labels = dataset.x_train[-count:], dataset.y_train[-count:].argmax(axis=1)
+    # what the training has not seen: on its own data the network is right, and sure of it, more often than it will be
+    _, x, _, y = split_validation(load_dataset(config.training.dataset), config.training, config.file)
+    x, labels = x[: config.hls.accuracy_images], y[: config.hls.accuracy_images].argmax(axis=1)
     result = search(
         network,
         x,
