@@ -106,6 +106,16 @@ def test_every_word_agrees_in_more_cases(name: str, tmp_path: Path) -> None:
     check(compared(tmp_path / "project", fixed, images, options), fixed, images, STEPS)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
+def test_both_poolings_on_twenty_images_of_150_steps(io_type: str, tmp_path: Path) -> None:
+    network = NETWORKS["conv"](5)
+    x = pixels(network, 20)
+    fixed = quantize(network, calibrate(network, x, 150))
+    options = Options(io_type=io_type, steps=150)
+    check(compared(tmp_path / "project", fixed, fixed.pixels(x), options), fixed, fixed.pixels(x), 150)
+
+
 _OPTIONS = st.builds(
     Options,
     backend=st.sampled_from(["vitis", "vivado"]),
