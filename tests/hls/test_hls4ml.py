@@ -257,6 +257,17 @@ def test_one_lsb_of_each_constant_is_seen(
     assert run_csim(changed, fixed, images, STEPS)[0].mismatches > 0
 
 
+def test_as_for_synthesis_it_compiles_without_warnings_as_cpp_11(
+    project: tuple[Path, FixedNetwork, Words, Options],
+) -> None:
+    # __SYNTHESIS__ itself is refused by hls4ml's ap_types
+    flags = "-std=c++11 -fsyntax-only -DADSNN_NO_PROBE -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-label"
+    command = ["g++", *flags.split(), "-isystem", "firmware/ap_types", '-DWEIGHTS_DIR=""', "firmware/adsnn.cpp"]
+    done = subprocess.run(command, cwd=project[0], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if "warning:" in line and "nnet_asn" in line]
+
+
 def test_a_compile_error_is_one_sentence(project: tuple[Path, FixedNetwork, Words, Options], tmp_path: Path) -> None:
     changed = tmp_path / "changed"
     shutil.copytree(project[0], changed)
