@@ -4,18 +4,18 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: help demo test test-slow cosim formal lint format clean
+.PHONY: help demo test test-slow bench cosim formal lint format clean
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## train a small net, convert it, run it through SNN Toolbox (about 5 minutes)
@@ -35,8 +35,15 @@ formal: $(VENV)/.formal  ## prove the AXI-Stream rules, and that the C++ neuron 
 	$(BIN)/python -m pytest -m formal verification
 
 $(VENV)/.formal: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,hls,cosim,fpga,formal]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fpga,formal]'
 	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	@touch $@
+
+bench: $(VENV)/.bench  ## measure the simulators side by side, write docs/speed.md (about 30 minutes)
+	$(BIN)/python -m benchmarks.simulation --docs
 
 lint: $(VENV)/.lint  ## check style and types
 	$(BIN)/ruff check .

@@ -78,14 +78,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         temporary.chmod(0o755)
         yield temporary
-        old = None
-        if folder.exists():
-            check_replaceable(folder)  # it may have changed meanwhile
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent)) / "old"
-            folder.rename(old)
-        temporary.rename(folder)
-        if old is not None:
-            shutil.rmtree(old.parent, ignore_errors=True)
+        check_replaceable(folder)  # it may have changed meanwhile
+        _exchange(temporary, folder)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder."
@@ -93,6 +87,22 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, folder: Path) -> None:
+    """Put ``new`` in the place of ``folder``."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = folder.rename(aside / folder.name)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_replaceable(folder: Path) -> None:
@@ -266,7 +276,7 @@ def check_compiler() -> str:
         ToolError: there is none.
     """
     compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
+    if not compiler.split() or shutil.which(compiler.split()[0]) is None:
         raise ToolError(
             f"there is no C++ compiler {compiler!r} to run the generated C++ with; install g++ (Debian, Ubuntu: apt "
             "install g++), or set CXX to one."

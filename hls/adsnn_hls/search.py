@@ -1,4 +1,8 @@
-"""Precision search: the smallest widths, by layer and signal, that stay within a stated loss of accuracy."""
+"""Precision search: the smallest widths, by layer and signal, that stay within a stated loss of accuracy.
+
+Accuracy alone is a poor guide: any change of rounding makes some images right and others wrong, and among many tries
+some coarse widths look good by luck. So a choice must also keep right what the start widths had right, up to the loss.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adsnn_hls.golden import simulate
-from adsnn_hls.quantize import WIDTH_LIMITS, PixelFormat, Widths, calibrate, quantize, state_types
+from adsnn_hls.quantize import WIDTH_LIMITS, PixelFormat, Ranges, Widths, calibrate, quantize, state_types
 from adsnn_hls.stages import AnalogStage, FixedNetwork, ReadoutStage, Stage, SynapticStage
 from snntb_adsnn.engine import simulate as simulate_float
 from snntb_adsnn.errors import OutputError, ParameterError
@@ -21,7 +26,7 @@ from snntb_adsnn.files import write_json
 from snntb_adsnn.network import SpikingNetwork
 
 SIGNALS = ("weights", "current", "potential", "refractory", "adaptation", "coefficient")
-"""In the order in which they are narrowed: what fills memories first."""
+"""What has a width to choose."""
 
 _BATCH = 500
 _CALIBRATION = 200
@@ -74,12 +79,13 @@ class SearchResult:
 class Bench:
     """Evaluates widths on a validation set, and remembers the answers in a file.
 
-    Accuracy is the mean over the last quarter of the steps: it varies less than that of the last step alone.
+    All figures are means over the last quarter of the steps: they vary less than those of the last step alone.
 
     Args:
         network, x, labels: what to quantise, and the validation set.
         steps: time steps of an image.
         start: widths to begin with.
+        ranges: of the state words; default: calibrated on the first inputs of ``x``.
         pixels: format of the input words; default from ``x``.
         multiplier_free: see ``quantize``.
         memory: file of answers; a search that was interrupted goes on from it.
@@ -97,6 +103,7 @@ class Bench:
         *,
         steps: int,
         start: Widths,
+        ranges: Ranges | None,
         pixels: PixelFormat | None,
         multiplier_free: bool,
         memory: Path | None,
@@ -106,7 +113,7 @@ class Bench:
         self.progress, self.multiplier_free = progress, multiplier_free
         self.x = network.check_images(x, np.float64)
         self.pixels = pixels or PixelFormat.of(self.x)
-        self.ranges = calibrate(network, self.x[:_CALIBRATION], steps, self.pixels)
+        self.ranges = ranges or calibrate(network, self.x[:_CALIBRATION], steps, self.pixels)
         first = quantize(network, self.ranges, start, pixels=self.pixels, multiplier_free=multiplier_free)
         self.stages = first.stages
         self.words = first.pixels(self.x)
@@ -115,8 +122,15 @@ class Bench:
             digest.update(np.ascontiguousarray(part, np.int64).tobytes())
         self.key = digest.hexdigest()
         self.answers = self._remembered()
+        self.late = slice(steps - max(steps // 4, 1), None)
+        self.float_right = self._float_right()
 
-    def _remembered(self) -> dict[str, float]:
+    @property
+    def float_accuracy(self) -> float:
+        """Accuracy of the float network."""
+        return float(self.float_right.mean())
+
+    def _remembered(self) -> dict[str, tuple[float, float]]:
         if self.memory is None or not self.memory.exists():
             return {}
         try:
@@ -135,38 +149,44 @@ class Bench:
         """The network in these widths."""
         return quantize(self.network, self.ranges, widths, pixels=self.pixels, multiplier_free=self.multiplier_free)
 
-    def accuracy(self, widths: Layers) -> float:
-        """Accuracy of the golden model; 0 where the widths cannot hold the constants."""
+    def measure(self, widths: Layers) -> tuple[float, float]:
+        """Accuracy of the golden model, and the share of decisions that are right in both networks; 0 where the widths
+        cannot hold the constants.
+        """
         key = json.dumps({name: [str(getattr(w, s)) for s in SIGNALS] for name, w in widths.items()})
         if key not in self.answers:
             self.answers[key] = self._measured(widths)
             if self.memory is not None:
                 write_json(self.memory, {"search": self.key, "answers": self.answers})
-            self.progress(widths, self.answers[key])
-        return self.answers[key]
+            self.progress(widths, self.answers[key][0])
+        accuracy, kept = self.answers[key]
+        return accuracy, kept
 
-    def _measured(self, widths: Layers) -> float:
+    def _measured(self, widths: Layers) -> tuple[float, float]:
         try:
             fixed = self.fixed(widths)
         except ParameterError:
-            return 0.0
-        late = slice(self.steps - max(self.steps // 4, 1), None)
-        right = 0.0
-        for start in range(0, len(self.words), _BATCH):
-            part = slice(start, start + _BATCH)
-            result = simulate(fixed, self.words[part], self.steps)
-            right += float(result.accuracy(self.labels[part])[late].mean()) * len(self.words[part])
-        return right / len(self.words)
+            return 0.0, 0.0
+        right = np.concatenate(
+            [
+                simulate(fixed, self.words[part], self.steps).decisions[:, self.late] == self.labels[part, None]
+                for part in self._batches()
+            ]
+        )
+        return float(right.mean()), float((right & self.float_right).mean())
 
-    def float_accuracy(self) -> float:
-        """The same figure of the float network."""
-        late = slice(self.steps - max(self.steps // 4, 1), None)
-        right = 0.0
-        for start in range(0, len(self.x), _BATCH):
-            part = slice(start, start + _BATCH)
-            result = simulate_float(self.network, self.x[part], duration=self.steps * self.network.dt)
-            right += float((result.decisions[:, late] == self.labels[part, None]).mean()) * len(self.x[part])
-        return right / len(self.x)
+    def _float_right(self) -> NDArray[np.bool_]:
+        duration = self.steps * self.network.dt
+        return np.concatenate(
+            [
+                simulate_float(self.network, self.x[part], duration=duration).decisions[:, self.late]
+                == self.labels[part, None]
+                for part in self._batches()
+            ]
+        )
+
+    def _batches(self) -> list[slice]:
+        return [slice(start, start + _BATCH) for start in range(0, len(self.x), _BATCH)]
 
 
 def signals_of(stage: Stage, multiplier_free: bool = False) -> tuple[str, ...]:
@@ -202,6 +222,7 @@ def search(
     loss: float = 0.001,
     steps: int = 150,
     start: Widths | None = None,
+    ranges: Ranges | None = None,
     pixels: PixelFormat | None = None,
     multiplier_free: bool = False,
     memory: Path | None = None,
@@ -209,15 +230,17 @@ def search(
 ) -> SearchResult:
     """Find the smallest widths, by layer and signal.
 
-    Signals are narrowed one after the other, each layer by bisection with everything else as found so far; each
-    signal may use up its share of the loss, so that the first does not take it all.
+    Each signal of each layer is narrowed alone, by bisection, with all others at the start widths. All smallest widths
+    together lose more than each alone; bits are given back to all of them, one at a time, until the loss holds.
 
     Args:
         network: the network.
         x, labels: validation inputs (images, *input shape) and classes (images,); not the test set.
         loss: accuracy that may be lost against the float network, as a share (0.001: 0.1 percentage points).
-        steps: time steps of an image.
+        steps: time steps of an image, as many as the hardware will run: with too few bits accuracy falls over time.
         start: widths to begin with; default ``Widths()``.
+        ranges: of the state words, see ``calibrate``; default: from the first 200 inputs of ``x``. The widths found
+            hold for these ranges: they place the binary points.
         pixels, multiplier_free: see ``quantize``.
         memory: file that remembers all evaluations; an interrupted search goes on from it.
         progress: called after each new evaluation.
@@ -235,42 +258,53 @@ def search(
         labels,
         steps=steps,
         start=start,
+        ranges=ranges,
         pixels=pixels,
         multiplier_free=multiplier_free,
         memory=memory,
         progress=progress,
     )
     signals = {stage.name: signals_of(stage, multiplier_free) for stage in bench.stages}
-    widths: dict[str, Widths] = dict.fromkeys(signals, start)
-    float_accuracy = bench.float_accuracy()
-    first = bench.accuracy(widths)
-    if first < float_accuracy - loss:
+    wide: Layers = dict.fromkeys(signals, start)
+    first, kept = bench.measure(wide)
+    if first < bench.float_accuracy - loss:
         raise ParameterError(
             f"the start widths give {100 * first:.2f} %, which is more than {100 * loss:g} points below the float "
-            f"network's {100 * float_accuracy:.2f} %; start with wider words or allow a larger loss."
+            f"network's {100 * bench.float_accuracy:.2f} %; start with wider words or allow a larger loss."
         )
-    curves = _curves(bench, signals, start, float_accuracy)
+
+    def good(found: tuple[float, float]) -> bool:
+        return found[0] >= bench.float_accuracy - loss and found[1] >= kept - loss
+
+    curves = _curves(bench, signals, start)
     trials: list[Trial] = []
-    used = [s for s in SIGNALS if any(s in of for of in signals.values())]
-    for k, signal in enumerate(used, 1):
-        least = float_accuracy - loss * k / len(used)
-        for layer in (name for name, of in signals.items() if signal in of):
-            low, high = WIDTH_LIMITS[signal][0], getattr(widths[layer], signal)
+    least: dict[tuple[str, str], int] = {}
+    for layer, of in signals.items():
+        for signal in of:
+            low, high = WIDTH_LIMITS[signal][0], getattr(start, signal)
             while low < high:
                 bits = (low + high) // 2
-                narrower = {**widths, layer: _narrowed(widths[layer], signal, bits)}
-                accuracy = bench.accuracy(narrower)
-                trials.append(Trial(signal, layer, bits, accuracy))
-                low, high = (low, bits) if accuracy >= least else (bits + 1, high)
-            widths[layer] = _narrowed(widths[layer], signal, high)
+                found = bench.measure({**wide, layer: _narrowed(start, signal, bits)})
+                trials.append(Trial(signal, layer, bits, found[0]))
+                low, high = (low, bits) if good(found) else (bits + 1, high)
+            least[layer, signal] = high
+    widths, found = wide, (first, kept)
+    for guard in range(max(getattr(start, s) for s in SIGNALS)):
+        together = dict(wide)
+        for (layer, signal), bits in least.items():
+            together[layer] = _narrowed(together[layer], signal, min(bits + guard, getattr(start, signal)))
+        found = bench.measure(together)
+        if good(found):
+            widths = together
+            break
     return SearchResult(
         widths,
         signals,
-        bench.accuracy(widths),
-        float_accuracy,
+        found[0],
+        bench.float_accuracy,
         curves,
         tuple(trials),
-        (memory_bits(bench.fixed(dict.fromkeys(signals, start))), memory_bits(bench.fixed(widths))),
+        (memory_bits(bench.fixed(wide)), memory_bits(bench.fixed(widths))),
     )
 
 
@@ -279,9 +313,7 @@ def _narrowed(widths: Widths, signal: str, bits: int) -> Widths:
     return dataclasses.replace(widths, **change)
 
 
-def _curves(
-    bench: Bench, signals: Mapping[str, tuple[str, ...]], start: Widths, float_accuracy: float
-) -> tuple[Trial, ...]:
+def _curves(bench: Bench, signals: Mapping[str, tuple[str, ...]], start: Widths) -> tuple[Trial, ...]:
     """Accuracy against bits, one signal at a time, in all layers."""
     found = []
     for signal in SIGNALS:
@@ -289,9 +321,9 @@ def _curves(
         widest = getattr(start, signal)
         for bits in range(min(widest, _FROM), WIDTH_LIMITS[signal][0] - 1, -1) if layers else ():
             narrow = _narrowed(start, signal, bits)
-            accuracy = bench.accuracy({name: narrow if name in layers else start for name in signals})
+            accuracy, _ = bench.measure({name: narrow if name in layers else start for name in signals})
             found.append(Trial(signal, "", bits, accuracy))
-            if accuracy < float_accuracy - _HOPELESS:
+            if accuracy < bench.float_accuracy - _HOPELESS:
                 break
     return tuple(found)
 

@@ -106,6 +106,16 @@ def test_every_word_agrees_in_more_cases(name: str, tmp_path: Path) -> None:
     check(compared(tmp_path / "project", fixed, images, options), fixed, images, STEPS)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", ["io_stream", "io_parallel"])
+def test_both_poolings_on_twenty_images_of_150_steps(io_type: str, tmp_path: Path) -> None:
+    network = NETWORKS["conv"](5)
+    x = pixels(network, 20)
+    fixed = quantize(network, calibrate(network, x, 150))
+    options = Options(io_type=io_type, steps=150)
+    check(compared(tmp_path / "project", fixed, fixed.pixels(x), options), fixed, fixed.pixels(x), 150)
+
+
 _OPTIONS = st.builds(
     Options,
     backend=st.sampled_from(["vitis", "vivado"]),
@@ -245,6 +255,17 @@ def test_one_lsb_of_each_constant_is_seen(
     file.write_text(f"{head}{factor} = {word + 1}UL;\n{tail}")
     compile_project(changed, optimization=0)
     assert run_csim(changed, fixed, images, STEPS)[0].mismatches > 0
+
+
+def test_as_for_synthesis_it_compiles_without_warnings_as_cpp_11(
+    project: tuple[Path, FixedNetwork, Words, Options],
+) -> None:
+    # __SYNTHESIS__ itself is refused by hls4ml's ap_types
+    flags = "-std=c++11 -fsyntax-only -DADSNN_NO_PROBE -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-label"
+    command = ["g++", *flags.split(), "-isystem", "firmware/ap_types", '-DWEIGHTS_DIR=""', "firmware/adsnn.cpp"]
+    done = subprocess.run(command, cwd=project[0], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if "warning:" in line and "nnet_asn" in line]
 
 
 def test_a_compile_error_is_one_sentence(project: tuple[Path, FixedNetwork, Words, Options], tmp_path: Path) -> None:

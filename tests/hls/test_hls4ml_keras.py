@@ -44,7 +44,7 @@ def conv_model() -> Any:
 def dense_model() -> Any:
     keras.utils.set_random_seed(1)
     gain = keras.initializers.Constant(2.0)
-    layers = [L.Flatten(), L.BatchNormalization(gamma_initializer=gain), L.Activation(AAN(m_f=0.3))]
+    layers = [L.BatchNormalization(gamma_initializer=gain), L.Activation(AAN(m_f=0.3)), L.Flatten()]
     layers += [L.Dense(8, activation=AAN(m_f=0.3)), L.Dense(3, activation="softmax")]
     return keras.Sequential([L.Input((6, 6, 1)), *layers])
 

@@ -268,3 +268,18 @@ def test_a_failing_tool_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monk
     _tool(tmp_path / "bin", "exit 3", monkeypatch)
     with pytest.raises(ToolError, match="vitis-run failed"):
         command.synthesize(_model(tmp_path / "project"), "vitis", tmp_path / "project")
+
+
+@pytest.mark.slow
+def test_search_on_iris(tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "configs"
+    text = (source / "iris.ini").read_text().replace("../runs", str(tmp_path / "runs")).partition("\n[hls]")[0]
+    file = tmp_path / "iris.ini"
+    file.write_text(text.replace("models/", f"{source}/models/") + "\n[hls]\nsteps = 60\nmax_loss = 10\n")
+    output = tmp_path / "project"
+    assert run(file, "--output", output, "--csim", 2, "--search", "--json", tmp_path / "figures.json") == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["mismatches"] == 0
+    before, after = figures["search"]["memory_bits"]
+    assert after < before
+    assert (output / "precision.png").stat().st_size > 5000

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -337,3 +339,9 @@ def test_the_stages_of_a_convolutional_net() -> None:
     assert isinstance(pooled, ConvStage)
     assert (pooled.neurons.input_shape, pooled.neurons.shape) == ((8, 8, 4), (4, 4, 4))
     assert fixed.neuron_count == network.neuron_count
+
+
+def test_no_tensorflow_is_imported() -> None:
+    modules = ["fixed", "stages", "storage", "synapses", "powers", "quantize", "golden", "golden_fast", "search"]
+    code = f"import sys\nfor m in {modules}: __import__('adsnn_hls.' + m)\nassert not {{'tensorflow', 'tf_keras'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

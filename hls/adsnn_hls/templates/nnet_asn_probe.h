@@ -1,9 +1,10 @@
-// C simulation only: a testbench that sets asn_probe() sees each word of each stage after each step.
+// C simulation only: a testbench that sets asn_probe() sees each word of each stage after each step. For synthesis, and
+// with ADSNN_NO_PROBE, nothing of it is left.
 
 #ifndef NNET_ASN_PROBE_H_
 #define NNET_ASN_PROBE_H_
 
-#ifdef __SYNTHESIS__
+#if defined(__SYNTHESIS__) || defined(ADSNN_NO_PROBE)
 #define ASN_SHOW(stage, quantity, step, words, n)
 #define ASN_SHOW_ONE(stage, quantity, step, index, word)
 #else

@@ -1,0 +1,1 @@
+"""Measurements: ratios in one run, never absolute promises (machines are noisy)."""
