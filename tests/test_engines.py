@@ -392,7 +392,7 @@ def test_kernels_work_where_no_cache_can_be_written():
 def test_an_interrupt_stops_the_workers(monkeypatch):
     started = []
 
-    def interrupted(self, x, image):
+    def interrupted(self, x, image, stopped):
         started.append(image)
         raise KeyboardInterrupt
 
