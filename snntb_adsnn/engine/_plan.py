@@ -56,6 +56,7 @@ class Plan:
         layers: int64, columns ``Layer``. constants: float32, columns ``Constant``.
         bias: float32 per lane of every block; -inf where there is no neuron.
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
+        sleeps: bool per block: no neuron spikes as long as no current reaches the block.
         gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
             an index into the flattened input; its size where there is none.
         plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source cell, piece).
@@ -69,6 +70,7 @@ class Plan:
     constants: NDArray[np.float32]
     bias: NDArray[np.float32]
     V0: NDArray[np.float32]
+    sleeps: NDArray[np.bool_]
     gather: Mapping[str, Indices]
     plane_edges: NDArray[np.int64]
     edges: NDArray[np.int32]
@@ -117,6 +119,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     constants: list[list[float]] = []
     bias: list[Array] = []
     V0: list[Array] = []
+    sleeps: list[Array] = []
     gather: dict[str, Indices] = {}
     first_cell: dict[str, int] = {}
     places: list[Array] = [np.zeros((0, 2), np.int64)]
@@ -143,6 +146,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         bias.append(layer.bias())
         gather[node.name] = layer.gather()
         V0.append(np.where(gather[node.name] < layer.inputs, 0, -np.inf if spiking else 0))
+        sleeps.append(layer.sleeps(V0[-1]))
         block += layer.blocks
         plane += layer.blocks * layer.positions
         if isinstance(node, Neurons):
@@ -159,6 +163,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         np.array(constants, np.float32),
         _float(np.concatenate(bias)),
         _float(np.concatenate(V0)),
+        np.concatenate(sleeps),
         gather,
         *store.arrays(),
         np.concatenate(places).astype(np.int32),
@@ -206,6 +211,15 @@ class _LayerPlan:
         bias = np.full(self.blocks * LANES, -np.inf)
         bias[: self.neurons] = np.broadcast_to(self.node.bias, self.node.shape).reshape(-1)
         return bias
+
+    def sleeps(self, V0: Array) -> NDArray[np.bool_]:
+        """See ``Plan.sleeps``."""
+        if not isinstance(self.node, Neurons):
+            return np.zeros(self.blocks, np.bool_)
+        V = V0.reshape(self.blocks, self.positions, LANES).max(axis=1)
+        S = (V + self.bias().reshape(self.blocks, LANES)).astype(np.float32)
+        quiet = 2 * S <= np.float32(self.node.parameters.resting_threshold)
+        return np.asarray(quiet.all(axis=1))
 
     def gather(self) -> Indices:
         """See ``Plan.gather``; shape (blocks * positions * LANES,)."""
