@@ -50,13 +50,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: images of the comparison, steps, rounds, and images of the larger nets and of the longest
-    run."""
+    """How much is measured: images of the comparison, steps, rounds (of what takes long: one), and images of the larger
+    nets, of the longest run, and of the comparison with the reference."""
 
     images: int = 100
     steps: int = 500
     rounds: int = 3
-    large_images: int = 10
+    large_images: int = 4
     many_images: int = 10_000
     agreement_images: int = 1000
 
@@ -138,10 +138,10 @@ class Bench:
             np.save(path, self.x(name)[:count])
         return path
 
-    def run(self, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    def run(self, cases: Sequence[Case], *, rounds: int = 0) -> list[dict[str, Any]]:
         """Measure the cases in turns; one row for each, ``installed`` False where the simulator is missing."""
         found: dict[str, list[dict[str, float]]] = {case.label: [] for case in cases}
-        for case in (case for _ in range(self.size.rounds) for case in cases):
+        for case in (case for _ in range(rounds or self.size.rounds) for case in cases):
             python = self.interpreters.get(case.simulator, (sys.executable,))[0]
             if case.simulator in PACKAGES and case.simulator not in self.interpreters:
                 continue
@@ -185,11 +185,13 @@ class Bench:
         names = [EVENT, TENSORFLOW, *PACKAGES]
         if network == RESIDUAL:  # the peers' twins are plain sequences of layers
             names = [EVENT, TENSORFLOW]
-        return report.with_ratios(self.run([Case(n, n, network, count, self.size.steps) for n in names]))
+        rounds = 0 if network == TRAINED else 1
+        cases = [Case(name, name, network, count, self.size.steps) for name in names]
+        return report.with_ratios(self.run(cases, rounds=rounds))
 
     def toolbox(self) -> list[dict[str, Any]]:
         """The engine alone, and inside SNN Toolbox's flow."""
-        many, some, steps = 20 * self.size.images, 5 * self.size.images, self.size.steps
+        many, some, steps = 20 * self.size.images, 2 * self.size.images, self.size.steps
         return report.with_ratios(
             self.run(
                 [
@@ -230,7 +232,7 @@ class Bench:
 
     def memory(self) -> list[dict[str, Any]]:
         """Many images in one run."""
-        return self.run([self.event(f"{self.size.many_images:,} images", count=self.size.many_images)])
+        return self.run([self.event(f"{self.size.many_images:,} images", count=self.size.many_images)], rounds=1)
 
     def limit(self) -> dict[str, Any]:
         """Distance to the machine's limit, by network."""
