@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,6 +48,23 @@ def run(config: Path, json_copy: Path | None) -> None:
     from snntb_adsnn.toolbox import run as run_toolbox
 
     run_toolbox(config, json_copy)
+
+
+@cli.command()
+@_CONFIG
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
+@click.option("--backend", type=click.Choice(["vitis", "vivado"]), help="Instead of the one in [hls].")
+@click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
+@click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
+@click.option("--search", is_flag=True, help="Look for the smallest widths first.")
+def hls(config: Path, **options: Any) -> None:
+    """Turn the network of CONFIG into an HLS project ([hls]) and compare its C++ with the golden model."""
+    try:
+        from adsnn_hls.command import main as run_hls
+    except ImportError as error:
+        raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
+    run_hls(config_file=config, **options)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Configuration files: SNN Toolbox's ``.ini`` with our sections ``[adsnn]`` and ``[training]``, checked on load.
+"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import configparser
 import difflib
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.transfer import Form
@@ -138,18 +139,74 @@ def _constants(section: AdsnnSection | TrainingSection) -> dict[str, float]:
     return {name: value for name in names if (value := getattr(section, name)) is not None}
 
 
+def _by_layer(value: Any) -> Any:
+    """``8, dense_1: 6`` as ``{"": 8, "dense_1": 6}``."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
+    pairs = [part.rpartition(":") for part in parts]
+    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
+        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+_Bits = Annotated[dict[str, _Count], BeforeValidator(_by_layer)]
+_BitsOrType = Annotated[dict[str, _Count | Annotated[str, Field(pattern="fixed<.*>")]], BeforeValidator(_by_layer)]
+_CountOrAuto = Annotated[dict[str, _Count | Literal["auto"]], BeforeValidator(_by_layer)]
+
+
+class HlsSection(_Section):
+    """``[hls]``: what ``snntb-adsnn hls`` does. A key with one value for each layer is written ``8, dense_1: 6``.
+
+    Attributes:
+        backend, part, clock_ns, io_type: of hls4ml; see ``adsnn_hls.hls4ml_plugin.Options``.
+        steps: time steps of an image.
+        strategy: of the weighted sums.
+        reuse_factor: by layer, cycles that adders and neurons are shared over.
+        weights: by layer, bits of the weights, or a type such as ``fixed<8,1>``.
+        current, potential, refractory, adaptation, coefficient: by layer, bits of I, V, S_hat, theta_a and the factors.
+        rounding: of I and V.
+        multiplier_free: neurons of shifts and additions; the net must have been trained for their constants.
+        pixel_bits: bits of an input word.
+        calibration_images: images of ``x_norm.npz`` on which value ranges are measured.
+        accuracy_images: test images on which accuracies are measured, at most.
+        max_loss: accuracy in percentage points that the precision search may lose against the float network.
+    """
+
+    backend: Literal["vitis", "vivado"] = "vitis"
+    part: str = "xcvu13p-flga2577-2-e"
+    clock_ns: _Positive = 5.0
+    io_type: Literal["io_stream", "io_parallel"] = "io_stream"
+    steps: _Count = 150
+    strategy: Literal["auto", "latency", "resource"] = "auto"
+    reuse_factor: _CountOrAuto = {"": "auto"}
+    weights: _BitsOrType = {"": 8}
+    current: _Bits = {"": 18}
+    potential: _Bits = {"": 18}
+    refractory: _Bits = {"": 18}
+    adaptation: _Bits = {"": 18}
+    coefficient: _Bits = {"": 12}
+    rounding: Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"] = "TRN_ZERO"
+    multiplier_free: bool = False
+    pixel_bits: Annotated[int, Field(ge=1, le=16)] = 8
+    calibration_images: _Count = 200
+    accuracy_images: _Count = 500
+    max_loss: Annotated[float, Field(gt=0, lt=100)] = 0.1
+
+
 class Config(_Section):
     """A configuration file after checking.
 
     Attributes:
         file: the file itself.
-        paths, adsnn, training: its sections; ``training`` is ``None`` where the file has none.
+        paths, adsnn, training, hls: its sections; ``training`` is ``None`` where the file has none.
     """
 
     file: Path
     paths: PathsSection
     adsnn: AdsnnSection = AdsnnSection()
     training: TrainingSection | None = None
+    hls: HlsSection = HlsSection()
 
     def need_training(self) -> TrainingSection:
         """The section ``[training]``.
@@ -165,7 +222,7 @@ class Config(_Section):
         return self.training
 
 
-_OURS: dict[str, type[_Section]] = {"adsnn": AdsnnSection, "training": TrainingSection}
+_OURS: dict[str, type[_Section]] = {"adsnn": AdsnnSection, "training": TrainingSection, "hls": HlsSection}
 
 
 def load_config(path: str | Path) -> Config:
@@ -191,6 +248,7 @@ def load_config(path: str | Path) -> Config:
         training=_checked(path, "training", TrainingSection, values["training"])
         if parser.has_section("training")
         else None,
+        hls=_checked(path, "hls", HlsSection, values["hls"]),
     )
 
 
@@ -290,7 +348,7 @@ def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) 
     except ValidationError as failure:
         lines = []
         for error in failure.errors():
-            key = ".".join(map(str, error["loc"]))
+            key = ".".join(filter(None, map(str, error["loc"])))
             message = error["msg"].replace("Input should be", "it should be")
             if error["type"] == "missing":
                 lines.append(f"{path}: [{section}] needs the key {key!r}; add a line: {key} = ...")

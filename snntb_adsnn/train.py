@@ -110,15 +110,17 @@ def _need_writable(folder: Path) -> None:
         ) from None
 
 
-def _fit(
-    model: Any, dataset: Dataset, settings: TrainingSection, config_file: Path, progress: bool
-) -> tuple[list[dict[str, float]], int]:
-    """Train ``model`` in place; returns one log entry per epoch, and the number of the best epoch."""
+def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:
+    """Training and validation part of the training data, as ``train`` uses them: x, x_val, y, y_val.
+
+    Raises:
+        ConfigError: ``validation_split`` leaves a part without every class.
+    """
     from sklearn.model_selection import train_test_split
 
     x, y = dataset.x_train, dataset.y_train
     try:
-        x, x_val, y, y_val = train_test_split(
+        parts: list[Any] = train_test_split(
             x, y, test_size=settings.validation_split, stratify=y.argmax(axis=1), random_state=settings.seed
         )
     except ValueError as error:
@@ -126,6 +128,14 @@ def _fit(
             f"{config_file}: [training] validation_split = {settings.validation_split} does not fit "
             f"{len(x)} training inputs ({error})"
         ) from None
+    return parts
+
+
+def _fit(
+    model: Any, dataset: Dataset, settings: TrainingSection, config_file: Path, progress: bool
+) -> tuple[list[dict[str, float]], int]:
+    """Train ``model`` in place; returns one log entry per epoch, and the number of the best epoch."""
+    x, x_val, y, y_val = split_validation(dataset, settings, config_file)
     learner = training_model(
         model,
         coding_noise=settings.coding_noise,
