@@ -286,6 +286,12 @@ def processor() -> str:
         return platform.processor()
 
 
+def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    if (old["machine"], old["size"]) != (new["machine"], new["size"]):
+        raise click.ClickException("the --json file comes from another machine or other sizes; choose another name.")
+    return old | new | {"load_average": old["load_average"] | new["load_average"]}
+
+
 @click.command()
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Where to write all figures."
@@ -296,7 +302,12 @@ def processor() -> str:
 @click.option("--quick", is_flag=True, help="Tiny sizes: see that everything works.")
 @click.option("--peer-python", help="Interpreter of an environment that has the peers.")
 @click.option("--skip", multiple=True, type=click.Choice(SECTIONS), help="Leave a section out; may be repeated.")
-@click.option("--only", multiple=True, type=click.Choice(SECTIONS), help="Measure this section; may be repeated.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(SECTIONS),
+    help="Measure this section; may be repeated. The --json file's others stay.",
+)
 @click.option("--docs", is_flag=True, help="Write docs/speed.md and docs/speed.png.")
 def main(json_file: Path | None, quick: bool, peer_python: str | None, skip: tuple[str, ...], only: tuple[str, ...],
          docs: bool, **sizes: int | None) -> None:  # fmt: skip
@@ -319,6 +330,8 @@ def main(json_file: Path | None, quick: bool, peer_python: str | None, skip: tup
                     results[name] = section()
         except AdSNNError as error:
             raise click.ClickException(str(error)) from None
+    if only and json_file is not None and json_file.exists():
+        results = _updated(json.loads(json_file.read_text()), results)
     results["targets"] = report.targets(results)
     report.print_tables(results)
     if json_file is not None:

@@ -25,6 +25,10 @@ CHANNEL_BITS = (CELL - 1).bit_length()
 """An event is the number ``step << CHANNEL_BITS | channel``, with the channel counted in its cell."""
 
 
+JOINED = 1 << 14
+"""Weights that joined rows of one layer may have: with more, they would not stay in the cache."""
+
+
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
@@ -291,7 +295,6 @@ class _Store:
         cut = False
         for first_cell, path in paths:
             order = np.argsort(path.target, kind="stable")
-            places = [_Place(self, band, layer.channels) for band in path.bands]
             bounds = np.searchsorted(path.target[order], np.arange(layer.inputs // layer.channels + 1))
             found = []
             for position in range(layer.positions):
@@ -305,6 +308,11 @@ class _Store:
                     np.stack([plane, first_cell + path.source[edge], path.band[edge], *runs[run][:, [1, 3, 4]].T], 1)
                 )
             table = np.concatenate(found)
+            if (joined := self._join(table, path.bands, layer.channels)) is not None:
+                edges.append(joined[:, :2])
+                pieces.append(joined[:, 2])
+                continue
+            places = [_Place(self, band, layer.channels) for band in path.bands]
             kinds, kind = np.unique(table[:, 2:], axis=0, return_inverse=True)
             number = np.empty(len(kinds), np.int64)
             for i, (band, lane, channel, length) in enumerate(kinds.tolist()):
@@ -324,6 +332,53 @@ class _Store:
             self.degrees.append(np.zeros(planes, np.int64))
         return LANES + VECTOR if cut else LANES
 
+    def _join(self, table: Indices, bands: list[Band], channels: int) -> Indices | None:
+        """Where a cell reaches several pixels of a plane, put their weights into one row: a spike is then one addition.
+
+        Args:
+            table: columns plane, cell, band, lane, channel, length.
+            bands: what ``table`` refers to.
+            channels: of the destination.
+
+        Returns:
+            rows plane, cell, piece; or ``None`` where nothing is gained, or the weights would fill the cache.
+        """
+        table = table[np.lexsort((table[:, 3], table[:, 1], table[:, 0]))]
+        begins = np.flatnonzero(np.r_[True, np.any(np.diff(table[:, :2], axis=0) != 0, axis=1)][: len(table)])
+        sizes = np.diff(np.append(begins, len(table)))
+        if not (sizes > 1).any() or not all(_is_full(band, channels) for band in bands):
+            return None
+        keys = np.full((len(begins), sizes.max(), 4), -1)
+        group, place = expand(np.zeros(len(sizes), np.int64), sizes)
+        keys[group, place] = table[:, 2:]
+        kinds, kind = np.unique(keys.reshape(len(begins), -1), axis=0, return_inverse=True)
+        rows = [self._joined_rows([bands[r[0]] for r in runs], runs) for runs in map(_runs, kinds)]
+        if sum(weights.size for _, weights in rows) > JOINED:
+            return None
+        numbers = [self.add_piece(lane, self.put(w), w.shape[1], w.shape[1] // VECTOR, 0) for lane, w in rows]
+        return np.column_stack([table[begins, :2], np.array(numbers)[kind.reshape(-1)]])
+
+    @staticmethod
+    def _joined_rows(bands: list[Band], runs: list[list[int]]) -> tuple[int, Array]:
+        """First lane, and weights of shape (source channels, lanes) in whole vectors that end in the block."""
+        first, end = runs[0][1], runs[-1][1] + runs[-1][3]
+        width = -(-(end - first) // VECTOR) * VECTOR
+        first = min(first, LANES - width)
+        weights = np.zeros((len(bands[0].rows), width), np.float32)
+        for band, (_, lane, channel, length) in zip(bands, runs, strict=True):
+            weights[:, lane - first : lane - first + length] = band.rows[:, channel : channel + length]
+        return first, weights
+
+
+def _runs(kind: Indices) -> list[list[int]]:
+    """Rows band, lane, channel, length of a flat row of them that ends in -1."""
+    return [run for run in kind.reshape(-1, 4).tolist() if run[0] >= 0]
+
+
+def _is_full(band: Band, channels: int) -> bool:
+    """Whether every source channel leads to every channel of the destination."""
+    return band.width == channels > 1 and bool(band.rows.any(axis=1).all())
+
 
 class _Place:
     """A band's weights in the store."""
@@ -331,7 +386,7 @@ class _Place:
     def __init__(self, store: _Store, band: Band, channels: int) -> None:
         self.band, self.channels = band, channels
         self.active = band.rows.any(axis=1)
-        self.full = band.width == channels > 1 and bool(self.active.all())
+        self.full = _is_full(band, channels)
         if band.width == 1 or (self.full and channels % VECTOR == 0):
             self.stride = band.width
         else:  # zeros behind each row, so that whole vectors can be read from anywhere in it
