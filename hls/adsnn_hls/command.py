@@ -25,7 +25,7 @@ from adsnn_hls.project import (
     run_csim,
     write_project,
 )
-from adsnn_hls.quantize import PixelFormat, Widths, calibrate, quantize, state_types
+from adsnn_hls.quantize import PixelFormat, Ranges, Widths, calibrate, quantize, state_types
 from adsnn_hls.resources import resources
 from adsnn_hls.stages import FixedNetwork, ReadoutStage, SynapticStage
 from snntb_adsnn.config import Config, HlsSection, load_config, read_ini
@@ -86,9 +86,9 @@ def run(
     names = [*network.population_names, network.readout.name]
     options = dataclasses.replace(options, reuse_factor=_reuse(config.hls, names))
     widths = make_widths(config.hls, names)
-    found = _search(config, network, widths) if search else None
     pixels = PixelFormat.of(data.x_norm, config.hls.pixel_bits)
     ranges = calibrate(network, data.x_norm[: config.hls.calibration_images], options.steps, pixels)
+    found = _search(config, network, widths, ranges, pixels) if search else None
     fixed = quantize(
         network, ranges, found.widths if found else widths, pixels=pixels, multiplier_free=config.hls.multiplier_free
     )
@@ -208,7 +208,9 @@ def load(config: Config) -> tuple[SpikingNetwork, Data]:
     return settings.configured(network, config.adsnn, dt), Data(x_test, y_test.argmax(axis=1), x_norm)
 
 
-def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths]) -> Any:
+def _search(
+    config: Config, network: SpikingNetwork, widths: Mapping[str, Widths], ranges: Ranges, pixels: PixelFormat
+) -> Any:
     from adsnn_hls.search import search
     from snntb_adsnn.data import load_dataset
     from snntb_adsnn.train import split_validation
@@ -231,7 +233,8 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
         loss=config.hls.max_loss / 100,
         steps=config.hls.steps,
         start=next(iter(widths.values())),
-        pixels=PixelFormat.of(x, config.hls.pixel_bits),
+        ranges=ranges,
+        pixels=pixels,
         multiplier_free=config.hls.multiplier_free,
         memory=config.paths.path_wd / "precision_search.json",
         progress=lambda tried, accuracy: print(f"  {accuracy:.2%} with {_brief(tried)}"),

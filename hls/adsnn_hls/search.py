@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adsnn_hls.golden import simulate
-from adsnn_hls.quantize import WIDTH_LIMITS, PixelFormat, Widths, calibrate, quantize, state_types
+from adsnn_hls.quantize import WIDTH_LIMITS, PixelFormat, Ranges, Widths, calibrate, quantize, state_types
 from adsnn_hls.stages import AnalogStage, FixedNetwork, ReadoutStage, Stage, SynapticStage
 from snntb_adsnn.engine import simulate as simulate_float
 from snntb_adsnn.errors import OutputError, ParameterError
@@ -85,6 +85,7 @@ class Bench:
         network, x, labels: what to quantise, and the validation set.
         steps: time steps of an image.
         start: widths to begin with.
+        ranges: of the state words; default: calibrated on the first inputs of ``x``.
         pixels: format of the input words; default from ``x``.
         multiplier_free: see ``quantize``.
         memory: file of answers; a search that was interrupted goes on from it.
@@ -102,6 +103,7 @@ class Bench:
         *,
         steps: int,
         start: Widths,
+        ranges: Ranges | None,
         pixels: PixelFormat | None,
         multiplier_free: bool,
         memory: Path | None,
@@ -111,7 +113,7 @@ class Bench:
         self.progress, self.multiplier_free = progress, multiplier_free
         self.x = network.check_images(x, np.float64)
         self.pixels = pixels or PixelFormat.of(self.x)
-        self.ranges = calibrate(network, self.x[:_CALIBRATION], steps, self.pixels)
+        self.ranges = ranges or calibrate(network, self.x[:_CALIBRATION], steps, self.pixels)
         first = quantize(network, self.ranges, start, pixels=self.pixels, multiplier_free=multiplier_free)
         self.stages = first.stages
         self.words = first.pixels(self.x)
@@ -220,6 +222,7 @@ def search(
     loss: float = 0.001,
     steps: int = 150,
     start: Widths | None = None,
+    ranges: Ranges | None = None,
     pixels: PixelFormat | None = None,
     multiplier_free: bool = False,
     memory: Path | None = None,
@@ -234,8 +237,10 @@ def search(
         network: the network.
         x, labels: validation inputs (images, *input shape) and classes (images,); not the test set.
         loss: accuracy that may be lost against the float network, as a share (0.001: 0.1 percentage points).
-        steps: time steps of an image.
+        steps: time steps of an image, as many as the hardware will run: with too few bits accuracy falls over time.
         start: widths to begin with; default ``Widths()``.
+        ranges: of the state words, see ``calibrate``; default: from the first 200 inputs of ``x``. The widths found
+            hold for these ranges: they place the binary points.
         pixels, multiplier_free: see ``quantize``.
         memory: file that remembers all evaluations; an interrupted search goes on from it.
         progress: called after each new evaluation.
@@ -253,6 +258,7 @@ def search(
         labels,
         steps=steps,
         start=start,
+        ranges=ranges,
         pixels=pixels,
         multiplier_free=multiplier_free,
         memory=memory,
