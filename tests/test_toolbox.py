@@ -17,6 +17,8 @@ register()
 
 from snntoolbox.bin.utils import run_pipeline, update_setup  # noqa: E402
 
+from snntb_adsnn.toolbox.backend import PICTURES  # noqa: E402
+
 NETS = {"dense": dense_net, "image": image_net}
 
 
@@ -222,7 +224,11 @@ def test_old_logs_are_not_taken_for_new_ones(tmp_path):
     run(tmp_path / "net.ini")
     write_config(tmp_path / "net.ini", {"simulation": {"num_to_test": "5"}})
     (tmp_path / "log/gui/test/normalization/99.9.json").write_text('{"net": 0.001}')  # a stale cache of the toolbox's
+    pictures = [tmp_path / f"log/gui/test/{name}.png" for name in PICTURES]
+    for picture in pictures:  # this configuration draws none
+        picture.touch()
     run(tmp_path / "net.ini")
+    assert not any(picture.exists() for picture in pictures)
     assert [file.name for file in (tmp_path / "log/gui/test/log_vars").iterdir()] == ["0.npz"]
     x, y = digits((64,))
     result = simulate(convert(dense_net(), x), x[:5], duration=60, engine="reference")
