@@ -73,12 +73,19 @@ def test_inputs_that_do_not_fit_are_refused(x, message):
         ({"record": ("spikes", "mood")}, r"\['mood'\]"),
         ({"duration": 0.2}, "less than one step"),
         ({"duration": float("nan")}, "less than one step"),
+        ({"duration": "abc"}, "'abc' ms is less than one step"),
         ({"m_f": -1.0}, "m_f = -1.0"),
+        ({"m_f": "a"}, "m_f = 'a'"),
     ],
 )
 def test_simulate_names_a_wrong_argument(arguments, message):
     with pytest.raises(ParameterError, match=message):
         simulate(SpikingNetwork(tuple(nodes())), np.zeros((1, 2)), **arguments)
+
+
+def test_one_quantity_to_record_needs_no_tuple():
+    result = simulate(SpikingNetwork(tuple(nodes())), np.ones((1, 2)), duration=20, record="spikes", engine="reference")
+    assert result.records["spikes"]["hidden"].any()
 
 
 def test_weights_cannot_be_changed_behind_the_networks_back():
