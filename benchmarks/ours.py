@@ -98,3 +98,5 @@ OURS: dict[str, Callable[..., Callable[[], Any]]] = {
     "snntb-adsnn tensorflow (CPU)": tensorflow,
     "snntb-adsnn in SNN Toolbox": in_toolbox,
 }
+WHOLE_FLOWS = {"snntb-adsnn in SNN Toolbox"}
+"""Their ``run`` returns what the simulation alone took."""

@@ -239,3 +239,5 @@ PACKAGES = {
     "snnTorch Leaky": "snntorch",
     "sinabs IAF": "sinabs",
 }
+WHOLE_FLOWS = {"SNN Toolbox INI"}
+"""Their ``run`` returns what the simulation alone took."""

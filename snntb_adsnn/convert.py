@@ -141,6 +141,8 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
         name = sources[0]
         for node, constant in converter(kept):
             name = draft.add(node, constant)
+            if isinstance(node, MaxPool2D):
+                draft.tensors[name] = output  # in global pooling a reshape follows: the same values
         name = _activate(layer, name, draft)
         outputs[id(output)] = name
         draft.tensors[name] = output
@@ -252,7 +254,8 @@ def check(keras_model: Any, network: SpikingNetwork, x_check: Any, outputs: Mapp
     deviation = 0.0
     for node, total in network.propagate(values):
         if isinstance(node, Neurons):
-            S, y = node.potential(total), seen[node.name]
+            S = node.potential(total)
+            y = seen[node.name].reshape(S.shape)
             values[node.name] = y
             margin = TOLERANCE * max(1.0, float(np.abs(S).max()))
             low, high = (transfer(S + d, node.parameters, node.form) for d in (-margin, margin))

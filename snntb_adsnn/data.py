@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import DATASETS, Config
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import atomic_path, atomic_write, write_json
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, write_json
 
 Array = NDArray[np.float32]
 NORM_SAMPLES = 1000
@@ -207,7 +206,7 @@ def _read_mnist_npz(path: Path) -> tuple[NDArray[np.uint8], ...]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except DAMAGED_NPZ as error:
         raise DataError(f"{path}: damaged MNIST file ({error}); delete it, and it is fetched again.") from None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +14,18 @@ from typing import Any
 
 from snntb_adsnn.errors import OutputError
 
+DAMAGED_NPZ = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, MemoryError, RuntimeError),
+    *(zlib.error, zipfile.BadZipFile),
+)
+"""What ``numpy.load`` and its readers raise on a damaged ``.npz``, wherever in the file the damage is."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` (same suffix); on success it replaces ``path``, else nothing is left.
+
+    A device or pipe (``/dev/null``, ``/dev/stdout``) is written as it is: it must not be replaced by a file.
 
     Raises:
         OutputError: the folder cannot be created or written.
@@ -23,6 +33,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield path
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
         os.close(handle)

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 import math
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ import numpy as np
 
 from snntb_adsnn import linear
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.files import atomic_write
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import check_form, spike_height, transfer
@@ -242,8 +241,8 @@ class SpikingNetwork:
         x = np.asarray(x, dtype)
         if x.shape[1:] != self.input.shape or not len(x):
             raise ParameterError(
-                f"input of shape {x.shape} does not fit: the network takes at least one image of shape {self.input.shape},"
-                " stacked along the first axis."
+                f"input of shape {x.shape} does not fit: the network takes at least one image of shape "
+                f"{self.input.shape}, stacked along the first axis."
             )
         if not np.isfinite(x).all():
             raise ParameterError("input holds NaN or infinite values; clean the data first.")
@@ -321,7 +320,7 @@ class SpikingNetwork:
                 return cls(tuple(_rebuild(entry, file) for entry in header["nodes"]))
         except FileNotFoundError:
             raise OutputError(f"{path}: no such network file; convert the Keras model first.") from None
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
+        except DAMAGED_NPZ as error:
             raise OutputError(f"{path}: damaged network file ({error}); convert the Keras model again.") from None
 
 

@@ -87,7 +87,8 @@ class ASNParameters:
 
     def with_m_f(self, m_f: float) -> ASNParameters:
         """The same neuron at another precision; theta0 keeps its ratio to m_f."""
-        return dataclasses.replace(self, m_f=m_f, theta0=self.resting_threshold * (m_f / self.m_f))
+        wanted = ASNParameters(m_f=m_f)  # refuses what is not a number above 0
+        return dataclasses.replace(self, m_f=wanted.m_f, theta0=self.resting_threshold * (wanted.m_f / self.m_f))
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers for JSON and Keras configurations."""

@@ -75,6 +75,7 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
     Raises:
         ConversionError: a max pooling that is next to no neurons.
     """
+    nodes = _reshape_behind_neurons(nodes)
     result: Graph = {}
     constants = dict(constants)
     computes: dict[str, str] = {}
@@ -110,6 +111,33 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
                 "average pooling."
             )
     return result, constants, {name: computes[name] for name in result if name in computes}
+
+
+def _reshape_behind_neurons(nodes: Graph) -> Graph:
+    """Move reshapes that stand between a max pooling and neurons (global pooling) behind the neurons."""
+    result: Graph = {}
+    became: dict[str, str] = {}  # a node whose reshape now stands behind it, and that reshape
+    for node in nodes.values():
+        for source in node.inputs:
+            if source in became:
+                node = _reconnect(node, source, result[became[source]])
+        before = result[node.inputs[0]] if isinstance(node, Scale | Neurons) else None
+        if isinstance(before, Reshape) and _is_pooled(before, result):
+            node = _reconnect(node, before.name, result[before.inputs[0]])
+            result[node.name] = node
+            name = fresh_name(f"{before.name}/behind", {**nodes, **result})
+            became[node.name] = name
+            node = replace(before, name=name, inputs=(node.name,), input_shapes=(node.shape,))
+        result[node.name] = node
+    return result
+
+
+def _is_pooled(reshape: Reshape, nodes: Graph) -> bool:
+    """Whether ``reshape`` keeps the channels of a max pooling, seen through batch-norm gains."""
+    source = nodes[reshape.inputs[0]]
+    while isinstance(source, Scale):
+        source = nodes[source.inputs[0]]
+    return isinstance(source, MaxPool2D) and reshape.target[-1] == source.shape[-1]
 
 
 def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> Neurons:

@@ -114,7 +114,7 @@ def _taylor_per_height(S: NDArray[np.float64], params: ASNParameters) -> NDArray
 
 
 @lru_cache(maxsize=4096)
-def spike_height(params: ASNParameters, *, form: str = "exact") -> float:
+def spike_height(params: ASNParameters, form: str = "exact") -> float:
     """Height h of a spike at the receiving neuron, fixed by f(1) = 1.
 
     Raises:

@@ -54,6 +54,10 @@ CASES = {
     "average pooling before the activation": [L.Conv2D(4, 3), L.AveragePooling2D(2, padding="same"), L.BatchNormalization(), L.Activation(AAN(0.2))],
     "average pooling behind the activation": [L.Conv2D(4, 3, activation=AAN(0.2)), L.AveragePooling2D(2), L.BatchNormalization(), L.Conv2D(2, 2)],
     "global average pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.GlobalAveragePooling2D()],
+    "global max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.GlobalMaxPooling2D(), L.BatchNormalization(), L.Dense(5, activation=AAN(0.3))],
+    "global max pooling, dimensions kept": [L.Conv2D(4, 3, activation=AAN(0.2)), L.GlobalMaxPooling2D(keepdims=True), L.Conv2D(3, 1)],
+    "global max pooling before the activation": [L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.Activation(AAN(0.2))],
+    "global max pooling, batch norm, activation": [L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.BatchNormalization(), L.Activation(AAN(0.2))],
     "zero padding": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.ZeroPadding2D(((1, 0), (2, 1))), L.Conv2D(2, 3)],
     "dense on pixels": [L.Dense(4, activation=AAN(0.2))],
     "rescaling and dropout": [L.Rescaling(2.0, -1.0), L.Conv2D(2, 3, activation=AAN(0.2, "taylor")), L.Dropout(0.5), L.SpatialDropout2D(0.2)],
@@ -67,7 +71,7 @@ def test_each_layer_is_exact(case):
     assert_exact(chain(IMAGE, *CASES[case]), images(IMAGE))
 
 
-def test_global_max_pooling_before_the_activation_of_a_dense_layer():
+def test_max_pooling_of_the_whole_image():
     i = L.Input(IMAGE)
     h = L.Conv2D(4, 3, activation=AAN(0.2))(i)
     h = L.MaxPooling2D((6, 5))(h)

@@ -157,6 +157,17 @@ def test_a_run_leaves_json_and_pictures(evaluated, tmp_path):
     assert all(p.stat().st_size > 5000 for p in (tmp_path / "out").glob("*.png"))
 
 
+def test_pictures_do_not_follow_the_toolboxs_large_fonts(evaluated, tmp_path):
+    import matplotlib
+
+    evaluation, x = evaluated
+    with matplotlib.rc_context({"font.size": 30, "axes.titlesize": "xx-large"}):  # as [output] plotproperties does
+        write(evaluation, tmp_path / "large", sample=x[0])
+    write(evaluation, tmp_path / "plain", sample=x[0])
+    for picture in (tmp_path / "plain").glob("*.png"):
+        assert picture.read_bytes() == (tmp_path / "large" / picture.name).read_bytes()
+
+
 def test_the_table_shows_what_the_json_holds(evaluated, tmp_path):
     from rich.console import Console
 

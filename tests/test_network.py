@@ -73,12 +73,19 @@ def test_inputs_that_do_not_fit_are_refused(x, message):
         ({"record": ("spikes", "mood")}, r"\['mood'\]"),
         ({"duration": 0.2}, "less than one step"),
         ({"duration": float("nan")}, "less than one step"),
+        ({"duration": "abc"}, "'abc' ms is less than one step"),
         ({"m_f": -1.0}, "m_f = -1.0"),
+        ({"m_f": "a"}, "m_f = 'a'"),
     ],
 )
 def test_simulate_names_a_wrong_argument(arguments, message):
     with pytest.raises(ParameterError, match=message):
         simulate(SpikingNetwork(tuple(nodes())), np.zeros((1, 2)), **arguments)
+
+
+def test_one_quantity_to_record_needs_no_tuple():
+    result = simulate(SpikingNetwork(tuple(nodes())), np.ones((1, 2)), duration=20, record="spikes", engine="reference")
+    assert result.records["spikes"]["hidden"].any()
 
 
 def test_weights_cannot_be_changed_behind_the_networks_back():
@@ -97,12 +104,34 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
         SpikingNetwork.load(path)
 
 
+def test_a_file_with_any_damaged_byte_is_refused_or_read(tmp_path):
+    data = SpikingNetwork(tuple(nodes())).save(tmp_path / "net.npz").read_bytes()
+    path = tmp_path / "damaged.npz"
+    refused = 0
+    for position in range(0, len(data), 3):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
+        try:
+            SpikingNetwork.load(path)
+        except OutputError:
+            refused += 1
+    assert refused > len(data) / 3 / 2
+
+
 def test_a_missing_or_foreign_file_is_refused(tmp_path):
     with pytest.raises(OutputError, match="no such network file"):
         SpikingNetwork.load(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", header=np.frombuffer(b'{"format": "other"}', np.uint8))
     with pytest.raises(OutputError, match="not a network of this version"):
         SpikingNetwork.load(tmp_path / "other.npz")
+
+
+def test_a_device_is_written_and_not_replaced(tmp_path):
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left"):
+        atomic_write(link, "text")
+    assert link.is_symlink()
+    assert link.is_char_device()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

@@ -17,6 +17,8 @@ register()
 
 from snntoolbox.bin.utils import run_pipeline, update_setup  # noqa: E402
 
+from snntb_adsnn.toolbox.backend import PICTURES  # noqa: E402
+
 NETS = {"dense": dense_net, "image": image_net}
 
 
@@ -222,7 +224,11 @@ def test_old_logs_are_not_taken_for_new_ones(tmp_path):
     run(tmp_path / "net.ini")
     write_config(tmp_path / "net.ini", {"simulation": {"num_to_test": "5"}})
     (tmp_path / "log/gui/test/normalization/99.9.json").write_text('{"net": 0.001}')  # a stale cache of the toolbox's
+    pictures = [tmp_path / f"log/gui/test/{name}.png" for name in PICTURES]
+    for picture in pictures:  # this configuration draws none
+        picture.touch()
     run(tmp_path / "net.ini")
+    assert not any(picture.exists() for picture in pictures)
     assert [file.name for file in (tmp_path / "log/gui/test/log_vars").iterdir()] == ["0.npz"]
     x, y = digits((64,))
     result = simulate(convert(dense_net(), x), x[:5], duration=60, engine="reference")
@@ -354,6 +360,7 @@ def narrow_net():
         (dense_net, {"simulation": {"duration": "soon"}}, "duration = soon must be a whole number"),
         (dense_net, {"simulation": {"dt": "0"}}, "dt = 0 must be a number above 0"),
         (dense_net, {"simulation": {"batch_size": "0"}}, "batch_size = 0"),
+        (dense_net, {"simulation": {"sample_idxs_to_test": "[3, 500]"}}, "500.* names an input that is not there"),
         (dense_net, {"input": {"model_lib": "caffe"}}, "model_lib = caffe"),
         (dense_net, {"input": {"poisson_input": "True"}}, "poisson_input"),
         (dense_net, {"conversion": {"spike_code": "ttfs"}}, "spike_code = ttfs"),
@@ -382,6 +389,9 @@ def test_mistakes_are_named(tmp_path, net, settings, words):
         ("y_test.npz", np.zeros(IMAGES), "does not fit"),
         ("x_test.npz", np.zeros((IMAGES, 63)), "takes \\(64,\\)"),
         ("x_test.npz", np.full((IMAGES, 64), np.nan), "NaN"),
+        ("x_test.npz", np.full((IMAGES, 64), "7"), "not real numbers"),
+        ("y_test.npz", np.full((IMAGES, 10), 0.1), "row 0 .* is not one-hot"),
+        ("y_test.npz", -np.eye(10)[np.zeros(IMAGES, int)], "row 0 .* is not one-hot"),
         ("log", b"a file where the log folder should be", "log.*choose another path_wd"),
         ("net_parsed.h5", None, "net_parsed.h5: cannot be written"),
         ("net_adsnn.npz", None, "net_adsnn.npz: cannot be written"),

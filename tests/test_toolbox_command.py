@@ -47,15 +47,18 @@ def test_switched_off_the_toolbox_is_as_it_was(tmp_path):
 
 def test_interrupt_leaves_no_half_written_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"simulation": {"duration": "2000000", "batch_size": "1"}})
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*COMMAND, str(file)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    )
+    try:
         deadline = time.monotonic() + 100
         while not (tmp_path / "net_adsnn.npz").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=100)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in errors
     assert "Traceback" not in errors

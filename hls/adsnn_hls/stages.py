@@ -335,10 +335,14 @@ class FixedNetwork:
     def pixels(self, x: Any) -> Words:
         """Network inputs (images, *input shape) as input words, rounded to the nearest and saturated.
 
+        Images for a network that begins with Flatten are flattened here.
+
         Raises:
             ParameterError: wrong shape, or values that are not finite.
         """
         x = np.asarray(x, np.float64)
+        if len(self.input_shape) == 1:
+            x = x.reshape(len(x), -1)
         if x.shape[1:] != self.input_shape or not len(x):
             raise ParameterError(
                 f"input of shape {x.shape} does not fit: the network takes (images, {self.input_shape})."

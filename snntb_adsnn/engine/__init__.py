@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -40,7 +42,7 @@ def simulate(
     duration: float = 500,
     m_f: float | Mapping[str, float] | None = None,
     engine: str = "auto",
-    record: Collection[str] = (),
+    record: str | Collection[str] = (),
 ) -> SimulationResult:
     """Simulate a converted network on a batch of inputs.
 
@@ -50,7 +52,7 @@ def simulate(
         duration: simulated time in ms; one step takes ``network.dt`` ms.
         m_f: another precision than the trained one, for all layers or by layer name (theta0 and h follow).
         engine: ``auto``, or a name in ``ENGINES``.
-        record: what to keep for every neuron and step, out of ``RECORDABLE``; memory grows with steps.
+        record: what to keep for every neuron and step, one or more of ``RECORDABLE``; memory grows with steps.
 
     Returns:
         outputs, spike counts, rates and the records.
@@ -62,10 +64,12 @@ def simulate(
         engine = automatic()
     if engine not in ENGINES:
         raise ParameterError(f"engine {engine!r} is unknown: choose auto or one of {', '.join(sorted(ENGINES))}.")
+    record = (record,) if isinstance(record, str) else record
     unknown = set(record) - set(RECORDABLE)
     if unknown:
         raise ParameterError(f"cannot record {sorted(unknown)}: choose from {', '.join(RECORDABLE)}.")
-    steps = round(duration / network.dt) if np.isfinite(duration) else 0
+    number = isinstance(duration, numbers.Real) and math.isfinite(duration)
+    steps = round(float(duration) / network.dt) if number else 0
     if steps < 1:
         raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
     if m_f is not None:

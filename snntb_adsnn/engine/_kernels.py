@@ -9,6 +9,7 @@ those of ``_plan.Plan``; helpers get arrays as addresses (see ``_simd``).
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, uint64
 
 from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer, Piece
@@ -25,6 +26,7 @@ from snntb_adsnn.engine._simd import (
     arrived,
     clear,
     fire,
+    fire_above_rest,
     get_int32,
     get_int64,
     get_mask,
@@ -142,6 +144,17 @@ def _integrate(is_held, position, steps, drive, start, step, I, V, held, at, pot
 
 
 @_compiled
+def _rest(plane, positions, asleep, V0, rest):
+    """``rest`` = the largest V of the block's planes that are asleep."""
+    for lane in range(LANES):
+        rest[lane] = -np.inf
+    for position in range(plane, plane + positions):
+        if asleep[position]:
+            for lane in range(LANES):
+                rest[lane] = max(rest[lane], V0[position * LANES + lane])
+
+
+@_compiled
 def _reset(first, last, chunk, places, cell_channels, event_ends):
     """Empty the event lists of the cells of neurons [first, last)."""
     if first < last:
@@ -163,15 +176,16 @@ def _wait(meeting, arrivals):
 @_compiled
 def advance(
     layers, constants, bias, plane_edges, edges, pieces, rows, weights, places, cell_channels,
-    held, I, V, S_hat, theta_a, events, event_ends, counts, outputs, spikes, chunk,
-    member, shares, meeting, drive, potential, keep, masks, per_step,
+    V0, sleeps, held, I, V, S_hat, theta_a, asleep, events, event_ends, counts, outputs, spikes, chunk,
+    member, shares, meeting, drive, potential, rest, keep, masks, per_step,
 ):  # fmt: skip
     """Advance one image by ``len(outputs)`` steps, as one member of a team that shares each layer's blocks.
 
     Args:
-        layers, ..., cell_channels: the plan.
+        layers, ..., sleeps: the plan.
         held: analog current of every lane of every plane.
         I, V, S_hat, theta_a: state of every lane; changed.
+        asleep: bool per plane: no current has reached it yet, so that V is still V0; changed.
         events, event_ends: working memory of the team.
         counts: int32, spikes of every neuron; added to.
         outputs: (steps, classes), filled.
@@ -180,8 +194,8 @@ def advance(
         member: which of the team this is.
         shares: (layers, team + 1), bounds of the members' blocks; no cell lies in two shares.
         meeting: one int64, 0 at first, the same for the whole team.
-        drive, potential, masks: working memory of this member; drive is 0 before and after, its first ``LANES`` always
-            (they serve as the drive of a silent plane).
+        drive, potential, rest, masks: working memory of this member; drive is 0 before and after, its first ``LANES``
+            always (they serve as the drive of a silent plane).
         keep: 1: each block has its own part of ``potential`` (of one step); 0: all share it.
         per_step: (steps, populations), int64, spikes that this member saw; added to.
     """
@@ -190,7 +204,7 @@ def advance(
     held_at, I_at, V_at = address(held), address(I), address(V)
     bias_at, S_hat_at, theta_a_at = address(bias), address(S_hat), address(theta_a)
     events_at, ends_at, masks_at, counts_at = address(events), address(event_ends), address(masks), address(counts)
-    drive_at, potential_at = address(drive), address(potential)
+    drive_at, potential_at, rest_at = address(drive), address(potential), address(rest)
     populations, neurons, team, meetings = per_step.shape[1], spikes.shape[1], shares.shape[1] - 1, 0
     for begin in range(0, len(outputs), chunk):
         steps = min(chunk, len(outputs) - begin)
@@ -209,23 +223,43 @@ def advance(
                 )  # fmt: skip
             for block in range(first, last):
                 lane0 = (layers[number, BLOCK] + block) * LANES
-                S = lane0 * keep
+                S, awake = lane0 * keep, 0
                 for position in range(positions):
                     plane = layers[number, PLANE] + block * positions + position
                     driven = _drive(
                         plane, chunk, plane_edges_at, edges_at, pieces_at, rows_at, weights_at, channels_at,
                         events_at, ends_at, drive_at, stride,
                     )  # fmt: skip
+                    if driven:
+                        asleep[plane] = False
+                    elif asleep[plane]:
+                        continue
                     start, step = (LANES, stride) if driven else (0, 0)
                     _integrate(
-                        is_held, position, steps, drive_at, start, step, I_at, V_at, held_at, plane * LANES,
+                        is_held, awake, steps, drive_at, start, step, I_at, V_at, held_at, plane * LANES,
                         potential_at, S, k_beta, k_phi, g_phi,
                     )  # fmt: skip
+                    awake += 1
                 if layers[number, SPIKING]:
-                    fire(
-                        steps, potential_at, S, bias_at, S_hat_at, theta_a_at, lane0, k_eta, k_gamma, m_f, theta0,
-                        masks_at,
-                    )  # fmt: skip
+                    if awake == 0 and sleeps[layers[number, BLOCK] + block]:
+                        continue
+                    if awake < positions:
+                        _rest(layers[number, PLANE] + block * positions, positions, asleep, V0, rest)
+                    if awake == positions:
+                        fire(
+                            steps, potential_at, S, LANES, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
+                            k_gamma, m_f, theta0, masks_at,
+                        )  # fmt: skip
+                    elif awake == 0:
+                        fire(
+                            steps, rest_at, 0, 0, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
+                            k_gamma, m_f, theta0, masks_at,
+                        )  # fmt: skip
+                    else:
+                        fire_above_rest(
+                            steps, potential_at, S, LANES, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
+                            k_gamma, m_f, theta0, masks_at,
+                        )  # fmt: skip
                     _collect(
                         masks_at, steps, neuron0 + block * LANES, places_at, events_at, ends_at, counts_at,
                         address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,

@@ -25,6 +25,10 @@ CHANNEL_BITS = (CELL - 1).bit_length()
 """An event is the number ``step << CHANNEL_BITS | channel``, with the channel counted in its cell."""
 
 
+JOINED = 1 << 14
+"""Weights that joined rows of one layer may have: with more, they would not stay in the cache."""
+
+
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
@@ -56,6 +60,7 @@ class Plan:
         layers: int64, columns ``Layer``. constants: float32, columns ``Constant``.
         bias: float32 per lane of every block; -inf where there is no neuron.
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
+        sleeps: bool per block: no neuron spikes as long as no current reaches the block.
         gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
             an index into the flattened input; its size where there is none.
         plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source cell, piece).
@@ -69,6 +74,7 @@ class Plan:
     constants: NDArray[np.float32]
     bias: NDArray[np.float32]
     V0: NDArray[np.float32]
+    sleeps: NDArray[np.bool_]
     gather: Mapping[str, Indices]
     plane_edges: NDArray[np.int64]
     edges: NDArray[np.int32]
@@ -117,6 +123,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     constants: list[list[float]] = []
     bias: list[Array] = []
     V0: list[Array] = []
+    sleeps: list[Array] = []
     gather: dict[str, Indices] = {}
     first_cell: dict[str, int] = {}
     places: list[Array] = [np.zeros((0, 2), np.int64)]
@@ -143,6 +150,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         bias.append(layer.bias())
         gather[node.name] = layer.gather()
         V0.append(np.where(gather[node.name] < layer.inputs, 0, -np.inf if spiking else 0))
+        sleeps.append(layer.sleeps(V0[-1]))
         block += layer.blocks
         plane += layer.blocks * layer.positions
         if isinstance(node, Neurons):
@@ -159,6 +167,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         np.array(constants, np.float32),
         _float(np.concatenate(bias)),
         _float(np.concatenate(V0)),
+        np.concatenate(sleeps),
         gather,
         *store.arrays(),
         np.concatenate(places).astype(np.int32),
@@ -206,6 +215,15 @@ class _LayerPlan:
         bias = np.full(self.blocks * LANES, -np.inf)
         bias[: self.neurons] = np.broadcast_to(self.node.bias, self.node.shape).reshape(-1)
         return bias
+
+    def sleeps(self, V0: Array) -> NDArray[np.bool_]:
+        """See ``Plan.sleeps``."""
+        if not isinstance(self.node, Neurons):
+            return np.zeros(self.blocks, np.bool_)
+        V = V0.reshape(self.blocks, self.positions, LANES).max(axis=1)
+        S = (V + self.bias().reshape(self.blocks, LANES)).astype(np.float32)
+        quiet = 2 * S <= np.float32(self.node.parameters.resting_threshold)
+        return np.asarray(quiet.all(axis=1))
 
     def gather(self) -> Indices:
         """See ``Plan.gather``; shape (blocks * positions * LANES,)."""
@@ -277,7 +295,6 @@ class _Store:
         cut = False
         for first_cell, path in paths:
             order = np.argsort(path.target, kind="stable")
-            places = [_Place(self, band, layer.channels) for band in path.bands]
             bounds = np.searchsorted(path.target[order], np.arange(layer.inputs // layer.channels + 1))
             found = []
             for position in range(layer.positions):
@@ -291,6 +308,11 @@ class _Store:
                     np.stack([plane, first_cell + path.source[edge], path.band[edge], *runs[run][:, [1, 3, 4]].T], 1)
                 )
             table = np.concatenate(found)
+            if (joined := self._join(table, path.bands, layer.channels)) is not None:
+                edges.append(joined[:, :2])
+                pieces.append(joined[:, 2])
+                continue
+            places = [_Place(self, band, layer.channels) for band in path.bands]
             kinds, kind = np.unique(table[:, 2:], axis=0, return_inverse=True)
             number = np.empty(len(kinds), np.int64)
             for i, (band, lane, channel, length) in enumerate(kinds.tolist()):
@@ -310,6 +332,53 @@ class _Store:
             self.degrees.append(np.zeros(planes, np.int64))
         return LANES + VECTOR if cut else LANES
 
+    def _join(self, table: Indices, bands: list[Band], channels: int) -> Indices | None:
+        """Where a cell reaches several pixels of a plane, put their weights into one row: a spike is then one addition.
+
+        Args:
+            table: columns plane, cell, band, lane, channel, length.
+            bands: what ``table`` refers to.
+            channels: of the destination.
+
+        Returns:
+            rows plane, cell, piece; or ``None`` where nothing is gained, or the weights would fill the cache.
+        """
+        table = table[np.lexsort((table[:, 3], table[:, 1], table[:, 0]))]
+        begins = np.flatnonzero(np.r_[True, np.any(np.diff(table[:, :2], axis=0) != 0, axis=1)][: len(table)])
+        sizes = np.diff(np.append(begins, len(table)))
+        if not (sizes > 1).any() or not all(_is_full(band, channels) for band in bands):
+            return None
+        keys = np.full((len(begins), sizes.max(), 4), -1)
+        group, place = expand(np.zeros(len(sizes), np.int64), sizes)
+        keys[group, place] = table[:, 2:]
+        kinds, kind = np.unique(keys.reshape(len(begins), -1), axis=0, return_inverse=True)
+        rows = [self._joined_rows([bands[r[0]] for r in runs], runs) for runs in map(_runs, kinds)]
+        if sum(weights.size for _, weights in rows) > JOINED:
+            return None
+        numbers = [self.add_piece(lane, self.put(w), w.shape[1], w.shape[1] // VECTOR, 0) for lane, w in rows]
+        return np.column_stack([table[begins, :2], np.array(numbers)[kind.reshape(-1)]])
+
+    @staticmethod
+    def _joined_rows(bands: list[Band], runs: list[list[int]]) -> tuple[int, Array]:
+        """First lane, and weights of shape (source channels, lanes) in whole vectors that end in the block."""
+        first, end = runs[0][1], runs[-1][1] + runs[-1][3]
+        width = -(-(end - first) // VECTOR) * VECTOR
+        first = min(first, LANES - width)
+        weights = np.zeros((len(bands[0].rows), width), np.float32)
+        for band, (_, lane, channel, length) in zip(bands, runs, strict=True):
+            weights[:, lane - first : lane - first + length] = band.rows[:, channel : channel + length]
+        return first, weights
+
+
+def _runs(kind: Indices) -> list[list[int]]:
+    """Rows band, lane, channel, length of a flat row of them that ends in -1."""
+    return [run for run in kind.reshape(-1, 4).tolist() if run[0] >= 0]
+
+
+def _is_full(band: Band, channels: int) -> bool:
+    """Whether every source channel leads to every channel of the destination."""
+    return band.width == channels > 1 and bool(band.rows.any(axis=1).all())
+
 
 class _Place:
     """A band's weights in the store."""
@@ -317,7 +386,7 @@ class _Place:
     def __init__(self, store: _Store, band: Band, channels: int) -> None:
         self.band, self.channels = band, channels
         self.active = band.rows.any(axis=1)
-        self.full = band.width == channels > 1 and bool(self.active.all())
+        self.full = _is_full(band, channels)
         if band.width == 1 or (self.full and channels % VECTOR == 0):
             self.stride = band.width
         else:  # zeros behind each row, so that whole vectors can be read from anywhere in it

@@ -129,35 +129,47 @@ integrate_held_first = _integrate(held=True, first=True)
 integrate_held_next = _integrate(held=True, first=False)
 
 
-@intrinsic
-def fire(typing, steps, potential, S, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks):
-    """Equations 3 to 7 of one block over ``steps`` steps: masks[t] has bit i set where neuron i spikes.
+def _fire(*, above_rest):
+    @intrinsic
+    def fire(typing, steps, potential, S, stride, rest, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks):
+        """Equations 3 to 7 of one block over ``steps`` steps: masks[t] has bit i set where neuron i spikes.
 
-    pool(V) of step t starts at potential[S + t * LANES], the block's bias, S_hat and theta_a at bias[at] and so on.
-    """
+        pool(V) of step t starts at potential[S + t * stride] (``above_rest``: it is the maximum with ``rest``), the
+        block's bias, S_hat and theta_a at bias[at] and so on.
+        """
 
-    def generate(context, builder, signature, args):
-        emit = _Emitter(builder, LANES)
-        steps, potential, S, bias, S_hat_array, theta_a_array, at = args[:7]
-        k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[7:11])
-        two = emit.constant(2.0)
-        bias = emit.load(bias, at)
-        S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
-        word = ir.IntType(LANES)
-        with cgutils.for_range(builder, steps) as loop:
-            now = builder.fadd(emit.load(potential, emit.row(S, loop.index, ir.Constant(S.type, LANES))), bias)
-            decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
-            theta = builder.fadd(theta0, old)
-            spikes = builder.fcmp_ordered(">", builder.fmul(two, builder.fsub(now, decayed)), theta)
-            builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
-            raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
-            builder.store(builder.fmul(k_gamma, raised), theta_a)
-            builder.store(builder.bitcast(spikes, word), _pointer(builder, args[11], loop.index, word, word))
-        emit.store(builder.load(S_hat), S_hat_array, at)
-        emit.store(builder.load(theta_a), theta_a_array, at)
-        return context.get_dummy_value()
+        def generate(context, builder, signature, args):
+            emit = _Emitter(builder, LANES)
+            steps, potential, S, stride, rest, bias, S_hat_array, theta_a_array, at = args[:9]
+            k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[9:13])
+            masks = args[13]
+            two = emit.constant(2.0)
+            bias = emit.load(bias, at)
+            rest = emit.load(rest, ir.Constant(_WORD, 0)) if above_rest else None
+            S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
+            word = ir.IntType(LANES)
+            with cgutils.for_range(builder, steps) as loop:
+                V = emit.load(potential, emit.row(S, loop.index, stride))
+                if above_rest:
+                    V = builder.select(builder.fcmp_ordered(">", V, rest), V, rest)
+                now = builder.fadd(V, bias)
+                decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
+                theta = builder.fadd(theta0, old)
+                spikes = builder.fcmp_ordered(">", builder.fmul(two, builder.fsub(now, decayed)), theta)
+                builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
+                raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
+                builder.store(builder.fmul(k_gamma, raised), theta_a)
+                builder.store(builder.bitcast(spikes, word), _pointer(builder, masks, loop.index, word, word))
+            emit.store(builder.load(S_hat), S_hat_array, at)
+            emit.store(builder.load(theta_a), theta_a_array, at)
+            return context.get_dummy_value()
 
-    return types.void(*(_INT,) * 7, _REAL, _REAL, _REAL, _REAL, _INT), generate
+        return types.void(*(_INT,) * 9, _REAL, _REAL, _REAL, _REAL, _INT), generate
+
+    return fire
+
+
+fire, fire_above_rest = _fire(above_rest=False), _fire(above_rest=True)
 
 
 @intrinsic

@@ -35,6 +35,9 @@ from snntb_adsnn.network import SpikingNetwork
 CHUNK = 100
 """Steps a layer is simulated before the next one: a block's drive and potentials then stay near the core."""
 
+SEGMENT = 5000
+"""Steps between two looks at whether the user stopped the run."""
+
 _STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
 
 
@@ -69,31 +72,33 @@ def run(
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, images)
     queue = deque(range(images))
+    stopped = threading.Event()
 
     def work() -> Array:
         simulator = _ImageSimulator(network, plan, result, threads // workers)
         try:
-            while queue:
+            while queue and not stopped.is_set():
                 with suppress(IndexError):  # another worker took the last one
-                    simulator.run(x, queue.popleft())
-        finally:
-            queue.clear()
+                    simulator.run(x, queue.popleft(), stopped)
+        except BaseException:
+            stopped.set()
+            raise
         return simulator.per_step
 
-    totals = _parallel(work, workers, queue.clear)
+    totals = _parallel(work, workers, stopped)
     for column, name in enumerate(network.population_names):
         result.spikes_per_step[name][:] = sum(total[:, column] for total in totals)
     return result
 
 
-def _parallel(work: Callable[[], Array], workers: int, stop: Callable[[], None]) -> list[Array]:
+def _parallel(work: Callable[[], Array], workers: int, stopped: threading.Event) -> list[Array]:
     if workers == 1:
         return [work()]
     with ThreadPoolExecutor(workers) as pool:
         try:
             return [job.result() for job in [pool.submit(work) for _ in range(workers)]]
-        except BaseException:  # an interrupt too: the workers finish the image they have
-            stop()
+        except BaseException:  # an interrupt too: the workers finish the segment they are in
+            stopped.set()
             raise
 
 
@@ -130,6 +135,7 @@ class _Member:
     def __init__(self, plan: Plan, chunk: int, steps: int, *, keep: bool) -> None:
         self.drive = aligned(chunk * (LANES + VECTOR) + 2 * LANES)
         self.potential = aligned(len(plan.bias) if keep else chunk * LANES)
+        self.rest = aligned(LANES)
         self.masks = aligned(chunk, np.uint64)
         self.per_step = np.zeros((steps, len(plan.layers) - 1), np.int64)
 
@@ -152,6 +158,7 @@ class _ImageSimulator:
         planes, blocks, neurons = len(plan.V0), len(plan.bias), network.neuron_count
         self.held, self.I, self.V = aligned(planes), aligned(planes), aligned(planes)
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
+        self.asleep = np.zeros(planes // LANES, np.bool_)
         self.events = aligned(neurons * self.chunk, np.int32)
         self.event_ends = np.zeros(len(plan.cell_channels) - 1, np.int64)
         self.counts = np.zeros(neurons, np.int32)
@@ -162,16 +169,17 @@ class _ImageSimulator:
         """Spikes of each population in each step, over all images so far; shape (steps, populations)."""
         return np.sum([member.per_step for member in self.members], axis=0)
 
-    def run(self, x: Array, image: int) -> None:
-        """Simulate ``x[image]`` and put everything into the result."""
+    def run(self, x: Array, image: int, stopped: threading.Event) -> None:
+        """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set."""
         self._reset(x[image : image + 1])
         outputs = self.result.outputs[image]
-        if self.states:
-            for t in range(self.steps):
-                self._advance(slice(t, t + 1), outputs)
-                self._record(image, t)
-        else:
-            self._advance(slice(0, self.steps), outputs)
+        segment = 1 if self.states else SEGMENT
+        for first in range(0, self.steps, segment):
+            if stopped.is_set():
+                return
+            self._advance(slice(first, min(first + segment, self.steps)), outputs)
+            if self.states:
+                self._record(image, first)
         start = 0
         for p in self.network.populations:
             part = slice(start, start + p.size)
@@ -186,9 +194,12 @@ class _ImageSimulator:
         for array in (self.I, self.S_hat, self.theta_a, self.counts, self.spikes):
             array[:] = 0
         for name, current in self._analog_drive(x).items():
-            gather = self.plan.gather[name]
-            start = self._planes(name).start
-            self.held[start : start + len(gather)] = np.append(current.reshape(-1), np.float32(0))[gather]
+            padded = np.append(current.reshape(-1), np.float32(0))
+            self.held[self._planes(name)] = padded[self.plan.gather[name]]
+        # states are recorded of planes that are awake, and the read-out always has an output
+        self.asleep[:] = not self.states
+        self.asleep &= ~self.held.reshape(-1, LANES).any(axis=1)
+        self.asleep[self._planes(self.plan.names[-1]).start // LANES :] = False
 
     def _analog_drive(self, x: Array) -> dict[str, Array]:
         """Current that the analog input contributes to each layer it reaches. One image at a time: a product of larger
@@ -225,9 +236,9 @@ class _ImageSimulator:
         p, own = self.plan, self.members[member]
         advance(
             p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
-            p.cell_channels, self.held, self.I, self.V, self.S_hat, self.theta_a, self.events, self.event_ends,
-            self.counts, outputs[steps], self.spikes[steps], self.chunk, member, self.shares, meeting, own.drive,
-            own.potential, bool(self.states), own.masks, own.per_step[steps],
+            p.cell_channels, p.V0, p.sleeps, self.held, self.I, self.V, self.S_hat, self.theta_a, self.asleep,
+            self.events, self.event_ends, self.counts, outputs[steps], self.spikes[steps], self.chunk, member,
+            self.shares, meeting, own.drive, own.potential, own.rest, bool(self.states), own.masks, own.per_step[steps],
         )  # fmt: skip
 
     def _planes(self, name: str) -> slice:

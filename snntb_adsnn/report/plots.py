@@ -28,19 +28,20 @@ def write_plots(
     metrics: Metrics, network: SpikingNetwork, folder: Path, sample: np.ndarray[Any, Any] | None = None
 ) -> list[Path]:
     """Draw all pictures of a run into ``folder``; the raster needs one input as ``sample``. Returns the files."""
-    figures = {
-        "accuracy_over_time.png": accuracy_over_time(metrics),
-        "firing_rate_per_layer.png": firing_rate_per_layer(metrics),
-        "transfer_function.png": transfer_against_neurons(network.populations[0]),
-    }
-    if sample is not None:
-        figures["raster.png"] = raster(network, sample, metrics.duration_ms)
     written = []
-    for name, figure in figures.items():
-        with atomic_path(folder / name) as path:
-            figure.savefig(path, dpi=120)
-        plt.close(figure)
-        written.append(folder / name)
+    with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
+        figures = {
+            "accuracy_over_time.png": accuracy_over_time(metrics),
+            "firing_rate_per_layer.png": firing_rate_per_layer(metrics),
+            "transfer_function.png": transfer_against_neurons(network.populations[0]),
+        }
+        if sample is not None:
+            figures["raster.png"] = raster(network, sample, metrics.duration_ms)
+        for name, figure in figures.items():
+            with atomic_path(folder / name) as path:
+                figure.savefig(path, dpi=120)
+            plt.close(figure)
+            written.append(folder / name)
     return written
 
 
@@ -116,7 +117,7 @@ def raster(network: SpikingNetwork, sample: np.ndarray[Any, Any], duration: floa
         )
     all_axes[-1].set_title("read-out", fontsize="small", loc="left")
     all_axes[-1].set(xlabel="time (ms)", ylabel="potential", xlim=(0, duration))
-    all_axes[-1].legend(loc="upper right", fontsize="small")
+    all_axes[-1].legend(loc="upper left", fontsize="small")
     figure.suptitle("Spikes of one image")
     return figure
 

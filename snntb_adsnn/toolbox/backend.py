@@ -23,6 +23,9 @@ from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.flow import RESULTS
 from snntb_adsnn.toolbox.parser import load_model
 
+PICTURES = ("accuracy_over_time", "firing_rate_per_layer", "raster", "transfer_function")
+"""The report's pictures in the log folder; the toolbox's own plots have other names."""
+
 
 class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     """Converts the parsed model with ``snntb_adsnn.convert`` and simulates it with ``snntb_adsnn.engine``.
@@ -321,7 +324,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 def _remove_old(folder: Path) -> None:
     """Remove what an earlier run left, so that it cannot be taken for this run's."""
     try:
-        for file in (folder / RESULTS, folder / "accuracy.txt", *(folder / "log_vars").glob("*.npz")):
+        pictures = [folder / f"{name}.png" for name in PICTURES]
+        for file in (folder / RESULTS, folder / "accuracy.txt", *pictures, *(folder / "log_vars").glob("*.npz")):
             file.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(

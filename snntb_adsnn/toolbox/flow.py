@@ -6,6 +6,7 @@ import configparser
 import functools
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,10 @@ def _run_pipeline(original: Any) -> Any:
         settings.adapt(config)
         settings.check_files(config)
         try:
-            return original(config, queue)
+            with warnings.catch_warnings():
+                # the toolbox reads no other format
+                warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
+                return original(config, queue)
         except OSError as error:
             raise OutputError(_unwritable(error)) from error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, read_ini
 from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.files import DAMAGED_NPZ
 from snntb_adsnn.linear import Array, Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters
@@ -167,7 +166,18 @@ def check_files(config: ConfigParser) -> None:
                 f"y_test.npz of shape {y.shape} does not fit x_test.npz of shape {x.shape}: it must hold one one-hot "
                 "row for each input."
             )
+        wrong = np.flatnonzero(~(np.isin(y, (0, 1)).all(axis=1) & (y.sum(axis=1) == 1)))
+        if len(wrong):
+            raise DataError(
+                f"y_test.npz: row {wrong[0]} is {y[wrong[0]].tolist()}, which is not one-hot; write a 1 in the column "
+                "of the class and 0 elsewhere."
+            )
         if len(x) < config.getint("simulation", "num_to_test"):
+            if (chosen := config.get("simulation", "sample_idxs_to_test")).strip("[] "):
+                raise DataError(
+                    f"[simulation] sample_idxs_to_test = {chosen} names an input that is not there: there are {len(x)} "
+                    f"test inputs, numbered from 0 to {len(x) - 1}."
+                )
             print(f"There are only {len(x)} test inputs: num_to_test is {len(x)}.")
             config.set("simulation", "num_to_test", str(len(x)))
 
@@ -188,8 +198,10 @@ def read_npz(path: Path) -> Array:
             array: Array = file["arr_0"]
     except FileNotFoundError:
         raise DataError(f"{path}: no such data file; write it with numpy.savez_compressed(path, array).") from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_NPZ as error:
         raise DataError(f"{path}: not a whole .npz file with an array 'arr_0' ({error}); write it again.") from None
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{path}: the array holds {array.dtype.name}, not real numbers; write it again.")
     if array.ndim < 1 or not len(array) or not np.isfinite(array).all():
         raise DataError(f"{path}: the array is empty or holds NaN or infinite values; write it again.")
     return array

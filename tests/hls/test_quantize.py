@@ -345,3 +345,13 @@ def test_no_tensorflow_is_imported() -> None:
     modules = ["fixed", "stages", "storage", "synapses", "powers", "quantize", "golden", "golden_fast", "search"]
     code = f"import sys\nfor m in {modules}: __import__('adsnn_hls.' + m)\nassert not {{'tensorflow', 'tf_keras'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_images_for_a_network_that_begins_with_flatten():
+    network = dense_net()
+    x = pixels(network)
+    fixed = quantize(network, calibrate(network, x, 5))
+    inputs = fixed.input_shape[0]
+    np.testing.assert_array_equal(fixed.pixels(x.reshape(len(x), 1, inputs, 1)), fixed.pixels(x))
+    with pytest.raises(ParameterError, match="does not fit"):
+        fixed.pixels(x[:, 1:])

@@ -119,7 +119,9 @@ def solve(
     for name, text in files.items():
         (folder / name).write_text(text)
     sources = " ".join(files)
-    script = f"read_slang -j 1 -D SYNTHESIS -D FORMAL --allow-use-before-declare --top {top} {sources}\nprep -top {top}\n"
+    script = (
+        f"read_slang -j 1 -D SYNTHESIS -D FORMAL --allow-use-before-declare --top {top} {sources}\nprep -top {top}\n"
+    )
     options = f"mode {'cover' if cover else 'bmc'}\ndepth {depth}\n" + (f"skip {skip}\n" if skip else "")
     listed = "\n".join(files)
     text = f"[options]\n{options}[engines]\nsmtbmc boolector\n[script]\n{script}[files]\n{listed}\n"
