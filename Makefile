@@ -32,7 +32,7 @@ cosim: $(VENV)/.installed  ## run the testbenches of the SystemVerilog on Verila
 	$(BIN)/python -m pytest -n $(JOBS) --dist load verification
 
 formal: $(VENV)/.formal  ## prove the AXI-Stream rules, and that the C++ neuron equals the RTL neuron
-	$(BIN)/python -m pytest -m formal verification
+	$(BIN)/python -m pytest -m formal verification/formal
 
 $(VENV)/.formal: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fpga,formal]'
