@@ -35,8 +35,8 @@ class Harness:
 
 HARNESSES = {
     "events": Harness("events_formal", (), None, 16, 20),
-    "stage: events in": Harness("stage_formal", _STAND_INS, 0, 20, 40),
-    "stage: sums": Harness("stage_formal", _STAND_INS, 1, 24, 40),
+    "stage: events in": Harness("stage_formal", _STAND_INS, 0, 20, 60),
+    "stage: sums": Harness("stage_formal", _STAND_INS, 1, 24, 60),
     "stage: spikes out": Harness("stage_formal", _STAND_INS, 2, 36, 60),
     "stage: progress": Harness("stage_formal", _STAND_INS, 3, 50, 60),
 }
