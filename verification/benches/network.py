@@ -99,14 +99,15 @@ async def early_decisions(dut: Any) -> None:
     outputs = simulate(NETWORK, pixels, STEPS).outputs
     best = np.sort(outputs, axis=-1)
     leads = best[..., -1] - best[..., -2]
-    margin = int(np.quantile(leads, 0.6))
+    margin = int(np.median(leads.max(axis=1)))  # half of the images get that far
     await start(dut, STEPS, margin)
     wanted = []
     for lead, output in zip(leads, outputs, strict=True):
         reached = np.flatnonzero(lead >= margin)
         last = int(reached[0]) if reached.size else STEPS - 1
         wanted += [(step << 16 | int(output[step].argmax()), int(step == last)) for step in range(last + 1)]
-    assert len(wanted) < IMAGES * STEPS, "no image is decided early"
+    ends = [beat >> 16 for beat, last in wanted if last]
+    assert 0 < max(ends) == STEPS - 1 > min(ends), "some images should be decided early and some not"
     rng = random.Random(2)
     sink = Sink(dut, "m_axis", 0.2, rng)
     source = Source(dut, "s_axis", [(int(p),) for p in pixels.ravel()], 0.0, rng)
