@@ -228,8 +228,8 @@ class Bench:
 
     def batch(self) -> list[dict[str, Any]]:
         """Images that one call simulates."""
-        sizes = (1, 10, 100, 1000) if self.size.images >= 100 else (1, 2)
-        return self.run([self.event(f"batch {n}", count=max(n, self.size.images), batch=n) for n in sizes])
+        sizes = (1, 10, 100, 1000) if self.size.many_images >= 1000 else (1, 2)
+        return self.run([self.event(f"batch {n}", count=max(n, min(self.size.images, 100)), batch=n) for n in sizes])
 
     def width(self) -> list[dict[str, Any]]:
         """Growth with the number of channels."""
@@ -241,7 +241,7 @@ class Bench:
 
     def limit(self) -> dict[str, Any]:
         """Distance to the machine's limit, by network."""
-        few = min(self.size.images, 20)
+        few = min(self.size.images, 5)
         counts = {TRAINED: few, RANDOM: few, VGG: 1, RESIDUAL: 1}
         return {
             name: self.call(
