@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: help demo test test-slow bench lint format clean
+.PHONY: help demo test test-slow bench cosim formal lint format clean
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -27,6 +27,16 @@ test: $(VENV)/.installed  ## run the tests
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+cosim: $(VENV)/.installed  ## run the testbenches of the SystemVerilog on Verilator
+	$(BIN)/python -m pytest -n $(JOBS) --dist load verification
+
+formal: $(VENV)/.formal  ## prove the AXI-Stream rules, and that the C++ neuron equals the RTL neuron
+	$(BIN)/python -m pytest -m formal verification/formal
+
+$(VENV)/.formal: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fpga,formal]'
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'

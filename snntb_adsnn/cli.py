@@ -53,18 +53,47 @@ def run(config: Path, json_copy: Path | None) -> None:
 @cli.command()
 @_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
-@click.option("--backend", type=click.Choice(["vitis", "vivado"]), help="Instead of the one in [hls].")
+@click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
 @click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
-def hls(config: Path, **options: Any) -> None:
-    """Turn the network of CONFIG into an HLS project ([hls]) and compare its C++ with the golden model."""
+@click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools; size and speed.")
+def hls(config: Path, report: bool, **options: Any) -> None:
+    """Turn the network of CONFIG into an HLS or RTL project ([hls]) and compare it with the golden model."""
+    from snntb_adsnn.config import load_config
+
+    if (options["backend"] or load_config(config).hls.backend) == "rtl":
+        for unused in ("build", "search", "backend"):
+            if options.pop(unused) and unused != "backend":
+                raise AdSNNError(f"--{unused} is for the C++ backends; leave it out with the backend rtl.")
+        _run_rtl("hls", config, report=report, **options)
+        return
+    if report:
+        raise AdSNNError("--report is for the backend rtl; add --backend rtl.")
     try:
         from adsnn_hls.command import main as run_hls
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
     run_hls(config_file=config, **options)
+
+
+@cli.command()
+@_CONFIG
+@click.option("--images", default=20, show_default=True, help="Test images to simulate.")
+@click.option("--waves", is_flag=True, help="Write an FST file into the working folder (choose few images).")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
+def cosim(config: Path, **options: Any) -> None:
+    """Simulate the RTL of CONFIG's network and compare every spike and decision with the golden model."""
+    _run_rtl("cosim", config, **options)
+
+
+def _run_rtl(command: str, config: Path, **options: Any) -> None:
+    try:
+        from adsnn_hls.rtl.command import main as run_command
+    except ImportError as error:
+        raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls,cosim]'") from error
+    run_command(command, config_file=config, **options)
 
 
 def main() -> None:

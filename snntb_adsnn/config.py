@@ -171,9 +171,11 @@ class HlsSection(_Section):
         calibration_images: images of ``x_norm.npz`` on which value ranges are measured.
         accuracy_images: test images on which accuracies are measured, at most.
         max_loss: accuracy in percentage points that the precision search may lose against the float network.
+        cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
+        lanes, units: by layer, weights and neurons per clock of the RTL.
     """
 
-    backend: Literal["vitis", "vivado"] = "vitis"
+    backend: Literal["vitis", "vivado", "rtl"] = "vitis"
     part: str = "xcvu13p-flga2577-2-e"
     clock_ns: _Positive = 5.0
     io_type: Literal["io_stream", "io_parallel"] = "io_stream"
@@ -192,6 +194,9 @@ class HlsSection(_Section):
     calibration_images: _Count = 200
     accuracy_images: _Count = 500
     max_loss: Annotated[float, Field(gt=0, lt=100)] = 0.1
+    cycles: _Count = 256
+    lanes: _CountOrAuto = {"": "auto"}
+    units: _CountOrAuto = {"": "auto"}
 
 
 class Config(_Section):

@@ -1,0 +1,1 @@
+"""Verification of the RTL: cocotb testbenches that pytest runs on Verilator."""

@@ -1,0 +1,1 @@
+"""Testbenches: modules that cocotb loads inside the simulator."""

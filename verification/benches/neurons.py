@@ -1,0 +1,94 @@
+"""Neurons without memories: random and extreme state words, every result bit against the golden model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from typing import Any
+
+import cocotb
+import numpy as np
+from adsnn_hls.fixed import FixedType, Words
+from adsnn_hls.golden import NeuronState
+from adsnn_hls.stages import FixedNeurons
+from cocotb.clock import Clock
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from verification.benches.report import report
+from verification.cases import TYPES, Types, neurons
+from verification.tops import DRIVE_FRACTION, DRIVE_WIDTH, NEURON_LATENCY, neuron_fields
+
+VECTORS = int(os.environ.get("ASN_VECTORS", "1500"))
+
+
+CANDIDATES = 100_000
+
+
+def stimuli(types: Types, seed: int) -> list[Words]:
+    """I, V, S_hat, theta_a, drive: full range, around zero, ends of the ranges, spikes that just do not happen."""
+    rng = np.random.default_rng(seed)
+    found = []
+    kinds = [types.current, types.potential, types.refractory, types.adaptation, FixedType(DRIVE_WIDTH, DRIVE_WIDTH)]
+    for kind in kinds:
+        low, high = (-(1 << (kind.width - 1)) if kind.signed else 0), kind.high
+        anywhere = rng.integers(low, high, CANDIDATES, endpoint=True)
+        small = np.clip(rng.integers(-20, 20, CANDIDATES), low, high)
+        ends = rng.choice([low, low + 1, 0, high - 1, high], CANDIDATES)
+        found.append(np.choose(rng.integers(0, 4, CANDIDATES), [anywhere, anywhere, small, ends]))
+    # 2 (S - S_hat) equals theta, or is less than a step below it: a spike if theta0 were one step lower
+    n = neurons((1,), types)
+    lower = dataclasses.replace(n, theta0=n.theta0 - 1)
+    critical = np.flatnonzero(step(lower, found)[4] & ~step(n, found)[4])[: VECTORS // 4]
+    assert critical.size >= 20, "too few vectors at the threshold"
+    chosen = np.concatenate([critical, np.arange(VECTORS - critical.size)])
+    return [words[chosen] for words in found]
+
+
+def step(n: FixedNeurons, words: list[Words]) -> list[Words]:
+    """The golden model's next I, V, S_hat, theta_a and spikes."""
+    state = NeuronState(n, len(words[0]))
+    state.I, state.V, state.S_hat, state.theta_a = (w[:, None].copy() for w in words[:4])
+    state.receive(words[4][:, None], DRIVE_FRACTION)
+    spikes = state.fire()
+    return [w[:, 0] for w in (state.I, state.V, state.S_hat, state.theta_a, spikes)]
+
+
+def pack(words: list[Words], widths: list[int]) -> list[int]:
+    """One integer for each vector, the first field highest."""
+    result = [0] * len(words[0])
+    for field, width in zip(words, widths, strict=True):
+        mask = (1 << width) - 1
+        result = [r << width | (int(v) & mask) for r, v in zip(result, field.tolist(), strict=True)]
+    return result
+
+
+@cocotb.test()
+async def every_bit(dut: Any) -> None:
+    """A vector a clock into every neuron."""
+    Clock(dut.clk, 10, "ns").start()
+    feeds, checks = [], []
+    for k, (name, types) in enumerate(TYPES.items()):
+        ins, outs = neuron_fields(types)
+        words = stimuli(types, k)
+        wanted = step(neurons((1,), types), words)
+        rate = wanted[4].mean()
+        assert 0.02 < rate < 0.98, f"{name}: {rate:.1%} of the vectors spike, which tests little"
+        packed_in, packed_out = pack(words, ins), pack(wanted, outs)
+        for variant in ("mul", "add"):
+            feeds.append((getattr(dut, f"{name}_{variant}_in"), packed_in))
+            checks.append((getattr(dut, f"{name}_{variant}_out"), packed_out, f"{name}_{variant}"))
+    start = time.perf_counter()
+    for clock in range(VECTORS + NEURON_LATENCY):
+        if clock < VECTORS:
+            for signal, values in feeds:
+                signal.value = values[clock]
+        await ReadOnly()
+        if clock >= NEURON_LATENCY:
+            for signal, values, name in checks:
+                got = int(signal.value)
+                assert got == values[clock - NEURON_LATENCY], (
+                    f"{name}, vector {clock - NEURON_LATENCY}: {got:#x}, not {values[clock - NEURON_LATENCY]:#x}"
+                )
+        await RisingEdge(dut.clk)
+    report("neurons", compared=5 * VECTORS * len(checks), clocks=VECTORS, seconds=time.perf_counter() - start)

@@ -1,0 +1,84 @@
+// The C++ neuron (module neuron_cxx, translated from LLVM IR) beside the RTL neuron: equal for all inputs.
+//
+// The RTL is a pipeline without feedback: with inputs held for LATENCY clocks its outputs are a function of them. Three
+// parts, each for all of its inputs: current (0), membrane filter (1; the current is an input), firing (2; V is an input).
+`default_nettype none
+module neuron_miter #(
+  parameter int PART       = 0,
+  parameter bit MULTIPLIER = 1,
+  parameter int I_W = 18,
+  parameter int I_F = 12,
+  parameter int V_W = 18,
+  parameter int V_F = 12,
+  parameter int H_W = 18,
+  parameter int H_F = 12,
+  parameter int A_W = 18,
+  parameter int A_F = 12,
+  parameter int B_W = 12,
+  parameter int C_W = 12,
+  parameter int C_F = 12,
+  parameter int D_W = 16,
+  parameter int D_F = 6,
+  parameter int I_ROUNDING = 1,
+  parameter int V_ROUNDING = 1,
+  parameter int H_ROUNDING = 0,
+  parameter int A_ROUNDING = 0,
+  parameter bit I_SATURATE = 1,
+  parameter bit V_SATURATE = 1,
+  parameter bit H_SATURATE = 1,
+  parameter bit A_SATURATE = 1,
+  parameter int K_BETA  = 4014,
+  parameter int G_PHI   = 1350,
+  parameter int K_ETA   = 4014,
+  parameter int K_GAMMA = 3832,
+  parameter int M_GAMMA = 766,
+  parameter int THETA0  = 819
+) (
+  input wire                  clk,
+  input wire signed [I_W-1:0] i,
+  input wire signed [V_W-1:0] v,
+  input wire        [H_W-1:0] h,
+  input wire        [A_W-1:0] a,
+  input wire signed [D_W-1:0] drive,
+  input wire signed [B_W-1:0] bias
+);
+  localparam int LATENCY = 14;   // 7 filter, 1 bias, 6 fire
+  localparam int S_W = ((V_W > B_W) ? V_W : B_W) + 1;
+
+  wire signed [I_W-1:0] i_new;
+  wire signed [V_W-1:0] v_new;
+  wire        [H_W-1:0] h_new;
+  wire        [A_W-1:0] a_new;
+  wire spike;
+  logic signed [S_W-1:0] s;
+  always_ff @(posedge clk) s <= S_W'(v) + S_W'(bias);
+  asn_filter #(
+    .HELD(PART != 0), .MULTIPLIER(MULTIPLIER), .I_W(I_W), .I_F(I_F), .V_W(V_W), .V_F(V_F), .C_W(C_W), .C_F(C_F), .D_W(D_W),
+    .D_F(D_F), .I_ROUNDING(I_ROUNDING), .V_ROUNDING(V_ROUNDING), .I_SATURATE(I_SATURATE), .V_SATURATE(V_SATURATE),
+    .K_BETA(K_BETA), .G_PHI(G_PHI)
+  ) u_filter (.clk, .in_i(i), .in_v(v), .in_drive(drive), .out_i(i_new), .out_v(v_new));
+  asn_fire #(
+    .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .H_W(H_W), .H_F(H_F), .A_W(A_W), .A_F(A_F), .C_W(C_W), .C_F(C_F),
+    .H_ROUNDING(H_ROUNDING), .A_ROUNDING(A_ROUNDING), .H_SATURATE(H_SATURATE), .A_SATURATE(A_SATURATE),
+    .K_ETA(K_ETA), .K_GAMMA(K_GAMMA), .M_GAMMA(M_GAMMA), .THETA0(THETA0)
+  ) u_fire (.clk, .in_h(h), .in_a(a), .in_s(s), .out_spike(spike), .out_h(h_new), .out_a(a_new));
+
+  wire [63:0] i_cxx, v_cxx, h_cxx, a_cxx, spike_cxx;
+  neuron_cxx u_cxx (
+    .in0(64'(i)), .in1(64'(v)), .in2(64'(h)), .in3(64'(a)), .in4(64'(drive)), .in5(64'(bias)),
+    .out0(i_cxx), .out1(v_cxx), .out2(h_cxx), .out3(a_cxx), .out4(spike_cxx));
+
+  logic [4:0] age = '0;
+  always_ff @(posedge clk) begin
+    age <= age + 5'd1;
+    if (age != 0) assume ($stable(i) && $stable(v) && $stable(h) && $stable(a) && $stable(drive) && $stable(bias));
+    if (age == 5'(LATENCY)) begin
+      if (PART == 0) equal_i:     assert (i_cxx == 64'(i_new));
+      if (PART == 1) equal_v:     assert (v_cxx == 64'(v_new));
+      if (PART == 2) equal_spike: assert (spike_cxx == 64'(spike));
+      if (PART == 2) equal_h:     assert (h_cxx == 64'(h_new));
+      if (PART == 2) equal_a:     assert (a_cxx == 64'(a_new));
+    end
+  end
+endmodule
+`default_nettype wire
