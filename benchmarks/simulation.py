@@ -291,7 +291,8 @@ def processor() -> str:
         return platform.processor()
 
 
-def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """``old`` results with the sections of ``new`` in their place; both must come from one machine and one size."""
     if (old["machine"], old["size"]) != (new["machine"], new["size"]):
         raise click.ClickException("the --json file comes from another machine or other sizes; choose another name.")
     return old | new | {"load_average": old["load_average"] | new["load_average"]}
@@ -328,7 +329,7 @@ def main(json_file: Path | None, quick: bool, peer_python: str | None, skip: tup
             "load_average": {},
         }
         if only and json_file is not None and json_file.exists():
-            results = _updated(json.loads(json_file.read_text()), results)
+            results = updated(json.loads(json_file.read_text()), results)
         try:
             for name, section in bench.sections():
                 if name not in skip and (not only or name in only):
