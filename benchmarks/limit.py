@@ -36,7 +36,7 @@ STEPS = 32
 """Steps of a kernel's inner loop: with them the drive of all widths stays in the first cache."""
 WIDTHS = (16, 32, 64)
 """Neurons that a kernel updates side by side; the fastest counts."""
-ROUNDS = 15
+ROUNDS = 30
 CHANNEL_MASK = CELL - 1
 CONSTANTS = tuple(map(float, np.float32([0.98, 0.67, 0.33, 0.98, 0.935, 0.4, 0.4])))
 

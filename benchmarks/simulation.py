@@ -228,8 +228,8 @@ class Bench:
 
     def batch(self) -> list[dict[str, Any]]:
         """Images that one call simulates."""
-        sizes = (1, 10, 100, 1000) if self.size.images >= 100 else (1, 2)
-        return self.run([self.event(f"batch {n}", count=max(n, self.size.images), batch=n) for n in sizes])
+        sizes = (1, 10, 100, 1000) if self.size.many_images >= 1000 else (1, 2)
+        return self.run([self.event(f"batch {n}", count=max(n, min(self.size.images, 100)), batch=n) for n in sizes])
 
     def width(self) -> list[dict[str, Any]]:
         """Growth with the number of channels."""
@@ -241,7 +241,7 @@ class Bench:
 
     def limit(self) -> dict[str, Any]:
         """Distance to the machine's limit, by network."""
-        few = min(self.size.images, 20)
+        few = min(self.size.images, 5)
         counts = {TRAINED: few, RANDOM: few, VGG: 1, RESIDUAL: 1}
         return {
             name: self.call(
@@ -291,7 +291,8 @@ def processor() -> str:
         return platform.processor()
 
 
-def _updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def updated(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """``old`` results with the sections of ``new`` in their place; both must come from one machine and one size."""
     if (old["machine"], old["size"]) != (new["machine"], new["size"]):
         raise click.ClickException("the --json file comes from another machine or other sizes; choose another name.")
     return old | new | {"load_average": old["load_average"] | new["load_average"]}
@@ -328,7 +329,7 @@ def main(json_file: Path | None, quick: bool, peer_python: str | None, skip: tup
             "load_average": {},
         }
         if only and json_file is not None and json_file.exists():
-            results = _updated(json.loads(json_file.read_text()), results)
+            results = updated(json.loads(json_file.read_text()), results)
         try:
             for name, section in bench.sections():
                 if name not in skip and (not only or name in only):

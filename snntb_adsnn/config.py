@@ -192,7 +192,7 @@ class HlsSection(_Section):
     multiplier_free: bool = False
     pixel_bits: Annotated[int, Field(ge=1, le=16)] = 8
     calibration_images: _Count = 200
-    accuracy_images: _Count = 500
+    accuracy_images: _Count = 1000
     max_loss: Annotated[float, Field(gt=0, lt=100)] = 0.1
     cycles: _Count = 256
     lanes: _CountOrAuto = {"": "auto"}

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 
 from benchmarks import limit, nets, report
-from benchmarks.simulation import SECTIONS
+from benchmarks.simulation import SECTIONS, updated
 from snntb_adsnn.engine import simulate
 
 X = nets.smooth_images(3, size=12, channels=1)
@@ -133,6 +134,14 @@ def test_minimal_kernel_is_the_neuron():
 def test_random_nets_fire():
     rates = simulate(NET, X, duration=100, engine="event").firing_rates_hz
     assert all(5 < rate < 60 for rate in rates.values()), rates
+
+
+def test_sections_of_other_sizes_do_not_mix():
+    old = {"machine": "m", "size": {"images": 4}, "load_average": {"steps": 1.0}, "steps": [1], "rate": [1]}
+    new = {"machine": "m", "size": {"images": 4}, "load_average": {"steps": 2.0}, "steps": [2]}
+    assert updated(old, new) == {**new, "rate": [1]}
+    with pytest.raises(click.ClickException, match="other sizes"):
+        updated(old, new | {"size": {"images": 5}})
 
 
 def test_documents(tmp_path):

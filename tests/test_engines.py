@@ -230,7 +230,7 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
 
 @pytest.mark.parametrize("channels", [3, 10, 24, 40, 65, 100])
 @pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2)), Window((3, 3), (2, 2), ((1, 1), (1, 1)))])
-def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool):
+def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool, monkeypatch):
     random = np.random.default_rng(channels)
 
     def weights(*shape: int) -> Array:
@@ -259,7 +259,8 @@ def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool):
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     # where an image is dark, no current ever comes, or late; biases may let neurons spike all the same
     x[0, :, 2:], x[1] = 0, 0
-    expected, found = reference.run(network, x, 230, frozenset()), event.run(network, x, 230, frozenset())
+    monkeypatch.setattr(event, "CHUNK", (20, 20))
+    expected, found = reference.run(network, x, 130, frozenset()), event.run(network, x, 130, frozenset())
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     assert_same_counts(found, expected)
 
@@ -299,11 +300,13 @@ def test_with_arbitrary_weights_spikes_part_only_at_near_ties(case):
 
 @RANDOM_NETWORKS
 @given(networks(dyadic=False), st.integers(1, 130), st.sampled_from([(), ("spikes",), ("theta", "spikes")]))
-def test_neither_threads_nor_batch_nor_recording_change_a_result(case, steps, record):
+def test_neither_threads_nor_batch_nor_chunk_nor_recording_change_a_result(case, steps, record):
     network, x = case
     x = np.concatenate([x, x * 0.5])
     plain = event.run(network, x, steps, frozenset(), threads=1)
-    other = event.run(network, x, steps, frozenset(record), threads=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event, "CHUNK", (25, 40))
+        other = event.run(network, x, steps, frozenset(record), threads=3)
     np.testing.assert_array_equal(other.outputs, plain.outputs)
     assert_same_counts(other, plain)
     alone = event.run(network, x[2:3], steps, frozenset(record), threads=3)  # three threads share its neurons

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,11 +247,16 @@ def search(
         progress: called after each new evaluation.
 
     Raises:
-        ParameterError: the start widths lose more than ``loss`` already.
+        ParameterError: the start widths lose more than ``loss`` already, or ``loss`` is less than one image.
         OutputError: ``memory`` belongs to another search.
     """
     if not 0 < loss < 1:
         raise ParameterError(f"loss = {loss!r} is not allowed: give a share above 0 and below 1, such as 0.001.")
+    if loss * len(x) < 1 - 1e-9:
+        raise ParameterError(
+            f"a loss of {100 * loss:g} points cannot be seen on {len(x)} images; give at least {math.ceil(1 / loss)} "
+            "([hls] accuracy_images), or allow a larger loss ([hls] max_loss)."
+        )
     start = start or Widths()
     bench = Bench(
         network,

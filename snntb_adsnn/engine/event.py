@@ -32,8 +32,11 @@ from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
-CHUNK = 100
-"""Steps a layer is simulated before the next one: a block's drive and potentials then stay near the core."""
+CHUNK = (100, 250)
+"""Steps a layer is simulated before the next one, at least and at most. With few, a cell's events are too few to make
+up for looking at it; with many, a block's drive and potentials, and all events, leave the core's cache."""
+EVENTS = 1 << 22
+"""Events of all neurons in a chunk, above which it is shorter."""
 
 SEGMENT = 5000
 """Steps between two looks at whether the user stopped the run."""
@@ -152,7 +155,8 @@ class _ImageSimulator:
         if self.states:  # they are read between chunks, so a chunk is one step
             self.chunk, team = 1, 1
         else:
-            self.chunk = -(-self.steps // -(-self.steps // CHUNK))
+            chunk = min(max(EVENTS // max(network.neuron_count, 1), CHUNK[0]), CHUNK[1])
+            self.chunk = -(-self.steps // -(-self.steps // chunk))  # chunks of one length
         self.shares = make_shares(plan, network, team)
         self.members = [_Member(plan, self.chunk, self.steps, keep=bool(self.states)) for _ in range(team)]
         planes, blocks, neurons = len(plan.V0), len(plan.bias), network.neuron_count

@@ -85,7 +85,9 @@ def test_multiplier_free_search_leaves_coefficients_alone() -> None:
 def test_a_hopeless_start_is_refused() -> None:
     network, x, labels = _problem()
     with pytest.raises(ParameterError, match="start with wider words"):
-        search(network, x, labels, loss=0.001, steps=STEPS, start=Widths(weights=2))
+        search(network, x, labels, loss=0.01, steps=STEPS, start=Widths(weights=2, current=8))
+    with pytest.raises(ParameterError, match="120 images; give at least 1000"):
+        search(network, x, labels, loss=0.001, steps=STEPS)
     with pytest.raises(ParameterError, match="loss"):
         search(network, x, labels, loss=0.0)
 
