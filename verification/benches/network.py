@@ -107,7 +107,9 @@ async def early_decisions(dut: Any) -> None:
         last = int(reached[0]) if reached.size else STEPS - 1
         wanted += [(step << 16 | int(output[step].argmax()), int(step == last)) for step in range(last + 1)]
     ends = [beat >> 16 for beat, last in wanted if last]
-    assert 0 < max(ends) == STEPS - 1 > min(ends), "some images should be decided early and some not"
+    assert min(ends) < STEPS - 1, "no image is decided early"
+    # the biases alone decide all images of the other network, in their first step
+    assert NAME != "dense" or len(set(ends)) > 1, "all images are decided in the same step"
     rng = random.Random(2)
     sink = Sink(dut, "m_axis", 0.2, rng)
     source = Source(dut, "s_axis", [(int(p),) for p in pixels.ravel()], 0.0, rng)
