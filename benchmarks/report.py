@@ -190,7 +190,7 @@ Written by `python -m benchmarks.simulation --docs`. What counts are ratios with
 process of its own, in turns, and the median of {rounds} rounds stands here.
 
 - Machine: {processor}, {cores} cores; load before the run {load:.1f}.
-- {images} images and {steps} steps of 1 ms, unless said otherwise; batches of 100. Time is wall-clock time of the
+- {images} images and {steps} steps of 1 ms, unless said otherwise; batches of up to 100. Time is wall-clock time of the
   simulation alone, both cores used; CPU time is that of all threads. Imports, conversion and compilation do not count;
   peak memory is that of the whole process.
 - The other simulators run integrate-and-fire twins of the same topology with the same weights: they show what their
@@ -205,6 +205,14 @@ process of its own, in turns, and the median of {rounds} rounds stands here.
 """
 
 
+_BUSY = """
+**The machine was busy during this run** (load up to {load:.1f} on {cores} cores). Times on the wall are then several
+times too long; those of simulators whose threads wait for each other many times a step (PyTorch's), and of batch 1,
+most of all: the ratios to them are too good, and batch 1 too bad. The distance to the limit suffers least. Repeat on a
+quiet machine before quoting a figure.
+"""
+
+
 def markdown(results: Mapping[str, Any]) -> str:
     """The content of ``docs/speed.md``."""
     from benchmarks.peers import CHUNK
@@ -216,6 +224,9 @@ def markdown(results: Mapping[str, Any]) -> str:
         chunk=CHUNK,
         versions=", ".join(f"{name} {version}" for name, version in results["versions"].items()),
     )
+    busiest = max(results["load_average"].values(), default=0.0)
+    if busiest > results["machine"]["cores"] / 2:
+        text += _BUSY.format(load=busiest, cores=results["machine"]["cores"])
     for title, header, cells in tables(results):
         lines = [header, ["---", *["---:"] * (len(header) - 1)], *cells]
         text += f"\n## {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)

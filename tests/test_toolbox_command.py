@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import files
 
 from toolbox_cases import dense_net, write_case
@@ -55,8 +56,11 @@ def test_interrupt_leaves_no_half_written_file(tmp_path):
         while not (tmp_path / "net_adsnn.npz").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=100)
+        for _ in range(6):  # a callback inside TensorFlow or an import may swallow one: a user presses again
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                _, errors = process.communicate(timeout=30)
+                break
     finally:
         process.kill()
     assert process.returncode == 130
