@@ -36,13 +36,23 @@ def stimuli(types: Types, seed: int) -> list[Words]:
         small = np.clip(rng.integers(-20, 20, CANDIDATES), low, high)
         ends = rng.choice([low, low + 1, 0, high - 1, high], CANDIDATES)
         found.append(np.choose(rng.integers(0, 4, CANDIDATES), [anywhere, anywhere, small, ends]))
-    # 2 (S - S_hat) equals theta, or is less than a step below it: a spike if theta0 were one step lower
     n = neurons((1,), types)
+    found[2] = np.where(rng.random(CANDIDATES) < 0.5, near_threshold(n, found, rng), found[2])
+    # 2 (S - S_hat) equals theta, or is less than a step below it: a spike if theta0 were one step lower
     lower = dataclasses.replace(n, theta0=n.theta0 - 1)
     critical = np.flatnonzero(step(lower, found)[4] & ~step(n, found)[4])[: VECTORS // 4]
     assert critical.size >= 20, "too few vectors at the threshold"
     chosen = np.concatenate([critical, np.arange(VECTORS - critical.size)])
     return [words[chosen] for words in found]
+
+
+def near_threshold(n: FixedNeurons, words: list[Words], rng: np.random.Generator) -> Words:
+    """S_hat for which 2 (S - S_hat) comes within a few steps of theta, where the range allows it."""
+    S = (step(n, words)[1] + n.bias[0]) / 2.0**n.potential.fraction
+    theta = (n.theta0 + words[3]) / 2.0**n.adaptation.fraction
+    decayed = (S - theta / 2) * 2.0**n.refractory.fraction
+    before = np.round(decayed / (n.k_eta / 2.0**n.coefficient.fraction)) + rng.integers(-3, 3, len(S), endpoint=True)
+    return np.clip(before, 0, n.refractory.high).astype(np.int64)
 
 
 def step(n: FixedNeurons, words: list[Words]) -> list[Words]:
