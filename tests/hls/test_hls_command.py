@@ -182,7 +182,7 @@ def _fails(capsys: pytest.CaptureFixture[str], output: Path, *arguments: Any) ->
     ("keys", "match"),
     [
         ({"part": "xc-nonsense"}, "xcvu13p"),
-        ({"backend": "quartus"}, "'vitis' or 'vivado'"),
+        ({"backend": "quartus"}, "'vitis', 'vivado' or 'rtl'"),
         ({"weights": "fixed<4,-9>"}, "do not fit"),
         ({"weights": "8, nobody: 4"}, "nobody"),
         ({"current": "100"}, "choose"),
