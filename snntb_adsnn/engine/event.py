@@ -29,6 +29,8 @@ from snntb_adsnn.engine._kernels import advance
 from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan, make_shares
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.engine.switch import Schedule
+from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
@@ -45,7 +47,13 @@ _STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
 
 
 def run(
-    network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], *, threads: int | None = None
+    network: SpikingNetwork,
+    x: Array,
+    steps: int,
+    record: frozenset[str],
+    schedule: Schedule | None = None,
+    *,
+    threads: int | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``.
 
@@ -54,6 +62,8 @@ def run(
     Raises:
         NetworkError: a node of a kind this engine does not know.
     """
+    if schedule is not None:
+        raise ParameterError("engine event cannot switch the precision in mid-run; use engine = reference.")
     plan = _plan_of(network, complete=bool(record & {"I", "V"}))
     images = len(x)
     result = SimulationResult(
