@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from snntb_adsnn.engine import RECORDABLE, event, reference, simulate
+from snntb_adsnn.engine import RECORDABLE, SimulationResult, Switch, event, reference, simulate
 from snntb_adsnn.engine._plan import Layer, _waits
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.errors import NetworkError
@@ -222,13 +222,47 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
     assume(exact(network))
     expected = reference.run(network, x, 40, ALL)
     found = event.run(network, x, 40, ALL)
-    for quantity in RECORDABLE:
-        for name in network.population_names:
-            np.testing.assert_array_equal(
-                found.records[quantity][name], expected.records[quantity][name], err_msg=f"{quantity} of {name}"
-            )
+    assert_same(found, expected)
+
+
+def higher(network: SpikingNetwork) -> dict[str, float]:
+    """By layer of a network on the dyadic grid, a higher precision that keeps it there."""
+    constants = {p.name: (p.parameters.tau_phi, p.parameters.tau_gamma) for p in network.populations}
+    m_f = {(phi, gamma): parameters_with_height(1 / 16, tau_phi=phi, tau_gamma=gamma).m_f
+           for phi, gamma in set(constants.values())}  # fmt: skip
+    return {name: m_f[taus] for name, taus in constants.items()}
+
+
+def switch_at(network: SpikingNetwork, x: Array, start: int, window: int, chosen: int) -> Switch:
+    """A switch of none, one or all of two images."""
+    if network.readout.shape[0] < 2:
+        assume(False)
+    plain = reference.run(network, x, start + window, frozenset())
+    margins = Switch(0.1, start, window, 0.0).schedule(network, start + window).decide(plain.outputs)[0]
+    threshold = (-np.inf, float(margins.astype(np.float64).mean()), np.inf)[chosen]
+    return Switch(higher(network), start, window, threshold)
+
+
+def assert_same(found: SimulationResult, expected: SimulationResult) -> None:
+    for quantity, by_layer in expected.records.items():
+        for name, states in by_layer.items():
+            np.testing.assert_array_equal(found.records[quantity][name], states, err_msg=f"{quantity} of {name}")
     np.testing.assert_array_equal(found.outputs, expected.outputs)
+    np.testing.assert_array_equal(found.margins, expected.margins)
+    np.testing.assert_array_equal(found.switched, expected.switched)
     assert_same_counts(found, expected)
+
+
+@RANDOM_NETWORKS
+@given(networks(dyadic=True), st.integers(0, 20), st.integers(1, 20), st.integers(0, 2), st.sampled_from([ALL, ()]))
+def test_a_switched_network_is_the_references_bit_by_bit_on_a_dyadic_grid(case, start, window, chosen, record):
+    network, x = case
+    assume(exact(network))
+    schedule = switch_at(network, x, start, window, chosen).schedule(network, 40)
+    expected = reference.run(network, x, 40, frozenset(record), schedule)
+    assert_same(event.run(network, x, 40, frozenset(record), schedule), expected)
+    alone = event.run(network, x[:1], 40, frozenset(record), schedule, threads=3)
+    np.testing.assert_array_equal(alone.outputs, expected.outputs[:1])
 
 
 @pytest.mark.parametrize("channels", [3, 10, 24, 40, 65, 100])
@@ -459,7 +493,7 @@ def test_kernels_work_where_no_cache_can_be_written():
 def test_an_interrupt_stops_the_workers(monkeypatch):
     started = []
 
-    def interrupted(self, x, image, result, stopped):
+    def interrupted(self, x, image, *rest):
         started.append(image)
         raise KeyboardInterrupt
 
