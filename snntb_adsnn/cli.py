@@ -52,6 +52,20 @@ def run(config: Path, json_copy: Path | None) -> None:
 
 @cli.command()
 @_CONFIG
+@click.option("--scheduler", metavar="ADDRESS", help="Simulate on the cluster of this Dask scheduler.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes on this machine  [default: one a core]")
+def sweep(config: Path, **options: Any) -> None:
+    """Simulate the network of CONFIG at every point of [sweep]; go on where an earlier sweep was stopped."""
+    from snntb_adsnn.config import load_config
+
+    settings = load_config(config)
+    from snntb_adsnn.studies import run_sweep
+
+    run_sweep(settings, **options)
+
+
+@cli.command()
+@_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
 @click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
