@@ -171,6 +171,7 @@ class HlsSection(_Section):
         max_loss: accuracy in percentage points that the precision search may lose against the float network.
         cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
         lanes, units: by layer, weights and neurons per clock of the RTL.
+        margin: distance of the two largest outputs at which the RTL decides an image early; 0: never.
     """
 
     backend: Literal["vitis", "vivado", "rtl"] = "vitis"
@@ -195,6 +196,7 @@ class HlsSection(_Section):
     cycles: _Count = 256
     lanes: _CountOrAuto = {"": "auto"}
     units: _CountOrAuto = {"": "auto"}
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Config(_Section):
