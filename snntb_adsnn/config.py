@@ -1,5 +1,5 @@
 """Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, ``[sweep]``,
-checked on load.
+``[arousal]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
@@ -22,7 +22,7 @@ from snntb_adsnn.config_base import Count as _Count
 from snntb_adsnn.config_base import Positive as _Positive
 from snntb_adsnn.config_base import Section as _Section
 from snntb_adsnn.config_base import Seed as _Seed
-from snntb_adsnn.config_studies import SweepSection
+from snntb_adsnn.config_studies import ArousalSection, SweepSection
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.transfer import Form
 
@@ -213,7 +213,7 @@ class Config(_Section):
 
     Attributes:
         file: the file itself.
-        paths, adsnn, training, hls, sweep: its sections; ``training`` is ``None`` where the file has none.
+        paths, adsnn, training, hls, sweep, arousal: its sections; ``training`` is ``None`` where the file has none.
     """
 
     file: Path
@@ -222,6 +222,7 @@ class Config(_Section):
     training: TrainingSection | None = None
     hls: HlsSection = HlsSection()
     sweep: SweepSection = SweepSection()
+    arousal: ArousalSection = ArousalSection()
 
     def need_training(self) -> TrainingSection:
         """The section ``[training]``.
@@ -242,6 +243,7 @@ _OURS: dict[str, type[_Section]] = {
     "training": TrainingSection,
     "hls": HlsSection,
     "sweep": SweepSection,
+    "arousal": ArousalSection,
 }
 
 
@@ -268,7 +270,7 @@ def load_config(path: str | Path) -> Config:
         training=_checked(path, "training", TrainingSection, values["training"])
         if parser.has_section("training")
         else None,
-        **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep")},
+        **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
     )
 
 

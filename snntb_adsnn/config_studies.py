@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from snntb_adsnn.config_base import Listed, Positive, Section
+from snntb_adsnn.config_base import Count, Listed, Positive, Section
 from snntb_adsnn.transfer import Form
 
 _Points = Annotated[float, Field(ge=0, le=100)]
@@ -32,3 +32,37 @@ class SweepSection(Section):
     duration: Listed[Positive] | None = None
     tolerance: _Points = 0.1
     low_rate_loss: _Points = 0.5
+
+
+class ArousalSection(Section):
+    """``[arousal]``: what ``snntb-adsnn arousal`` simulates; every combination of the lists.
+
+    Attributes:
+        m_f_low: low precision, at which every image starts: the larger m_f.
+        m_f_high: high precision, to which undecided images switch; without one, the network's own m_f.
+        waiting_time: t_s, from which on the two highest outputs are compared, ms.
+        accumulation_time: delta_t, over which their difference is averaged, ms.
+        quantile: the threshold is this quantile of the mean differences of those training images that the low-precision
+            network gets wrong: this share of its mistakes would have switched.
+        threshold: used instead of an estimated one.
+        calibration_images: training images for the estimate, at most; those that the training held out come first.
+        tolerance: percentage points below the high precision's accuracy that still are its equal.
+    """
+
+    m_f_low: Positive | None = None
+    m_f_high: Positive | None = None
+    waiting_time: Listed[Annotated[float, Field(ge=0)]] = (100.0,)
+    accumulation_time: Listed[Positive] = (50.0,)
+    quantile: Listed[Annotated[float, Field(gt=0, le=1)]] = (0.9,)
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    calibration_images: Count = 3000
+    tolerance: _Points = 0.1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ArousalSection:
+        if self.m_f_low is not None and self.m_f_high is not None and self.m_f_low <= self.m_f_high:
+            raise ValueError(
+                f"m_f_low = {self.m_f_low:g} must be above m_f_high = {self.m_f_high:g}: the larger m_f, the lower the "
+                "precision and the firing rate"
+            )
+        return self

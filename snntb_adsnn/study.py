@@ -105,7 +105,7 @@ def _number(ini: ConfigParser, key: str, default: float) -> float:
 
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
-_CODE = ("linear.py", "network.py", "neuron.py", "transfer.py", "evaluate.py", "sweep.py", "engine/*.py")
+_CODE = ("linear.py", "network.py", "neuron.py", "transfer.py", "evaluate.py", "sweep.py", "arousal.py", "engine/*.py")
 
 
 @lru_cache(maxsize=1)

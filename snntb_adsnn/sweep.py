@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.config_studies import SweepSection
-from snntb_adsnn.engine import automatic, simulate
+from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.evaluate import Evaluation
 from snntb_adsnn.linear import Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
@@ -103,23 +104,43 @@ class Shared:
 
 
 def simulate_point(shared: Shared, point: Point) -> dict[str, Any]:
-    """The figures of one point: what ``results.json`` of a run holds, and the point's constants."""
+    """The figures of one point (``simulate_images``)."""
+    figures, _ = simulate_images(shared, point.of(shared.subject.network), point.duration)
+    return figures
+
+
+def simulate_images(
+    shared: Shared, network: SpikingNetwork, duration: float, switch: Switch | None = None
+) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+    """Simulate ``network`` on all images.
+
+    Returns:
+        what ``results.json`` of a run holds, with the constants and the firing rate of every step; and which images
+        are classified correctly and which switched, shape (2, images).
+    """
     subject = shared.subject
-    network = point.of(subject.network)
     evaluation = Evaluation(network, shared.matching_fraction)
+    spikes, images = np.zeros(round(duration / network.dt)), []
     for start in range(0, len(subject.x), subject.batch_size):
         part = slice(start, start + subject.batch_size)
-        result = simulate(network, subject.x[part], duration=point.duration, engine=shared.engine)
-        evaluation.add(result, subject.labels[part], subject.ann[part])
+        labels = subject.labels[part]
+        result = simulate(network, subject.x[part], duration=duration, engine=shared.engine, switch=switch)
+        evaluation.add(result, labels, subject.ann[part])
+        spikes += sum(result.spikes_per_step.values())
+        switched = np.zeros(len(labels), bool) if result.switched is None else result.switched
+        images.append((result.decisions[:, -1] == labels, switched))
+    rates = spikes / (network.neuron_count * len(subject.x) * network.dt) * 1000
     parameters = network.populations[0].parameters
-    return describe(
+    figures = describe(
         evaluation.metrics(),
         network,
         tau_eta=parameters.tau_eta,
         tau_beta=parameters.tau_beta,
         transfer_change=transfer_change(subject.trained, network),
         engine=shared.engine,
+        firing_rate_over_time_hz=[round(float(rate), 4) for rate in rates],
     )
+    return figures, np.concatenate(images, axis=1)
 
 
 # ---- the sweep -------------------------------------------------------------------------------------------------------
@@ -169,22 +190,29 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Out
         OutputError: a result cannot be written.
         WorkerError: a point has no result; the others are kept.
     """
-    engine = automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
-    shared = Shared(subject, engine, config.adsnn.matching_fraction)
-    data = fingerprint(subject.x, subject.labels, subject.ann, engine, shared.matching_fraction, code_version())
+    shared = make_shared(config, subject)
+    data = fingerprint(shared.subject.x, subject.labels, subject.ann, shared.engine, shared.matching_fraction)
     points = {}
     for point in grid(config.sweep, subject.duration):
         network = point.of(subject.network)
         transfer_change(subject.trained, network)  # refuses neurons that never spike
-        points[fingerprint(data, network, point.duration)] = point
-    if runner is None:
-        runner = in_process if engine == "tensorflow" else Local()
-    if isinstance(runner, Local):
-        _warm_up(subject, engine)
+        points[fingerprint(data, code_version(), network, point.duration)] = point
+    runner = ready(runner, shared)
     results = compute(simulate_point, shared, points, config.paths.path_wd / FOLDER / "points", runner, title="sweep")
     return Outcome(list(results.values()), subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
 
 
-def _warm_up(subject: Subject, engine: str) -> None:
-    """Compile the engine's code once, before every worker does so for itself."""
-    simulate(subject.network, subject.x[:1], duration=subject.network.dt, engine=engine)
+def make_shared(config: Config, subject: Subject) -> Shared:
+    """What every point needs, with ``auto`` resolved to an engine."""
+    engine = automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
+    return Shared(subject, engine, config.adsnn.matching_fraction)
+
+
+def ready(runner: Runner | None, shared: Shared) -> Runner:
+    """``runner``, or what fits the engine; compiles the engine's code once, before every worker does so for itself."""
+    if runner is None:
+        runner = in_process if shared.engine == "tensorflow" else Local()
+    if isinstance(runner, Local):
+        network = shared.subject.network
+        simulate(network, shared.subject.x[:1], duration=network.dt, engine=shared.engine)
+    return runner

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from snntb_adsnn.files import atomic_path, atomic_write, write_json
+from snntb_adsnn.files import atomic_write, write_json
 from snntb_adsnn.sweep import Outcome
 
 GRID = ("m_f", "tau_eta", "tau_beta", "form", "duration_ms")
@@ -36,11 +36,7 @@ def write_sweep(outcome: Outcome, folder: Path, *, plots: bool = True) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*GRID, *FIGURES], extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(outcome.points)
-    atomic_write(folder / "sweep.csv", text.getvalue())
+    atomic_write(folder / "sweep.csv", as_csv(outcome.points, [*GRID, *FIGURES]))
     write_json(
         folder / "sweep.json",
         {
@@ -53,12 +49,18 @@ def write_sweep(outcome: Outcome, folder: Path, *, plots: bool = True) -> None:
         },
     )
     if plots:
-        from snntb_adsnn.report.study_plots import accuracy_against_rate, close  # matplotlib is slow to import
+        from snntb_adsnn.report.study_plots import accuracy_against_rate, save  # matplotlib is slow to import
 
-        figure = accuracy_against_rate(outcome)
-        with atomic_path(folder / "sweep.png") as path:
-            figure.savefig(path, dpi=120)
-        close(figure)
+        save(accuracy_against_rate(outcome), folder / "sweep.png")
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Some ``columns`` of ``rows``, with a header."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
 
 
 def print_sweep(outcome: Outcome, console: Console | None = None) -> None:
