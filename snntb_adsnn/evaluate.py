@@ -37,6 +37,7 @@ class Metrics:
         firing_rate_hz_per_layer: the same by layer.
         spikes_per_neuron_at_mt: spikes per neuron until the matching time.
         synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
+        multiply_adds_per_image: the same for graded spikes, each of which multiplies the weight first.
         neuron_updates_per_image: state updates of one image, over the whole window.
     """
 
@@ -54,6 +55,7 @@ class Metrics:
     firing_rate_hz_per_layer: Mapping[str, float]
     spikes_per_neuron_at_mt: float
     synaptic_operations_per_image: float
+    multiply_adds_per_image: float
     neuron_updates_per_image: int
 
 
@@ -75,7 +77,7 @@ class Evaluation:
             raise ParameterError(f"matching_fraction = {self.matching_fraction!r} must be above 0 and at most 1.")
         self._correct: NDArray[np.int64] | None = None
         self._spikes_per_step: dict[str, NDArray[np.int64]] = {}
-        self._synaptic_operations = 0.0
+        self._operations = {False: 0.0, True: 0.0}  # by whether spikes are graded
         self._ann_correct: int | None = None
         self._agreeing = 0
 
@@ -102,8 +104,9 @@ class Evaluation:
         self._correct += correct
         for name, counts in result.spikes_per_step.items():
             self._spikes_per_step[name] += counts
-        for name, spikes in result.spike_counts.items():
-            self._synaptic_operations += float((spikes * self.network.synapse_counts[name]).sum())
+        for population in self.network.populations:
+            spikes = result.spike_counts[population.name]
+            self._operations[population.graded] += float((spikes * self.network.synapse_counts[population.name]).sum())
         if ann_predictions is not None and self._ann_correct is not None:
             predicted = as_classes(ann_predictions, images, classes)
             self._ann_correct += int((predicted == truth).sum())
@@ -140,7 +143,8 @@ class Evaluation:
             firing_rate_hz=sum(spikes.values()) / neurons / seconds,
             firing_rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
             spikes_per_neuron_at_mt=until_match / neurons,
-            synaptic_operations_per_image=self._synaptic_operations / self.images,
+            synaptic_operations_per_image=self._operations[False] / self.images,
+            multiply_adds_per_image=self._operations[True] / self.images,
             neuron_updates_per_image=self.network.neuron_count * steps,
         )
 

@@ -17,6 +17,7 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the table says, as (figure, value with unit), from the content of ``results.json``."""
     m_f = results["m_f"]
     per_layer = [(f"  {name}", f"{rate:.2f} Hz") for name, rate in results["firing_rate_hz_per_layer"].items()]
+    graded = results.get("multiply_adds_per_image", 0)
     return [
         ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
         ("precision m_f (form)", f"{m_f if isinstance(m_f, dict) else format(m_f, 'g')} ({results['form']})"),
@@ -32,6 +33,7 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("standard deviation of accuracy from there on", _percent(results["accuracy_sd"])),
         ("spikes per neuron until then", f"{results['spikes_per_neuron_at_mt']:.3f}"),
         ("synaptic operations per image", f"{results['synaptic_operations_per_image']:,.0f}"),
+        *([("multiply-adds of graded spikes per image", f"{graded:,.0f}")] if graded else []),
         ("neuron updates per image", f"{results['neuron_updates_per_image']:,d}"),
     ]
 
