@@ -21,7 +21,7 @@ from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
-VARIANTS = 4
+VARIANTS = 2
 """Networks at other precisions that a network remembers."""
 FORMAT = "snntb-adsnn network"
 VERSION = 1
