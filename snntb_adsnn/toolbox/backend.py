@@ -130,6 +130,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         section = settings.current_section(self.config)
         self.simulated = settings.configured(self.network, section, self._dt)
         self.evaluation = Evaluation(self.simulated, section.matching_fraction)
+        self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
     def simulate(self, x_b_l: Any = None, truth_b: Any = None, **_: Any) -> Array:
         """Simulate one batch, count it in ``evaluation``, and fill the log variables.
@@ -156,7 +157,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.evaluation is not None
         section = settings.current_section(self.config)
         record = logs.recorded(self._log_keys, self._plot_keys)
-        self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
+        self._spikes.clear()
         results = []
         for part in [slice(None)] if dense or record != {"spikes"} else self._spikes.pieces(len(x)):
             result = simulate(self.simulated, x[part], duration=self._duration, engine=section.engine, record=record)

@@ -123,7 +123,7 @@ def rates(network: SpikingNetwork, result: SimulationResult) -> Labelled:
 
 
 class SpikeLog:
-    """What the toolbox logs of one batch's spikes, gathered piece by piece, so that few images' spikes are in memory.
+    """What the toolbox logs of a batch's spikes, gathered piece by piece, so that few images' spikes are in memory.
 
     Attributes:
         trains: ``spiketrains_n_b_l_t`` for the log file, where it is logged.
@@ -140,6 +140,13 @@ class SpikeLog:
 
             shapes = {p.name: p.shape for p in network.populations}
             self.trains = SpikeTrains(labels(network), shapes, steps, network.dt)
+
+    def clear(self) -> None:
+        """Begin the next batch."""
+        if self.trains is not None:
+            self.trains.clear()
+        if self._operations is not None:
+            self._operations.clear()
 
     def pieces(self, images: int) -> Iterator[slice]:
         """Pieces whose largest record stays below a size above which C's allocator asks the system for fresh memory,

@@ -32,7 +32,7 @@ _LENGTHS = np.array([*np.cumsum((3, *(1 << bits for bits in _EXTRA_BITS[:-2]))),
 
 
 class SpikeTrains:
-    """The trains of one batch, gathered piece by piece.
+    """The trains of one batch after the other, each gathered piece by piece.
 
     Args:
         labels: by population, the toolbox's label.
@@ -46,6 +46,11 @@ class SpikeTrains:
         self._encoders = {name: _Encoder(math.prod(shape), steps, dt) for name, shape in shapes.items()}
         self._segments: dict[str, list[tuple[bytes, int]]] = {name: [] for name in shapes}
         self._steps = steps
+
+    def clear(self) -> None:
+        """Begin the next batch."""
+        for segments in self._segments.values():
+            segments.clear()
 
     def add(self, spikes: Mapping[str, Array], counts: Mapping[str, Array]) -> None:
         """Take further images: by population, bool of shape (images, steps, *population), and the number of each
