@@ -128,7 +128,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         """Take the constants from the settings: a parameter sweep changes them between runs."""
         assert self.network is not None, "build or load first"
         section = settings.current_section(self.config)
-        self.simulated = settings.configured(self.network, section, self._dt)
+        inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
+        self.simulated = settings.simulated_network(self.network, section, self._dt, inputs)
         self.evaluation = Evaluation(self.simulated, section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
@@ -322,6 +323,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             plots=section.plots,
             seed=section.seed,
             engine=section.engine,
+            bias_correction=section.bias_correction,
             top_k={"k": self.top_k, "snn": totals.snn_top_k, "ann": totals.ann_top_k},
             model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
         )
