@@ -47,6 +47,7 @@ def describe(metrics: Metrics, network: SpikingNetwork, **extra: Any) -> dict[st
         "spikes_per_neuron_at_mt": metrics.spikes_per_neuron_at_mt,
         "synaptic_operations_per_image": metrics.synaptic_operations_per_image,
         "neuron_updates_per_image": metrics.neuron_updates_per_image,
+        "operations": metrics.costs.as_dict(),
         "num_images": metrics.num_images,
         "duration_ms": metrics.duration_ms,
         "dt_ms": metrics.dt_ms,

@@ -18,6 +18,7 @@ from snntb_adsnn.evaluate import Evaluation, as_classes
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.operations import multiplications
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
@@ -109,7 +110,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.network is not None, "build first"
         network = self.network
         layers: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
-        products = logs.multiplications(network)
+        products = multiplications(network)
         sizes = [int(np.prod(layer.shape)) for layer in layers]
         self.num_neurons = [int(np.prod(network.input.shape)), *sizes]
         sized = list(zip(layers, sizes, strict=True))

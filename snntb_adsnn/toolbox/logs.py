@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zipfile
 from collections.abc import Collection, Iterator
@@ -13,8 +12,9 @@ import numpy as np
 
 from snntb_adsnn.engine import SimulationResult
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.linear import Array, Linear, Node
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.linear import Array, Linear
+from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.operations import input_multiplications, state_variables
 from snntb_adsnn.toolbox.shims import labelled
 
 if TYPE_CHECKING:
@@ -38,49 +38,6 @@ def _synapses(network: SpikingNetwork, population: Neurons) -> str:
     while isinstance(node, Linear) and not node.weighted:
         node = network.by_name[node.inputs[0]]
     return "AAN" if isinstance(node, Neurons) else type(node).__name__
-
-
-def multiplications(network: SpikingNetwork) -> dict[str, float]:
-    """By population and read-out, the products with weights that one evaluation of its inputs takes in the ANN."""
-    total: dict[str, float] = {}
-    counted: set[str] = set()
-    for node in network.nodes:
-        if isinstance(node, Neurons | Readout):
-            pending, products = [network.by_name[node.inputs[0]]], 0.0
-            while pending:
-                source = pending.pop()
-                if not isinstance(source, Linear) or source.name in counted:
-                    continue
-                counted.add(source.name)
-                if source.weighted:
-                    products += sum(float(c.sum()) for c in source.count(np.ones(source.shape)))
-                pending += [network.by_name[name] for name in source.inputs]
-            total[node.name] = products
-    return total
-
-
-def input_multiplications(network: SpikingNetwork) -> float:
-    """Products with weights that the analog input takes, once a simulation."""
-    products, reached = 0.0, {network.input.name}
-    for node in network.nodes:
-        if isinstance(node, Linear) and reached & set(node.inputs):
-            if node.weighted:
-                products += sum(float(c.sum()) for c in node.count(np.ones(node.shape)))
-            else:
-                reached.add(node.name)
-    return products
-
-
-def state_variables(network: SpikingNetwork) -> int:
-    """State variables updated in one step: I and V for each input of a neuron, S_hat and theta for each neuron, two of
-    the read-out's for each class."""
-
-    def of(node: Node) -> int:
-        if isinstance(node, Neurons):
-            return 2 * math.prod(node.input_shapes[0]) + 2 * node.size
-        return 2 * math.prod(node.shape) if isinstance(node, Readout) else 0
-
-    return sum(map(of, network.nodes))
 
 
 # ---- log variables ---------------------------------------------------------------------------------------------------
