@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from adsnn_hls.quantize import calibrate, quantize
 from adsnn_hls.rtl import Lanes, choose_lanes, generate
-from adsnn_hls.rtl.command import make_lanes
+from adsnn_hls.rtl.command import make_lanes, make_margin
 from adsnn_hls.rtl.fpga import check_fit
 from adsnn_hls.rtl.generate import instances
 from adsnn_hls.rtl.lanes import channels
@@ -65,6 +65,18 @@ def test_bad_lanes(dense, lanes, message):
 def test_lanes_of_unknown_stages(dense):
     with pytest.raises(ParameterError, match="look at typo"):
         generate(dense, choose_lanes(dense) | {"typo": Lanes()})
+
+
+def test_margin_in_words_of_the_outputs(dense):
+    step = 2.0**-dense.readout.potential.fraction
+    assert [make_margin(HlsSection(margin=m * step), dense) for m in (0, 1, 3, 100)] == [0, 1, 3, 100]
+    assert ".MARGIN(77)" in generate(dense, margin=77)["asn_accelerator.sv"]
+
+
+@pytest.mark.parametrize("words", [0.4, 2.0**31])
+def test_margin_that_the_register_does_not_hold(dense, words):
+    with pytest.raises(ParameterError, match="one word of the outputs"):
+        make_margin(HlsSection(margin=words * 2.0**-dense.readout.potential.fraction), dense)
 
 
 def test_overlapping_pooling_is_refused():

@@ -69,6 +69,13 @@ BUGS = {
     "RTL: one bit of a coefficient": Bug(
         "asn_scale.sv", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);", "mnist_dense_rtl s0_aan_input", "equal_v"
     ),
+    "RTL: one digit of a coefficient": Bug(
+        "asn_scale.sv", "N3 & ~N1", "N3 & ~N1 & ~(FACTOR_W + 2)'(128)", "mnist_dense_shift_rtl s1_aan_1", "unequal"
+    ),
+    "C++: spike at the threshold, no multipliers": Bug(
+        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_shift_rtl s1_aan_1",
+        "unequal_spike"
+    ),
     "event dropped under back-pressure": Bug(
         "asn_events.sv", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", "events", "stream_rules"
     ),
