@@ -170,7 +170,7 @@ def hls(
         figures["output"] = str(output.expanduser().absolute())
         _print_cosim(figures)
         if report:
-            figures["fpga"] = _fpga(folder, figures)
+            figures["fpga"] = _fpga(folder, figures, 1000 / prepared.config.hls.clock_ns)
         write_json(folder / "report.json", figures)
     print(f"Project: {output}")
     if json_file is not None:
@@ -211,16 +211,16 @@ def _print_cosim(report: Mapping[str, Any]) -> None:
     )
 
 
-def _fpga(folder: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _fpga(folder: Path, figures: Mapping[str, Any], clock_mhz: float) -> dict[str, Any]:
     """Place, print the table, return the figures."""
     from adsnn_hls.command import _print_table
 
-    placed, estimate = place_ecp5(folder), estimate_xc7(folder)
+    placed, estimate = place_ecp5(folder, clock_mhz=clock_mhz), estimate_xc7(folder)
     assert placed.fmax_mhz is not None
     microseconds = figures["cycles_per_image"] / placed.fmax_mhz
     latency = figures["latency"] / placed.fmax_mhz
     print(
-        f"{placed.device}: {placed.fmax_mhz:.1f} MHz; {microseconds:.1f} us an image "
+        f"{placed.device}: {placed.fmax_mhz:.1f} MHz (placement {placed.seed}); {microseconds:.1f} us an image "
         f"({1e6 / microseconds:.0f} images/s), {latency:.1f} us from the first image's first pixel to its decision."
     )
     head = ["design", "LUT", "FF", "DSP", "BRAM", "us/image", "accuracy", "source"]
