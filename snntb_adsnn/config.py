@@ -1,4 +1,5 @@
-"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, checked on load.
+"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, ``[sweep]``,
+``[arousal]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
@@ -15,8 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from snntb_adsnn.config_base import Count as _Count
+from snntb_adsnn.config_base import Positive as _Positive
+from snntb_adsnn.config_base import Section as _Section
+from snntb_adsnn.config_base import Seed as _Seed
+from snntb_adsnn.config_studies import ArousalSection, SweepSection
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.transfer import Form
 
@@ -24,14 +30,6 @@ DatasetName = Literal["iris", "sonar", "digits", "mnist"]
 ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
-
-_Positive = Annotated[float, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1)]
-_Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PathsSection(_Section):
@@ -182,6 +180,7 @@ class HlsSection(_Section):
         max_loss: accuracy in percentage points that the precision search may lose against the float network.
         cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
         lanes, units: by layer, weights and neurons per clock of the RTL.
+        margin: distance of the two largest outputs at which the RTL decides an image early; 0: never.
     """
 
     backend: Literal["vitis", "vivado", "rtl"] = "vitis"
@@ -206,6 +205,7 @@ class HlsSection(_Section):
     cycles: _Count = 256
     lanes: _CountOrAuto = {"": "auto"}
     units: _CountOrAuto = {"": "auto"}
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Config(_Section):
@@ -213,7 +213,7 @@ class Config(_Section):
 
     Attributes:
         file: the file itself.
-        paths, adsnn, training, hls: its sections; ``training`` is ``None`` where the file has none.
+        paths, adsnn, training, hls, sweep, arousal: its sections; ``training`` is ``None`` where the file has none.
     """
 
     file: Path
@@ -221,6 +221,8 @@ class Config(_Section):
     adsnn: AdsnnSection = AdsnnSection()
     training: TrainingSection | None = None
     hls: HlsSection = HlsSection()
+    sweep: SweepSection = SweepSection()
+    arousal: ArousalSection = ArousalSection()
 
     def need_training(self) -> TrainingSection:
         """The section ``[training]``.
@@ -236,7 +238,13 @@ class Config(_Section):
         return self.training
 
 
-_OURS: dict[str, type[_Section]] = {"adsnn": AdsnnSection, "training": TrainingSection, "hls": HlsSection}
+_OURS: dict[str, type[_Section]] = {
+    "adsnn": AdsnnSection,
+    "training": TrainingSection,
+    "hls": HlsSection,
+    "sweep": SweepSection,
+    "arousal": ArousalSection,
+}
 
 
 def load_config(path: str | Path) -> Config:
@@ -262,7 +270,7 @@ def load_config(path: str | Path) -> Config:
         training=_checked(path, "training", TrainingSection, values["training"])
         if parser.has_section("training")
         else None,
-        hls=_checked(path, "hls", HlsSection, values["hls"]),
+        **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
     )
 
 
