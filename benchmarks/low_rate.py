@@ -141,9 +141,12 @@ class LowRate:
     def chosen(self, name: str, budget: float) -> float | None:
         """The m_f at which the network, as converted, fires 2 % below ``budget`` on validation images; None where it
         fires more even at the highest."""
+        for way in FRONT:
+            if (point := self.results["points"].get(f"{name}, {budget} Hz, {way}")) is not None:
+                return point["m_f"]  # type: ignore[no-any-return]
         x, y = self.validation
         m_f = 0.5
-        for _ in range(4):
+        for _ in range(3):
             rate = self.metrics(self.network(name).with_m_f(m_f), x, y)["firing_rate_hz"]
             if m_f == HIGHEST_M_F and rate > budget:
                 return None
@@ -178,11 +181,12 @@ class LowRate:
         for way, precisions in FRONT.items():
             for m_f in precisions:
                 yield f"{SHIPPED}, m_f {m_f}, {way}", partial(self._front_point, m_f, way)
-        names = (*(recipe.name for recipe in RECIPES), SHIPPED)
-        for name in names:
-            for budget in BUDGETS:
+        names = (SHIPPED, *(recipe.name for recipe in RECIPES))
+        for budget in BUDGETS:
+            for name in names:
                 for way in FRONT:
                     yield f"{name}, {budget} Hz, {way}", partial(self._budget_point, name, budget, way)
+        for name in names:
             yield f"{name}, ANN", partial(self._ann_point, name)
 
     def _front_point(self, m_f: float, way: str) -> dict[str, Any]:
