@@ -21,6 +21,8 @@ from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import check_form, spike_height, transfer
 
+VARIANTS = 4
+"""Networks at other precisions that a network remembers."""
 FORMAT = "snntb-adsnn network"
 VERSION = 1
 
@@ -173,14 +175,21 @@ def _broadcasts(shape: Shape, into: Shape) -> bool:
     return all(size in (1, whole) for size, whole in zip(padded, into, strict=True))
 
 
-def _at_precision(node: Neurons, m_f: float | Array) -> Neurons:
-    """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+def _checked_m_f(name: str, m_f: float | Array) -> Array:
+    """A layer's new m_f as float64; raises ParameterError unless all are finite numbers above 0."""
     if np.ndim(m_f) == 0:
-        return dataclasses.replace(node, parameters=node.parameters.with_m_f(m_f), m_f=None)  # type: ignore[arg-type]
+        return np.float64(ASNParameters(m_f=m_f).m_f)  # type: ignore[arg-type, return-value]
     values = np.asarray(m_f, np.float64)
     if not np.all((values > 0) & (values < math.inf)):
-        raise ParameterError(f"m_f of layer {node.name!r} must hold finite numbers above 0 only.")
-    return dataclasses.replace(node, m_f=values)
+        raise ParameterError(f"m_f of layer {name!r} must hold finite numbers above 0 only.")
+    return values
+
+
+def _at_precision(node: Neurons, m_f: Array) -> Neurons:
+    """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+    if m_f.ndim:
+        return dataclasses.replace(node, m_f=m_f)
+    return dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)
 
 
 def softmax(x: Array) -> Array:
@@ -277,7 +286,20 @@ class SpikingNetwork:
             by_layer = dict(m_f)
         else:
             by_layer = dict.fromkeys(self.population_names, m_f)
-        return self.map_neurons(lambda n: _at_precision(n, by_layer[n.name]) if n.name in by_layer else n)
+        change = {name: _checked_m_f(name, value) for name, value in by_layer.items()}
+        key = tuple((name, value.shape, value.tobytes()) for name, value in change.items())
+        if key not in self._variants:
+            while len(self._variants) >= VARIANTS:
+                self._variants.pop(next(iter(self._variants)))
+            variant = self.map_neurons(lambda n: _at_precision(n, change[n.name]) if n.name in change else n)
+            self._variants[key] = variant
+        return self._variants[key]
+
+    @cached_property
+    def _variants(self) -> dict[Any, SpikingNetwork]:
+        """The latest results of ``with_m_f``: engines keep what they prepared by network, so that calls with many
+        batches of images prepare it once."""
+        return {}
 
     @property
     def population_names(self) -> list[str]:

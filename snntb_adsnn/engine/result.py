@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class SimulationResult:
         """Simulated time, ms."""
         return self.outputs.shape[1] * self.dt
 
-    @property
+    @cached_property
     def decisions(self) -> NDArray[np.intp]:
         """Class with the highest output after each step, shape (images, steps)."""
         return self.outputs.argmax(axis=-1)
