@@ -105,7 +105,8 @@ class Shared:
 
 def simulate_point(shared: Shared, point: Point) -> dict[str, Any]:
     """The figures of one point (``simulate_images``)."""
-    figures, _ = simulate_images(shared, point.of(shared.subject.network), point.duration)
+    network = shared.subject.corrected(point.of(shared.subject.network), shared.engine)
+    figures, _ = simulate_images(shared, network, point.duration)
     return figures
 
 
@@ -199,7 +200,9 @@ def simulate_points(
 ) -> list[dict[str, Any]]:
     """The results of ``points``, each simulated unless it has one; raises as ``sweep``."""
     shared = make_shared(config, subject)
-    data = fingerprint(subject.x, subject.labels, subject.ann, shared.engine, shared.matching_fraction)
+    data = fingerprint(
+        *(subject.x, subject.labels, subject.ann, subject.correction), shared.engine, shared.matching_fraction
+    )
     items = {}
     for point in points:
         network = point.of(subject.network)

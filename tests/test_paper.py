@@ -225,7 +225,7 @@ def test_a_quick_run_ends_with_a_page_that_a_browser_shows(tmp_path, monkeypatch
     (tmp_path / "small.ini").write_text(
         "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = iris\n"
         "[simulation]\nsimulator = adsnn\nduration = 300\nnum_to_test = 50\nbatch_size = 50\n"
-        f"[adsnn]\npretrained = {MODELS}/iris.h5\nengine = reference\n"
+        f"[adsnn]\npretrained = {MODELS}/iris.h5\n"
         "[training]\ndataset = iris\narchitecture = iris\nvalidation_split = 0.2\nseed = 1\n"
         "[arousal]\nm_f_low = 0.8\naccumulation_time = 10, 50\n"
     )

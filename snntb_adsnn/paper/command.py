@@ -15,8 +15,8 @@ from snntb_adsnn.paper import figures, page
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
 
-SETS = ("iris", "sonar", "digits", "mnist")
-QUICK_SETS = ("iris", "sonar", "digits")
+SETS = ("digits", "iris", "sonar", "mnist", "mnist_low_rate")
+QUICK_SETS = ("digits", "iris", "sonar")
 """Shipped nets of a quick run: their data need no download."""
 
 _FIGURES: Mapping[str, Callable[[Mapping[str, Any]], Figure]] = {

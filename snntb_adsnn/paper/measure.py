@@ -22,7 +22,8 @@ TAU = (20.0, 35.0, 50.0, 75.0, 100.0)
 
 
 def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
-    """Measure single neurons, and sweep, arousal and time constants of each configuration's network.
+    """Measure single neurons; a sweep of each configuration's network, and arousal where ``m_f_low`` asks for it; and
+    time constants.
 
     Results of finished points are taken from the configurations' working folders, as ``sweep`` and ``arousal`` leave
     them there.
@@ -41,7 +42,7 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
             config = _quick(config)
         print(f"\n{config.file.stem}: {len(subject.x)} test images")
         sets[config.file.stem] = _measure_set(config, subject)
-        if config is configs[0] or len(sets) == 1:
+        if len(sets) == 1:
             constants = _time_constants(config, subject)
     return {
         "quick": quick,
@@ -68,21 +69,24 @@ def _quick(config: Config) -> Config:
 
 
 def _measure_set(config: Config, subject: Subject) -> dict[str, Any]:
-    swept = sweep.sweep(config, subject)
-    try:
-        aroused = dataclasses.asdict(arousal.arouse(config, subject))
-    except DataError as error:  # no mistakes on few training images: nothing to estimate a threshold from
-        warnings.warn(f"{config.file.stem}: no arousal ({error})", stacklevel=2)
-        aroused = None
     return {
         "config": config.file.name,
         "dataset": config.training.dataset if config.training else config.file.stem,
         "images": len(subject.x),
         "neurons": subject.network.neuron_count,
         "trained_m_f": subject.trained.populations[0].parameters.m_f,
-        "sweep": dataclasses.asdict(swept),
-        "arousal": aroused,
+        "bias_correction": config.adsnn.bias_correction,
+        "sweep": dataclasses.asdict(sweep.sweep(config, subject)),
+        "arousal": _measure_arousal(config, subject) if config.arousal.m_f_low else None,
     }
+
+
+def _measure_arousal(config: Config, subject: Subject) -> dict[str, Any] | None:
+    try:
+        return dataclasses.asdict(arousal.arouse(config, subject))
+    except DataError as error:  # no mistakes on few training images: nothing to estimate a threshold from
+        warnings.warn(f"{config.file.stem}: no arousal ({error})", stacklevel=2)
+        return None
 
 
 def _time_constants(config: Config, subject: Subject) -> dict[str, Any]:
