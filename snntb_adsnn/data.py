@@ -79,12 +79,20 @@ class Dataset:
         return len(self.input_shape) == 3
 
 
-def load_dataset(name: str) -> Dataset:
+def load_dataset(name: str, *, cache: Path | None = None) -> Dataset:
     """Load one of ``DATASETS``; train and test parts are the same on every call.
+
+    Args:
+        name: of the data set.
+        cache: folder where images that must be decoded first are kept for the next call.
 
     Raises:
         DataError: unknown name, or the data are missing or damaged.
     """
+    if name in ("cifar10", "cifar100"):
+        from snntb_adsnn.cifar import load_cifar
+
+        return load_cifar(name, cache)
     if name not in _LOADERS:
         raise DataError(f"data set {name!r} is unknown: choose one of {', '.join(DATASETS)}.")
     return _LOADERS[name]()
@@ -236,7 +244,6 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 _LOADERS: Mapping[str, Callable[[], Dataset]] = {"iris": _iris, "sonar": _sonar, "digits": _digits, "mnist": _mnist}
-assert tuple(_LOADERS) == DATASETS
 
 
 # ---- what a run needs on disk ----------------------------------------------------------------------------------------
@@ -271,7 +278,7 @@ def ensure_toolbox_data(name: str, folder: Path) -> None:
     except (OSError, ValueError, AttributeError):
         marked = None
     if marked != name or not all(file.exists() for file in files):
-        write_toolbox_data(load_dataset(name), folder)
+        write_toolbox_data(load_dataset(name, cache=folder), folder)
 
 
 def prepare_run(config: Config) -> None:
