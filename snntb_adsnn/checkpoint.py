@@ -14,6 +14,7 @@ from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 from snntb_adsnn.linear import Array
 
+_FREE = {"epochs", "patience"}
 _FORMAT = "snntb-adsnn training 1"
 
 
@@ -61,7 +62,8 @@ def save(path: Path, course: Course, learner: Any, settings: dict[str, Any]) -> 
 
 def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
     """The course of an interrupted training with the same settings, its state put into the compiled ``learner``; a new
-    course where ``path`` is not there.
+    course where ``path`` is not there. Only ``epochs`` and ``patience`` may have changed: training goes on for longer,
+    on the schedule of the new number.
 
     Raises:
         OutputError: the file is damaged or belongs to other settings.
@@ -78,7 +80,7 @@ def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
         known = header["format"] == _FORMAT
     except DAMAGED_NPZ as error:
         raise OutputError(f"{path}: damaged state of an interrupted training ({error}). {way_out}") from None
-    changed = sorted(key for key in {*settings, *old} if settings.get(key) != old.get(key))
+    changed = sorted(key for key in {*settings, *old} - _FREE if settings.get(key) != old.get(key))
     if changed or not known:
         values = ", ".join(f"{key} was {old.get(key)}, is {settings.get(key)}" for key in changed)
         raise OutputError(

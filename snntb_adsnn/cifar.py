@@ -68,8 +68,8 @@ def _from_keras(name: str, archive: Path) -> dict[str, Any]:
     except Exception as error:
         # Keras' download raises bare Exception; whatever it was, the ways out are the same
         raise DataError(
-            f"{name} is neither in Keras' cache nor at {archive} (folder ADSNN_DATA), and its download failed ({error}). "
-            f"Set ADSNN_DATA to a folder with {archive.name}, or copy Keras' {_KERAS_FOLDERS[name]} to its cache."
+            f"{name} is neither in Keras' cache nor at {archive} (folder ADSNN_DATA), and its download failed "
+            f"({error}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
         ) from None
     classes = _CIFAR10 if name == "cifar10" else tuple(map(str, range(100)))
     return {

@@ -21,9 +21,7 @@ from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.transfer import Form
 
 DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
-ArchitectureName = Literal[
-    "iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"
-]
+ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
@@ -98,6 +96,7 @@ class TrainingSection(_Section):
         dataset: name of the data set, see ``snntb_adsnn.data``.
         folder: of the data set ``image_folder``: holds ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``).
         image_size: pixels; an ``image_folder``'s images are resized and cropped to this square.
+        test_images: of an ``image_folder``, how many test images a run simulates, at most (drawn once).
         architecture: name of the net, see ``snntb_adsnn.models``.
         m_f, form: of the AAN activations. Train at the precision that is simulated.
         theta0, tau_gamma, tau_eta, tau_beta, tau_phi: other constants of the neurons, if not the paper's (tau in ms);
@@ -120,12 +119,13 @@ class TrainingSection(_Section):
         shift: largest random shift in pixels, along both axes (image data only); the border is mirrored outwards.
         precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
             stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
-        xla: compile the activations, which pays for large nets; the results agree up to float32 rounding.
+        smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
     """
 
     dataset: DatasetName
     folder: Path | None = None
     image_size: Annotated[int, Field(ge=8)] = 224
+    test_images: _Count = 1000
     architecture: ArchitectureName
     m_f: _Positive = 0.1
     form: Form = "exact"
@@ -150,7 +150,7 @@ class TrainingSection(_Section):
     flip: bool = False
     shift: Annotated[int, Field(ge=0)] = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    xla: bool = False
+    smooth: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingSection:
@@ -158,6 +158,8 @@ class TrainingSection(_Section):
             raise ValueError("folder and dataset = image_folder belong together: give both or neither")
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay needs optimizer = adamw or sgd")
+        if self.smooth and self.form != "exact":
+            raise ValueError("smooth = True needs form = exact: the other form is smooth already")
         return self
 
     @property
@@ -278,6 +280,8 @@ def load_config(path: str | Path) -> Config:
     paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
     if (pretrained := values["adsnn"].get("pretrained")) is not None:
         values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
+    if (folder := values["training"].get("folder")) is not None:
+        values["training"]["folder"] = str(_resolve(path, folder))
     return Config(
         file=path,
         paths=paths,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import DATASETS, Config
+from snntb_adsnn.config import DATASETS, Config, TrainingSection
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, write_json
 
@@ -94,7 +94,8 @@ def load_dataset(name: str, *, cache: Path | None = None) -> Dataset:
 
         return load_cifar(name, cache)
     if name not in _LOADERS:
-        raise DataError(f"data set {name!r} is unknown: choose one of {', '.join(DATASETS)}.")
+        known = ", ".join(name for name in DATASETS if name != "image_folder")
+        raise DataError(f"data set {name!r} is unknown: choose one of {known}.")
     return _LOADERS[name]()
 
 
@@ -266,8 +267,8 @@ def write_toolbox_data(dataset: Dataset, folder: Path) -> None:
         atomic_write(folder / f"{name}.npz", buffer.getvalue())
 
 
-def ensure_toolbox_data(name: str, folder: Path) -> None:
-    """Write data set ``name`` to ``folder`` unless it is there; files of the user's own are left alone."""
+def ensure_toolbox_data(settings: TrainingSection, folder: Path) -> None:
+    """Write the data set of ``settings`` to ``folder`` unless it is there; files of the user's own are left alone."""
     files = [folder / f"{part}.npz" for part in ("x_test", "y_test", "x_norm")]
     try:
         marked = json.loads((folder / _MARKER).read_text(encoding="utf-8")).get("dataset")
@@ -277,8 +278,19 @@ def ensure_toolbox_data(name: str, folder: Path) -> None:
             return
     except (OSError, ValueError, AttributeError):
         marked = None
+    name, load = _dataset_of(settings, folder)
     if marked != name or not all(file.exists() for file in files):
-        write_toolbox_data(load_dataset(name, cache=folder), folder)
+        write_toolbox_data(load(), folder)
+
+
+def _dataset_of(settings: TrainingSection, folder: Path) -> tuple[str, Callable[[], Dataset]]:
+    """Name of the data set in memory that a run needs, and how to load it."""
+    if settings.dataset != "image_folder":
+        return settings.dataset, lambda: load_dataset(settings.dataset, cache=folder)
+    from snntb_adsnn.folder import folder_of
+
+    images = folder_of(settings)
+    return images.name(settings.test_images), lambda: images.sample(settings.test_images)
 
 
 def prepare_run(config: Config) -> None:
@@ -290,7 +302,7 @@ def prepare_run(config: Config) -> None:
         OutputError: a folder cannot be written.
     """
     if config.training is not None:
-        ensure_toolbox_data(config.training.dataset, config.paths.dataset_path)
+        ensure_toolbox_data(config.training, config.paths.dataset_path)
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
     if pretrained is None or model.exists():
         return

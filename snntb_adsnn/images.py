@@ -49,8 +49,8 @@ def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.in
     """Images of one size from a tar file with members ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE``.
 
     Returns:
-        by part (``train``, ``test``) the images, shape (images, height, width, 3), and their class numbers; the names of
-        the classes, sorted.
+        by part (``train``, ``test``) the images, shape (images, height, width, 3), and their class numbers; the names
+        of the classes, sorted.
 
     Raises:
         DataError: the file is missing or damaged, a class is missing in one part, or sizes differ.

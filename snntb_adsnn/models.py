@@ -10,6 +10,7 @@ from snntb_adsnn.activation import AAN, PACKAGE
 from snntb_adsnn.config import ARCHITECTURES
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras, tf
+from snntb_adsnn.transfer import smooth_constants
 
 layers: Any = keras.layers
 
@@ -119,7 +120,7 @@ def _image_input(x: Any, activation: AAN) -> Any:
 
 
 # filters of each convolution, and whether pooling follows: early, where pixels are many
-_VGG = [(32, True), (64, True), (96, False), (128, False), (128, True), (96, False)]
+_VGG = [(32, True), (48, False), (64, True), (96, False), (128, True), (128, False)]
 
 
 def _vgg_cifar(x: Any, activation: AAN) -> Any:
@@ -227,6 +228,56 @@ class ActivityPenalty(layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "weight": self.weight}
 
 
+@keras.utils.register_keras_serializable(package=PACKAGE)
+class SmoothAAN(keras.__internal__.layers.BaseRandomLayer):  # type: ignore[misc]
+    """AAN in inference; in training its smooth form, with activity penalty and coding noise in the same pass.
+
+    At the threshold the exact form is infinitely steep: a few units there drown the gradient of a whole batch, and
+    deep nets learn slowly. ``transfer.smooth_constants`` differs by less than the coding noise. The noise is uniform,
+    as that of a sawtooth.
+
+    Args:
+        activation: the AAN's name.
+        coding_noise, activity_penalty: as in ``CodingNoise`` and ``ActivityPenalty``.
+    """
+
+    def __init__(
+        self, activation: str, coding_noise: float = 0.0, activity_penalty: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(force_generator=True, **kwargs)
+        self.activation = AAN.from_name(activation)
+        self.coding_noise, self.activity_penalty = coding_noise, activity_penalty
+        parameters = self.activation.parameters
+        n0, n1, n2, d1, d2 = smooth_constants(parameters)
+        half = parameters.resting_threshold / 2
+
+        @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+        def smooth(S: Any, noise: Any) -> tuple[Any, Any]:
+            e = tf.nn.relu(S - half)
+            y = tf.where(S > half, (n0 + e * (n1 + e * n2)) / (1 + e * (d1 + e * d2)), 0.0)
+            return tf.where(S > half, y + noise, 0.0), tf.reduce_sum(y)
+
+        self._smooth = smooth
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        """Potentials of any shape as outputs of the same shape."""
+        if not training:
+            return self.activation(x)
+        noise: Any = tf.zeros(())
+        if self.coding_noise:
+            width = self.coding_noise * self.activation.height / 2
+            noise = self._random_generator.random_uniform(tf.shape(x), -width, width)
+        y, total = self._smooth(x, noise)
+        if self.activity_penalty:
+            self.add_loss(self.activity_penalty * total / tf.cast(tf.shape(x)[0], x.dtype))
+        return y
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the layer again."""
+        keys = ("coding_noise", "activity_penalty")
+        return {**super().get_config(), "activation": self.activation.name, **{key: getattr(self, key) for key in keys}}
+
+
 def training_model(
     model: Any,
     *,
@@ -234,7 +285,7 @@ def training_model(
     activity_penalty: float = 0.0,
     augmentation: bool = False,
     precision: str = "float32",
-    xla: bool = False,
+    smooth: bool = False,
 ) -> Any:
     """The same net as ``model`` with the layers that only training needs.
 
@@ -249,7 +300,7 @@ def training_model(
         activity_penalty: weight of the mean output of all neurons in the loss; 0 is off.
         augmentation: random shifts (2 pixels in 28), turns (about 10 degrees) and zooms (10 %) of the input image.
         precision: dtype policy of convolutions and dense layers.
-        xla: compile the activations.
+        smooth: train with ``SmoothAAN``.
     """
     x = inputs = layers.Input(model.input_shape[1:])
     if augmentation:
@@ -263,7 +314,9 @@ def training_model(
         activation = getattr(layer, "activation", None)
         if not isinstance(activation, AAN):
             return _in_precision(layer, precision)(x)
-        x = layers.Activation(activation.compiled() if xla else activation)(x)
+        if smooth:
+            return SmoothAAN(activation.name, coding_noise, activity_penalty / neurons)(x)
+        x = layer(x)
         if activity_penalty:
             x = ActivityPenalty(activity_penalty / neurons)(x)
         return CodingNoise(coding_noise, activation.height)(x) if coding_noise else x

@@ -67,7 +67,7 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
     """Move every max pooling into the neurons before or behind it.
 
     Behind an activation: the transfer function grows with S, so pooling its output equals pooling S. Before it, with a
-    batch norm of positive gain between: the same.
+    batch norm of gains of at least 0 between: the same.
 
     Returns:
         graph, constants, and by population the node (before the rewrite) whose output it now computes.
@@ -141,7 +141,7 @@ def _is_pooled(reshape: Reshape, nodes: Graph) -> bool:
 
 
 def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> Neurons:
-    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains that are not negative."""
+    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains of at least 0."""
     gains: list[Scale] = []
     source = nodes[neurons.inputs[0]]
     while isinstance(source, Scale) and (source.factors >= 0).all():

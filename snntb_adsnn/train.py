@@ -18,12 +18,15 @@ from snntb_adsnn import __version__, checkpoint
 from snntb_adsnn.activation import AAN, PACKAGE
 from snntb_adsnn.checkpoint import Course
 from snntb_adsnn.config import Config, TrainingSection
-from snntb_adsnn.data import Dataset, ensure_toolbox_data, load_dataset
-from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
-from snntb_adsnn.feed import Batches, reseed
+from snntb_adsnn.data import ensure_toolbox_data, load_dataset
+from snntb_adsnn.errors import OutputError, TrainingError
+from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation
 from snntb_adsnn.files import atomic_path, write_json
+from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras, tf
 from snntb_adsnn.models import build, copy_weights, training_model
+
+__all__ = ["TrainingResult", "save_model", "split_validation", "train"]
 
 _CLIPNORM = 1.0
 
@@ -68,22 +71,16 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     settings = config.need_training()
     paths = config.paths
     _need_writable(paths.path_wd)
-    dataset = load_dataset(settings.dataset, cache=paths.dataset_path)
-    ensure_toolbox_data(settings.dataset, paths.dataset_path)
-    for key in ("augmentation", "flip", "shift"):
-        if (value := getattr(settings, key)) and not dataset.is_images:
-            raise ConfigError(
-                f"{config.file}: [training] {key} = {value} is not allowed for {settings.dataset}: its inputs are no "
-                f"images; set it to {type(value)()}."
-            )
+    feed = _feed(config, settings)
+    ensure_toolbox_data(settings, paths.dataset_path)
     keras.utils.set_random_seed(settings.seed)
     activation = AAN(form=settings.form, **settings.constants)
-    model = build(settings.architecture, dataset.input_shape, len(dataset.classes), activation)
+    model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
-    course = _fit(model, dataset, settings, config.file, state, progress)
+    course = _fit(model, feed, settings, state, progress)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    accuracy = float(model.evaluate(dataset.x_test, dataset.y_test, batch_size=500, verbose=0)[1])
+    accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
     save_model(model, paths.model_file)
     log_file = write_json(
         paths.path_wd / f"{paths.filename_ann}_training.json",
@@ -92,15 +89,13 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
             "versions": {"snntb_adsnn": __version__, "tensorflow": tf.__version__, "numpy": np.__version__},
             "best_epoch": course.best,
             "test_accuracy": accuracy,
-            "test_images": len(dataset.x_test),
+            "test_images": feed.test_images,
             "parameters": model.count_params(),
             "epochs": course.epochs,
         },
     )
     state.unlink(missing_ok=True)
-    return TrainingResult(
-        paths.model_file, log_file, len(course.epochs), course.best, accuracy, len(dataset.x_test)
-    )
+    return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, feed.test_images)
 
 
 def save_model(model: Any, path: Path) -> Path:
@@ -122,58 +117,40 @@ def _need_writable(folder: Path) -> None:
         ) from None
 
 
-def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:
-    """Training and validation part of the training data, as ``train`` uses them: x, x_val, y, y_val.
-
-    Raises:
-        ConfigError: ``validation_split`` leaves a part without every class.
-    """
-    from sklearn.model_selection import train_test_split
-
-    x, y = dataset.x_train, dataset.y_train
-    try:
-        parts: list[Any] = train_test_split(
-            x, y, test_size=settings.validation_split, stratify=y.argmax(axis=1), random_state=settings.seed
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"{config_file}: [training] validation_split = {settings.validation_split} does not fit "
-            f"{len(x)} training inputs ({error})"
-        ) from None
-    return parts
+def _feed(config: Config, settings: TrainingSection) -> Feed:
+    if settings.dataset == "image_folder":
+        return folder_feed(folder_of(settings), settings, config.file)
+    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
+    return array_feed(dataset, settings, config.file)
 
 
-def _fit(
-    model: Any, dataset: Dataset, settings: TrainingSection, config_file: Path, state: Path, progress: bool
-) -> Course:
+def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progress: bool) -> Course:
     """Train ``model`` in place, from the beginning or from ``state``."""
-    x, x_val, y, y_val = split_validation(dataset, settings, config_file)
     learner = training_model(
         model,
         coding_noise=settings.coding_noise,
         activity_penalty=settings.activity_penalty,
         augmentation=settings.augmentation,
         precision=settings.precision,
-        xla=settings.xla,
+        smooth=settings.smooth,
     )
-    steps = settings.epochs * math.ceil(len(x) / settings.batch_size)
+    steps = settings.epochs * len(feed.training(0))
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     learner.compile(_optimizer(settings, steps), loss, metrics=["accuracy"])
     described = settings.model_dump(mode="json")
     course = checkpoint.load(state, learner, described)
-    batches = Batches(
-        x, y, settings.batch_size, seed=settings.seed, epoch=len(course.epochs), flip=settings.flip, shift=settings.shift
-    )
     with _progress_bar(progress) as bar:
-        watch = _Watch(course, settings, learner, bar, len(batches), lambda: checkpoint.save(state, course, learner, described))
+        watch = _Watch(
+            course, settings, learner, bar, steps, lambda: checkpoint.save(state, course, learner, described)
+        )
         if not course.over(settings.epochs, settings.patience):
             learner.fit(
-                batches,
+                feed.training(len(course.epochs)),
                 epochs=settings.epochs,
                 initial_epoch=len(course.epochs),
-                validation_data=(x_val, y_val),
-                validation_batch_size=max(settings.batch_size, 32),
+                validation_data=feed.validation,
                 callbacks=[watch.callback()],
+                workers=feed.workers,
                 shuffle=False,
                 verbose=0,
             )
@@ -184,7 +161,11 @@ def _fit(
 
 def _optimizer(settings: TrainingSection, steps: int) -> Any:
     peak = settings.learning_rate
-    rate = OneCycle(peak, steps) if settings.schedule == "one_cycle" else keras.optimizers.schedules.CosineDecay(peak, steps)
+    rate = (
+        OneCycle(peak, steps)
+        if settings.schedule == "one_cycle"
+        else keras.optimizers.schedules.CosineDecay(peak, steps)
+    )
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, clipnorm=_CLIPNORM)
     if settings.optimizer == "adamw":
@@ -234,12 +215,12 @@ class _Watch:
     settings: TrainingSection
     learner: Any
     bar: Progress
-    batches: int
+    steps: int
     save: Callable[[], None]
 
     def callback(self) -> Any:
         done = len(self.course.epochs)
-        task = self.bar.add_task("training", total=self.settings.epochs * self.batches, completed=done * self.batches)
+        task = self.bar.add_task("training", total=self.steps, completed=self.steps * done // self.settings.epochs)
         start = time.monotonic()
         before = self.course.epochs[-1]["seconds"] if done else 0.0
 
