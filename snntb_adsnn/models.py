@@ -142,10 +142,10 @@ def _residual_block(x: Any, activation: AAN, suffix: str, filters: int, strides:
     return layers.Add(name=f"add_{suffix}")([x, residual])
 
 
-def _residual_stages(x: Any, activation: AAN, widths: tuple[int, ...]) -> Any:
-    """Stages of two blocks each, every stage but the first at half the resolution; then the mean over pixels."""
-    for stage, filters in enumerate(widths, 1):
-        for block in (1, 2):
+def _residual_stages(x: Any, activation: AAN, stages: list[tuple[int, int]]) -> Any:
+    """Stages of (filters, blocks), every stage but the first at half the resolution; then the mean over pixels."""
+    for stage, (filters, blocks) in enumerate(stages, 1):
+        for block in range(1, blocks + 1):
             strides = 2 if stage > 1 and block == 1 else 1
             x = _residual_block(x, activation, f"{stage}{block}", filters, strides)
     x = _bn_aan(x, activation, "last")
@@ -155,13 +155,13 @@ def _residual_stages(x: Any, activation: AAN, widths: tuple[int, ...]) -> Any:
 def _resnet_cifar(x: Any, activation: AAN) -> Any:
     x = _synapses(_image_input(x, activation), "stem", 32, 3)
     x = _pool_bn_aan(x, activation, "stem")
-    return _residual_stages(_synapses(x, "embed", 32, 3), activation, (32, 64, 96))
+    return _residual_stages(_synapses(x, "embed", 40, 3), activation, [(40, 1), (64, 2), (88, 2)])
 
 
 def _resnet18(x: Any, activation: AAN) -> Any:
     x = _synapses(_image_input(x, activation), "stem", 64, 7, 2)
     x = _pool_bn_aan(x, activation, "stem", size=3)
-    return _residual_stages(x, activation, (64, 128, 256, 512))
+    return _residual_stages(x, activation, [(64, 2), (128, 2), (256, 2), (512, 2)])
 
 
 # name -> (hidden layers, dimensions of one input)
