@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,42 @@ def run(config: Path, json_copy: Path | None) -> None:
     from snntb_adsnn.toolbox import run as run_toolbox
 
     run_toolbox(config, json_copy)
+
+
+def _study(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of the commands that simulate many times."""
+    for option in (
+        click.option("--workers", type=click.IntRange(min=1), help="Processes on this machine.  [default: one a core]"),
+        click.option("--scheduler", metavar="ADDRESS", help="Simulate on the cluster of this Dask scheduler."),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_CONFIG
+@_study
+def sweep(config: Path, **options: Any) -> None:
+    """Simulate the network of CONFIG at every point of [sweep]; go on where an earlier sweep was stopped."""
+    from snntb_adsnn.config import load_config
+
+    settings = load_config(config)
+    from snntb_adsnn.studies import run_sweep
+
+    run_sweep(settings, **options)
+
+
+@cli.command()
+@_CONFIG
+@_study
+def arousal(config: Path, **options: Any) -> None:
+    """Simulate the network of CONFIG at low precision; only undecided images switch to the high one ([arousal])."""
+    from snntb_adsnn.config import load_config
+
+    settings = load_config(config)
+    from snntb_adsnn.studies import run_arousal
+
+    run_arousal(settings, **options)
 
 
 @cli.command()

@@ -1,4 +1,5 @@
-"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, checked on load.
+"""Configuration files: SNN Toolbox's ``.ini`` with sections ``[adsnn]``, ``[training]``, ``[hls]``, ``[sweep]``,
+``[arousal]``, checked on load.
 
 The file is read by the toolbox's rules (Python's ``configparser``, keys case-sensitive, comments on lines of their
 own). Relative paths count from the folder of the file, so a configuration works from any working directory.
@@ -15,8 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from snntb_adsnn.config_base import Count as _Count
+from snntb_adsnn.config_base import Positive as _Positive
+from snntb_adsnn.config_base import Section as _Section
+from snntb_adsnn.config_base import Seed as _Seed
+from snntb_adsnn.config_studies import ArousalSection, SweepSection
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.transfer import Form
 
@@ -24,14 +30,6 @@ DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100",
 ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
-
-_Positive = Annotated[float, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1)]
-_Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PathsSection(_Section):
@@ -53,23 +51,42 @@ class PathsSection(_Section):
         return self.path_wd / f"{self.filename_ann}.h5"
 
 
+def _by_layer(value: Any) -> Any:
+    """``8, dense_1: 6`` as ``{"": 8, "dense_1": 6}``."""
+    if isinstance(value, int | float):
+        return {"": value}
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
+    pairs = [part.rpartition(":") for part in parts]
+    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
+        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+_PositiveByLayer = Annotated[dict[str, _Positive], BeforeValidator(_by_layer)]
+
+
 class AdsnnSection(_Section):
     """``[adsnn]``: how the spiking network is made and simulated.
 
     Attributes:
         engine: simulator, see ``snntb_adsnn.engine``.
-        m_f, theta0, tau_gamma, tau_eta, tau_beta, tau_phi: replace what the model was trained with (tau in ms).
+        m_f: precision in place of the trained one: by layer, "" for those not named; written ``0.4, conv_1: 0.8``.
+        theta0, tau_gamma, tau_eta, tau_beta, tau_phi: replace what the model was trained with (tau in ms).
         form: transfer function the spike height follows; without it, the model's own.
         readout_tau_phi: smoothing time constant of the read-out, ms.
         matching_fraction: matching time is when this fraction of the highest accuracy is first reached.
         seed: of whatever is drawn at random.
         plots: whether a run draws its figures.
         check_images: number of real inputs on which the conversion is checked.
+        bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
+            effect on mean potentials, see ``snntb_adsnn.correction``; 0 is off.
         pretrained: model file that is copied to the working folder when no model is there yet.
     """
 
     engine: Literal["auto", "event", "reference", "tensorflow"] = "auto"
-    m_f: _Positive | None = None
+    m_f: _PositiveByLayer = {}
     theta0: _Positive | None = None
     tau_gamma: _Positive | None = None
     tau_eta: _Positive | None = None
@@ -81,11 +98,12 @@ class AdsnnSection(_Section):
     seed: _Seed = 0
     plots: bool = True
     check_images: _Count = 100
+    bias_correction: Annotated[int, Field(ge=0)] = 0
     pretrained: Path | None = None
 
     @property
     def overrides(self) -> dict[str, float]:
-        """The neuron constants given here, by their names in ``ASNParameters``."""
+        """The neuron constants given here but for m_f, by their names in ``ASNParameters``."""
         return _constants(self)
 
 
@@ -165,23 +183,12 @@ class TrainingSection(_Section):
     @property
     def constants(self) -> dict[str, float]:
         """The neuron constants given here, by their names in ``ASNParameters``."""
-        return _constants(self)
+        return {"m_f": self.m_f, **_constants(self)}
 
 
 def _constants(section: AdsnnSection | TrainingSection) -> dict[str, float]:
-    names = ("m_f", "theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
+    names = ("theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
     return {name: value for name in names if (value := getattr(section, name)) is not None}
-
-
-def _by_layer(value: Any) -> Any:
-    """``8, dense_1: 6`` as ``{"": 8, "dense_1": 6}``."""
-    if not isinstance(value, str):
-        return value
-    parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
-    pairs = [part.rpartition(":") for part in parts]
-    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
-        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
-    return {name.strip(): number.strip() for name, _, number in pairs}
 
 
 _Bits = Annotated[dict[str, _Count], BeforeValidator(_by_layer)]
@@ -207,6 +214,7 @@ class HlsSection(_Section):
         max_loss: accuracy in percentage points that the precision search may lose against the float network.
         cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
         lanes, units: by layer, weights and neurons per clock of the RTL.
+        margin: distance of the two largest outputs at which the RTL decides an image early; 0: never.
     """
 
     backend: Literal["vitis", "vivado", "rtl"] = "vitis"
@@ -231,6 +239,7 @@ class HlsSection(_Section):
     cycles: _Count = 256
     lanes: _CountOrAuto = {"": "auto"}
     units: _CountOrAuto = {"": "auto"}
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Config(_Section):
@@ -238,7 +247,7 @@ class Config(_Section):
 
     Attributes:
         file: the file itself.
-        paths, adsnn, training, hls: its sections; ``training`` is ``None`` where the file has none.
+        paths, adsnn, training, hls, sweep, arousal: its sections; ``training`` is ``None`` where the file has none.
     """
 
     file: Path
@@ -246,6 +255,8 @@ class Config(_Section):
     adsnn: AdsnnSection = AdsnnSection()
     training: TrainingSection | None = None
     hls: HlsSection = HlsSection()
+    sweep: SweepSection = SweepSection()
+    arousal: ArousalSection = ArousalSection()
 
     def need_training(self) -> TrainingSection:
         """The section ``[training]``.
@@ -261,7 +272,13 @@ class Config(_Section):
         return self.training
 
 
-_OURS: dict[str, type[_Section]] = {"adsnn": AdsnnSection, "training": TrainingSection, "hls": HlsSection}
+_OURS: dict[str, type[_Section]] = {
+    "adsnn": AdsnnSection,
+    "training": TrainingSection,
+    "hls": HlsSection,
+    "sweep": SweepSection,
+    "arousal": ArousalSection,
+}
 
 
 def load_config(path: str | Path) -> Config:
@@ -289,7 +306,7 @@ def load_config(path: str | Path) -> Config:
         training=_checked(path, "training", TrainingSection, values["training"])
         if parser.has_section("training")
         else None,
-        hls=_checked(path, "hls", HlsSection, values["hls"]),
+        **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
     )
 
 

@@ -31,3 +31,7 @@ class OutputError(AdSNNError):
 
 class TrainingError(AdSNNError):
     """Training cannot go on (the loss is no longer a number)."""
+
+
+class WorkerError(AdSNNError):
+    """Workers or a scheduler failed, so that a study has points without a result."""

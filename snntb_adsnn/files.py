@@ -20,6 +20,9 @@ DAMAGED_NPZ = (
 )
 """What ``numpy.load`` and its readers raise on a damaged ``.npz``, wherever in the file the damage is."""
 
+TEMPORARY = ".tmp-"
+"""What the names of unfinished files begin with; a killed process leaves them."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -37,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield path
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary

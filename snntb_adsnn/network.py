@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,19 @@ class Input(Node):
         return self.size
 
 
+class Precision(NamedTuple):
+    """What a population's precision decides: numbers, or float64 arrays of the population's shape.
+
+    Attributes:
+        m_f, theta0: speed of adaptation and resting threshold.
+        height: h, by which every outgoing weight is scaled.
+    """
+
+    m_f: float | Array
+    theta0: float | Array
+    height: float | Array
+
+
 @dataclass(frozen=True, eq=False)
 class Neurons(Node):
     """A population of adaptive spiking neurons: S = pool(V) + bias, then spikes (``neuron.ASNState``).
@@ -46,12 +59,15 @@ class Neurons(Node):
         parameters: the neurons' constants.
         form: transfer function it was trained with; fixes the spike height.
         pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
+        m_f: each neuron's own m_f in place of ``parameters.m_f``, broadcastable to ``shape`` (location-based attention:
+            (height, width, 1)); theta0 and h follow. ``None``: all have the same.
     """
 
     bias: Array
     parameters: ASNParameters
     form: str = "exact"
     pool: Window | None = None
+    m_f: Array | None = None
 
     def output_shape(self) -> Shape:
         check_form(self.form)
@@ -61,6 +77,8 @@ class Neurons(Node):
             shape = (*self.pool.output_size(*shape[:2]), shape[2])
         if self.bias.shape not in (shape, shape[-1:]):
             raise NetworkError(f"{self.name}: bias of shape {self.bias.shape} fits neither {shape} nor {shape[-1:]}.")
+        if self.m_f is not None and (self.m_f.ndim > len(shape) or not _broadcasts(self.m_f.shape, shape)):
+            raise NetworkError(f"{self.name}: m_f of shape {self.m_f.shape} cannot be spread over {shape}.")
         return shape
 
     @property
@@ -70,8 +88,26 @@ class Neurons(Node):
 
     @property
     def spike_height(self) -> float:
-        """h, by which every outgoing weight is scaled."""
+        """h, by which every outgoing weight is scaled.
+
+        Raises:
+            NetworkError: every neuron has its own; see ``precision``.
+        """
+        if self.m_f is not None:
+            raise NetworkError(f"{self.name}: every neuron has its own m_f here, so there is no one spike height.")
         return spike_height(self.parameters, form=self.form)
+
+    @property
+    def precision(self) -> Precision:
+        """m_f, theta0 and h: numbers, or arrays where the neurons have their own ``m_f``."""
+        if self.m_f is None:
+            return Precision(self.parameters.m_f, self.parameters.resting_threshold, self.spike_height)
+        values, index = np.unique(self.m_f, return_inverse=True)
+        neurons = [self.parameters.with_m_f(float(value)) for value in values]
+        heights = [spike_height(p, form=self.form) for p in neurons]
+        table = np.array([values, [p.resting_threshold for p in neurons], heights], np.float64)
+        spread = table[:, np.broadcast_to(index.reshape(self.m_f.shape), self.shape)]
+        return Precision(spread[0], spread[1], spread[2])
 
     def pooled(self, x: Array) -> Array:
         """pool(x) for x of shape (batch, *input_shape)."""
@@ -85,7 +121,14 @@ class Neurons(Node):
 
     def analog(self, x: Array) -> Array:
         """Transfer function of the potential: what the spikes encode."""
-        return transfer(self.potential(x), self.parameters, self.form).astype(x.dtype)
+        S = self.potential(x)
+        if self.m_f is None:
+            return transfer(S, self.parameters, self.form).astype(x.dtype)
+        result, m_f = np.empty_like(S), np.broadcast_to(self.m_f, S.shape)
+        for value in np.unique(self.m_f):
+            chosen = m_f == value
+            result[chosen] = transfer(S[chosen], self.parameters.with_m_f(float(value)), self.form)
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +165,22 @@ class Readout(Node):
     def k_beta(self) -> float:
         """Factor by which the current decays in one step."""
         return math.exp(-self.dt / self.tau_beta)
+
+
+def _broadcasts(shape: Shape, into: Shape) -> bool:
+    """Whether an array of ``shape`` can be spread over ``into``."""
+    padded = (1,) * (len(into) - len(shape)) + shape
+    return all(size in (1, whole) for size, whole in zip(padded, into, strict=True))
+
+
+def _at_precision(node: Neurons, m_f: float | Array) -> Neurons:
+    """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+    if np.ndim(m_f) == 0:
+        return dataclasses.replace(node, parameters=node.parameters.with_m_f(m_f), m_f=None)  # type: ignore[arg-type]
+    values = np.asarray(m_f, np.float64)
+    if not np.all((values > 0) & (values < math.inf)):
+        raise ParameterError(f"m_f of layer {node.name!r} must hold finite numbers above 0 only.")
+    return dataclasses.replace(node, m_f=values)
 
 
 def softmax(x: Array) -> Array:
@@ -203,8 +262,14 @@ class SpikingNetwork:
         """A copy in which every population went through ``change``."""
         return SpikingNetwork(tuple(change(n) if isinstance(n, Neurons) else n for n in self.nodes))
 
-    def with_m_f(self, m_f: float | Mapping[str, float]) -> SpikingNetwork:
-        """The same network at another precision, for all layers or by layer name; theta0 and h follow."""
+    def with_m_f(self, m_f: float | Mapping[str, float | Array]) -> SpikingNetwork:
+        """The same network at another precision, for all layers or by layer name; theta0 and h follow.
+
+        An array gives each neuron of a layer its own, as ``Neurons.m_f``.
+
+        Raises:
+            ParameterError: an unknown layer, or a value that is not a finite number above 0.
+        """
         if isinstance(m_f, Mapping):
             unknown = set(m_f) - {p.name for p in self.populations}
             if unknown:
@@ -212,11 +277,7 @@ class SpikingNetwork:
             by_layer = dict(m_f)
         else:
             by_layer = dict.fromkeys(self.population_names, m_f)
-        return self.map_neurons(
-            lambda n: (
-                dataclasses.replace(n, parameters=n.parameters.with_m_f(by_layer[n.name])) if n.name in by_layer else n
-            )
-        )
+        return self.map_neurons(lambda n: _at_precision(n, by_layer[n.name]) if n.name in by_layer else n)
 
     @property
     def population_names(self) -> list[str]:

@@ -118,12 +118,18 @@ class ASNState:
         self.k_beta, self.k_phi, self.k_eta, self.k_gamma = (dtype(k) for k in (p.k_beta, p.k_phi, p.k_eta, p.k_gamma))
         # 1 - k in the working precision: a constant rounded once, the same in every engine
         self.g_phi = dtype(1) - self.k_phi
-        self.m_f, self.theta0 = dtype(p.m_f), dtype(p.resting_threshold)
+        self.m_f: FloatArray | np.floating[Any] = dtype(p.m_f)
+        self.theta0: FloatArray | np.floating[Any] = dtype(p.resting_threshold)
         self.I: FloatArray = np.zeros(shape if input_shape is None else input_shape, dtype)
         self.V: FloatArray = np.zeros_like(self.I)
         self.S_hat: FloatArray = np.zeros(shape, dtype)
         self.theta_a: FloatArray = np.zeros(shape, dtype)
         self.theta: FloatArray = np.full(shape, self.theta0, dtype)
+
+    def set_precision(self, m_f: ArrayLike, theta0: ArrayLike) -> None:
+        """Another precision from the next step on, broadcast over the neurons; all states but theta are kept."""
+        self.m_f, self.theta0 = np.asarray(m_f, self.dtype), np.asarray(theta0, self.dtype)
+        self.theta = self.theta0 + self.theta_a
 
     def integrate(self, drive: ArrayLike, *, held: ArrayLike | None = None) -> FloatArray:
         """Equations 1 and 2: add the spikes' ``drive`` to the decaying current, filter, and return V.

@@ -64,26 +64,32 @@ def _continuous_interval(S: NDArray[np.float64], params: ASNParameters) -> NDArr
     Newton's method on ln(S - theta0/2), which is nearly straight in T, kept inside a shrinking bracket.
     """
     half = params.resting_threshold / 2
-    excess = S - half
     # below this interval the adaptation outgrows its decay: S tends to infinity
     shortest = params.tau_gamma * math.log1p(params.m_f) * (1 + 1e-12)
     longest = _LONGEST_INTERVAL * min(params.tau_gamma, params.tau_eta)
+    intervals = np.full(S.shape, np.inf)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         faintest = float(equilibrium_input(longest, params)) - half
-        x = np.where(excess > 0, excess, 1.0)
-        target = np.log(x)
-        low, high = np.full(S.shape, shortest), np.full(S.shape, longest)
-        T = np.clip(params.tau_eta * np.log1p(params.resting_threshold / x), low, high)
+        spiking = S - half > max(faintest, 0.0)
+        excess = (S - half)[spiking]
+        found = np.clip(params.tau_eta * np.log1p(params.resting_threshold / excess), shortest, longest)
+        # each round goes on with what has not converged: most need a few rounds, those near the threshold dozens
+        left, target = np.arange(len(excess)), np.log(excess)
+        low, high = np.full(len(excess), shortest), np.full(len(excess), longest)
         for _ in range(80):
+            T = found[left]
             value = equilibrium_input(T, params) - half
             error = np.log(value) - target
             low, high = np.where(error > 0, T, low), np.where(error > 0, high, T)
             newton = T - error * value / _input_slope(T, params)
             inside = (newton > low) & (newton < high)  # False for NaN too
-            previous, T = T, np.where(inside, newton, (low + high) / 2)
-            if np.all(np.abs(T - previous) <= 1e-13 * T):
+            found[left] = better = np.where(inside, newton, (low + high) / 2)
+            going = ~(np.abs(better - T) <= 1e-13 * better)
+            left, target, low, high = left[going], target[going], low[going], high[going]
+            if not len(left):
                 break
-        return np.where(excess > max(faintest, 0.0), T, np.inf)
+        intervals[spiking] = found
+    return intervals
 
 
 # ---- the two forms -------------------------------------------------------------------------------------------------

@@ -46,10 +46,19 @@ def test_values_are_read_with_their_types(write):
         False,
         7,
     )
-    assert config.adsnn.overrides == {"m_f": 0.4, "tau_eta": 60.0}
+    assert config.adsnn.overrides == {"tau_eta": 60.0}
+    assert config.adsnn.m_f == {"": 0.4}
+    assert config.adsnn.bias_correction == 0
     assert config.training == TrainingSection(
         dataset="mnist", architecture="mnist_dense", coding_noise=1.0, augmentation=True
     )
+
+
+def test_m_f_by_layer(write):
+    config = load_config(write(MINIMAL + "[adsnn]\nm_f = 0.4, conv_1: 0.8, dense/1: 1\n"))
+    assert config.adsnn.m_f == {"": 0.4, "conv_1": 0.8, "dense/1": 1.0}
+    assert load_config(write(MINIMAL + "[adsnn]\nm_f = conv_1: 0.8\n")).adsnn.m_f == {"conv_1": 0.8}
+    assert AdsnnSection(m_f=0.4).m_f == {"": 0.4}
 
 
 def test_paths_count_from_the_file_not_from_the_working_directory(tmp_path, monkeypatch):
@@ -90,6 +99,9 @@ def test_comments_follow_the_toolbox(write):
         ("[adsnn]\nm_f = nan\n", ["m_f = nan", "finite"]),
         ("[adsnn]\nm_f = inf\n", ["m_f = inf", "finite"]),
         ("[adsnn]\nm_f = fast\n", ["m_f = fast", "valid number"]),
+        ("[adsnn]\nm_f = 0.4, conv_1: 0\n", ["m_f.conv_1 = 0", "greater than 0"]),
+        ("[adsnn]\nm_f = 0.4, 0.8\n", ["m_f = 0.4, 0.8", "'layer: value'"]),
+        ("[adsnn]\nbias_correction = -1\n", ["bias_correction = -1", "greater than or equal to 0"]),
         ("[adsnn]\nengine = warp\n", ["engine = warp", "'auto'", "'event'", "'reference'"]),
         ("[adsnn]\nform = relu\n", ["form = relu", "'exact'", "'taylor'"]),
         ("[adsnn]\nmatching_fraction = 1.5\n", ["matching_fraction = 1.5", "less than or equal to 1"]),
@@ -165,11 +177,11 @@ def test_shipped_configurations(path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20))
 def test_any_value_is_accepted_or_refused_by_name(write, value):
-    """Whatever stands behind ``m_f =``: a positive number, the default, or a ConfigError that names the file."""
+    """Whatever stands behind ``m_f =``: positive numbers by layer, none, or a ConfigError that names the file."""
     path = write(f"{MINIMAL}[adsnn]\nm_f = {value}\n")
     try:
         m_f = load_config(path).adsnn.m_f
     except ConfigError as error:
-        m_f, message = None, str(error)
+        m_f, message = {}, str(error)
         assert message.startswith(str(path))
-    assert m_f is None or m_f > 0
+    assert all(value > 0 for value in m_f.values())

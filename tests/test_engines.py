@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from snntb_adsnn.engine import RECORDABLE, event, reference, simulate
-from snntb_adsnn.engine._plan import Layer, make_shares
+from snntb_adsnn.engine._plan import Layer, _waits
+from snntb_adsnn.engine._team import Team
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.linear import (
     Add,
@@ -361,9 +364,7 @@ def test_working_memory_does_not_grow_with_steps():
     plan = event._plan_of(network, complete=False)
     sizes = []
     for steps in (500, 5000):
-        result = reference.run(network, np.zeros((1, 16, 16, 1), np.float32), 1, frozenset())
-        result = dataclasses.replace(result, outputs=np.empty((1, steps, 10), np.float32))
-        simulator = event._ImageSimulator(network, plan, result, 2)
+        simulator = event._ImageSimulator(network, plan, steps, frozenset(), 2)
         owners = [simulator, *simulator.members]
         arrays = [
             v for owner in owners for k, v in vars(owner).items() if isinstance(v, np.ndarray) and k != "per_step"
@@ -372,18 +373,76 @@ def test_working_memory_does_not_grow_with_steps():
     assert sizes[0] == sizes[1]
 
 
-def test_a_team_shares_every_layer_without_splitting_a_cell():
+def test_no_cell_lies_in_two_tasks_and_every_block_in_one():
     network = conv_net(channels=48)
     plan = event._plan_of(network, complete=False)
-    shares = make_shares(plan, network, 2)
-    blocks = plan.layers[:, Layer.BLOCKS]
-    np.testing.assert_array_equal(shares[:, 0], 0)
-    np.testing.assert_array_equal(shares[:, -1], blocks)
-    assert (np.abs(shares[:-1, 1] - blocks[:-1] / 2) <= 3).all()
-    for layer, (_, middle, _), node in zip(plan.layers, shares, network.populations, strict=False):
-        border = layer[Layer.NEURON] + middle * 64
-        assert 0 < middle * 64 < node.size
-        assert plan.places[border, 0] != plan.places[border - 1, 0]
+    for layer, node in zip(plan.layers, network.populations, strict=False):
+        first = int(layer[Layer.TASK])
+        bounds = plan.tasks[first : first + layer[Layer.TASKS] + 1]
+        assert bounds[0] == 0
+        assert bounds[-1] == layer[Layer.BLOCKS]
+        assert (np.diff(bounds) > 0).all()
+        assert len(bounds) > 2
+        for bound in bounds[1:-1]:
+            border = layer[Layer.NEURON] + bound * 64
+            assert bound * 64 < node.size
+            assert plan.places[border, 0] != plan.places[border - 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("reads", "waits"),
+    [
+        ({"a": [], "b": ["a"], "c": ["b"], "out": ["c"]}, "b c out"),
+        ({"a": [], "out": ["a"]}, "a out"),  # the read-out still reads what a writes in the next chunk
+        ({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "out": ["d"]}, "b d out"),  # b and c at the same time
+        ({"a": [], "b": [], "out": ["b", "a"]}, "a out"),
+    ],
+)
+def test_a_layer_waits_for_the_others_only_where_it_must(reads, waits):
+    found = _waits({name: set(sources) for name, sources in reads.items()})
+    assert [name for name, waiting in found.items() if waiting] == waits.split()
+
+
+def test_nobody_waits_for_a_thread_that_does_not_come(monkeypatch):
+    network, x = conv_net(), np.random.default_rng(1).random((1, 16, 16, 1)).astype(np.float32)
+    expected = event.run(network, x, 300, frozenset(), threads=1)
+    late = event._ImageSimulator._take_part
+    monkeypatch.setattr(
+        event._ImageSimulator,
+        "_take_part",
+        lambda self, member, *rest: late(self, member, *rest) if not member else None,
+    )
+    found = event.run(network, x, 300, frozenset(), threads=3)
+    np.testing.assert_array_equal(found.outputs, expected.outputs)
+    assert_same_counts(found, expected)
+
+
+def test_a_helpers_error_reaches_the_caller():
+    team = Team(3)
+    found: list[int] = []
+    team.run(found.append)
+    assert sorted(found) == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        team.run(lambda member: 1 // (member - 2))
+    team.run(found.append)  # it goes on
+    assert sorted(found) == [0, 0, 1, 1, 2, 2]
+
+
+def test_simulators_are_used_again_and_freed_with_their_network():
+    network, x = conv_net(8), np.random.default_rng(1).random((4, 16, 16, 1)).astype(np.float32)
+    first = event.run(network, x, 60, frozenset(), threads=2)
+    kept = list(event._idle[network])
+    assert len(kept) == 2
+    again = event.run(network, x, 60, frozenset(), threads=2)
+    assert set(event._idle[network]) == set(kept)
+    np.testing.assert_array_equal(again.outputs, first.outputs)
+    assert_same_counts(again, first)
+    event.run(network, x, 61, frozenset(), threads=2)
+    assert not set(event._idle[network]) & set(kept)
+    gone = weakref.ref(network)
+    del network
+    gc.collect()
+    assert gone() is None
 
 
 def test_kernels_work_where_no_cache_can_be_written():
@@ -400,7 +459,7 @@ def test_kernels_work_where_no_cache_can_be_written():
 def test_an_interrupt_stops_the_workers(monkeypatch):
     started = []
 
-    def interrupted(self, x, image, stopped):
+    def interrupted(self, x, image, result, stopped):
         started.append(image)
         raise KeyboardInterrupt
 

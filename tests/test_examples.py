@@ -20,3 +20,16 @@ def test_quickstart():
         assert abs(float(ann) - float(snn)) < 2
     rates = [float(line[3]) for line in lines]
     assert rates[0] > 1.5 * rates[1] > 2 * rates[2]  # half the rate at half the precision, nearly
+
+
+def test_attention():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "attention.py"], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    lines = re.findall(r"(\w+): error (\S+) left, (\S+) right, (\S+) Hz", done.stdout)
+    (_, *low), (name, *attention), (_, *high) = lines
+    assert name == "attention"
+    left, right, rate = map(float, attention)
+    assert left == float(low[0])  # nothing changed where attention is not
+    assert right == float(high[1]) < 0.3 * float(low[1])
+    assert float(low[2]) < rate < 0.7 * float(high[2])

@@ -8,6 +8,8 @@ import pytest
 from toolbox_cases import IMAGES, dense_net, digits, image_net, write_case, write_config
 
 from snntb_adsnn import ASNParameters, convert, simulate
+from snntb_adsnn.config import AdsnnSection
+from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.keras_compat import keras, tf
 from snntb_adsnn.network import Neurons, SpikingNetwork
@@ -18,6 +20,7 @@ register()
 from snntoolbox.bin.utils import run_pipeline, update_setup  # noqa: E402
 
 from snntb_adsnn.toolbox.backend import PICTURES  # noqa: E402
+from snntb_adsnn.toolbox.settings import simulated_network  # noqa: E402
 
 NETS = {"dense": dense_net, "image": image_net}
 
@@ -162,6 +165,43 @@ def test_constants_come_from_the_section(tmp_path):
     assert found["accuracy_over_time"] == pytest.approx(
         (result.decisions == y.argmax(axis=1)[:, None]).mean(axis=0), abs=1e-6
     )
+
+
+def test_m_f_by_layer(tmp_path):
+    model = dense_net()
+    x, _ = digits((64,))
+    network = convert(model, x)
+    first, second = network.population_names
+    run(write_case(tmp_path, model, {"adsnn": {"m_f": f"{second}: 0.5"}}))
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    assert found["m_f"] == {first: 0.2, second: 0.5}
+    result = simulate(network, x, duration=60, m_f={second: 0.5}, engine="reference")
+    assert found["firing_rate_hz_per_layer"] == pytest.approx(result.firing_rates_hz)
+
+
+def test_bias_correction_from_training_inputs(tmp_path):
+    model = image_net()
+    section = {"m_f": "0.6", "bias_correction": "5", "engine": "event"}
+    file = write_case(tmp_path, model, {"adsnn": section})
+    x, y = digits((8, 8, 1))
+    training = x[::-1]
+    np.savez_compressed(tmp_path / "x_norm.npz", training)
+    accuracy = run(file)
+    trained = convert(model, x)
+    network = correct_biases(trained.with_m_f(0.6), training[:5], trained=trained)
+    result = simulate(network, x, duration=60, engine="event")
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
+    assert found["bias_correction"] == 5
+    assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
+    saved = SpikingNetwork.load(tmp_path / "net_adsnn.npz")  # what was trained, not what was corrected
+    assert all(np.array_equal(a.bias, b.bias) for a, b in zip(saved.populations, trained.populations, strict=True))
+
+
+def test_without_bias_correction_nothing_is_read(tmp_path):
+    network = convert(dense_net(), digits((64,))[0])
+    same = simulated_network(network, AdsnnSection(), 1.0, tmp_path / "not there.npz")
+    assert all(np.array_equal(a.bias, b.bias) for a, b in zip(same.populations, network.populations, strict=True))
 
 
 def test_sweep_over_m_f_rebuilds(tmp_path):
@@ -356,6 +396,12 @@ def narrow_net():
         (narrow_net, {}, "do not fit 23 images and 3 classes"),
         (dense_net, {"adsnn": {"m_g": "1"}}, "'m_g'.*did you mean 'm_f'"),
         (dense_net, {"adsnn": {"m_f": "-1"}}, "m_f = -1 is not allowed"),
+        (
+            dense_net,
+            {"adsnn": {"m_f": "0.2, dense_9: 0.4"}},
+            "m_f names the unknown layers dense_9; the spiking layers",
+        ),
+        (dense_net, {"adsnn": {"bias_correction": "9"}}, "x_norm.npz: no such data file"),
         (dense_net, {"adsnn": {"engine": "fast"}}, "engine = fast"),
         (dense_net, {"simulation": {"duration": "soon"}}, "duration = soon must be a whole number"),
         (dense_net, {"simulation": {"dt": "0"}}, "dt = 0 must be a number above 0"),

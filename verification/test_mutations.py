@@ -70,11 +70,11 @@ MUTATIONS = {
     ),
     "kernel column skipped": Mutation(
         "asn_scatter_conv",
-        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS;",
-        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS - 1;",
+        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS ||",
+        "32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS - 1 ||",
         ("conv_pool",),
     ),
-    "edge of the image wraps": Mutation("asn_scatter_conv", "ox >= 0 && ox <", "ox <", ("conv_stride",)),
+    "edge of the image wraps": Mutation("asn_scatter_conv", "|| ox == '0;", "|| (ox == '0 && 1'b0);", ("conv_stride",)),
     "pixel stored in the running image": Mutation(
         "asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)
     ),

@@ -27,7 +27,15 @@ def test_cpp_bench(tmp_path: Path) -> None:
     network, lanes, _ = NETWORKS["dense"]
     pixels = np.random.default_rng(5).integers(0, 255, (300, 12), endpoint=True)
     simulation = Simulation(network, tmp_path, lanes)
+    clocks = {}
     for stall in (0.0, 0.5):
         found = cosimulate(simulation, pixels, 20, np.zeros(300), stall=stall)
         assert found.mismatches == 0
         assert found.compared == 300 * 20 * (12 + 16 + 6 + 1)
+        clocks[stall] = found.cycles_per_image
+    for stall in (0.0, 0.5):
+        found = cosimulate(simulation, pixels, 100, np.zeros(300), margin=2900, stall=stall)
+        assert found.mismatches == 0
+        assert 5 < found.steps_per_image < 15
+        assert found.compared > 300 * found.steps_per_image * (12 + 16 + 6 + 1)
+        assert found.cycles_per_image < 3 * clocks[stall]  # five times as many without early decisions

@@ -205,7 +205,8 @@ def load(config: Config) -> tuple[SpikingNetwork, Data]:
     model = load_model(config.paths.path_wd / config.paths.filename_ann)
     network = convert(model, x_test[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
     dt = read_ini(config.file).getfloat("simulation", "dt", fallback=1.0)
-    return settings.configured(network, config.adsnn, dt), Data(x_test, y_test.argmax(axis=1), x_norm)
+    network = settings.simulated_network(network, config.adsnn, dt, config.paths.dataset_path / "x_norm.npz")
+    return network, Data(x_test, y_test.argmax(axis=1), x_norm)
 
 
 def _search(

@@ -57,6 +57,19 @@ class GoldenResult:
         """Class after each step, shape (images, steps); of equal outputs the first wins."""
         return np.asarray(self.outputs.argmax(axis=-1))
 
+    def last_steps(self, margin: int = 0) -> NDArray[np.int64]:
+        """Index of each image's last step, shape (images,).
+
+        Args:
+            margin: distance of the two largest output words at which an image is decided early; 0: never.
+        """
+        steps = self.outputs.shape[1]
+        if margin == 0:
+            return np.full(len(self.outputs), steps - 1)
+        second, first = np.partition(self.outputs, -2, axis=-1)[..., -2:].transpose(2, 0, 1)
+        reached = first - second >= margin
+        return np.where(reached.any(axis=1), reached.argmax(axis=1), steps - 1)
+
     def accuracy(self, labels: Any) -> NDArray[np.float64]:
         """Share of right decisions after each step, shape (steps,)."""
         return np.asarray(np.mean(self.decisions == np.asarray(labels)[:, None], axis=0))

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.engine.result import RECORDABLE, SimulationResult
+from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
 
-__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "simulate"]
+__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "Switch", "simulate"]
 
-# name -> module with a function ``run(network, x, steps, record) -> SimulationResult``
+# name -> module with a function ``run(network, x, steps, record, schedule) -> SimulationResult``
 ENGINES: Mapping[str, str] = {
     "event": "snntb_adsnn.engine.event",
     "reference": "snntb_adsnn.engine.reference",
@@ -40,9 +42,10 @@ def simulate(
     x: Any,
     *,
     duration: float = 500,
-    m_f: float | Mapping[str, float] | None = None,
+    m_f: float | Mapping[str, float | Array] | None = None,
     engine: str = "auto",
     record: str | Collection[str] = (),
+    switch: Switch | None = None,
 ) -> SimulationResult:
     """Simulate a converted network on a batch of inputs.
 
@@ -50,12 +53,14 @@ def simulate(
         network: the converted network.
         x: analog inputs of shape (images, *input shape), held during the whole simulation.
         duration: simulated time in ms; one step takes ``network.dt`` ms.
-        m_f: another precision than the trained one, for all layers or by layer name (theta0 and h follow).
+        m_f: another precision than the trained one, for all layers or by layer name (theta0 and h follow);
+            an array gives each neuron of a layer its own (location-based attention; not with engine ``event``).
         engine: ``auto``, or a name in ``ENGINES``.
         record: what to keep for every neuron and step, one or more of ``RECORDABLE``; memory grows with steps.
+        switch: images that are still undecided go on at a higher precision (arousal).
 
     Returns:
-        outputs, spike counts, rates and the records.
+        outputs, spike counts, rates and the records; with a switch, each image's margin and whether it switched.
 
     Raises:
         ParameterError: an argument is out of range or does not fit the network.
@@ -75,4 +80,5 @@ def simulate(
     if m_f is not None:
         network = network.with_m_f(m_f)
     run: Callable[..., SimulationResult] = import_module(ENGINES[engine]).run
-    return run(network, network.check_images(x, np.float32), steps, frozenset(record))
+    schedule = None if switch is None else switch.schedule(network, steps)
+    return run(network, network.check_images(x, np.float32), steps, frozenset(record), schedule)

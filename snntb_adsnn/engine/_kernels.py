@@ -9,6 +9,8 @@ those of ``_plan.Plan``; helpers get arrays as addresses (see ``_simd``).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, uint64
 
@@ -16,21 +18,20 @@ from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer, Piece
 from snntb_adsnn.engine._simd import (
     LANES,
     VECTOR,
+    add_one,
     add_row_1,
     add_row_16,
     add_row_32,
     add_row_48,
     add_row_64,
     address,
-    arrive,
-    arrived,
     clear,
+    copy,
     fire,
     fire_above_rest,
     get_int32,
     get_int64,
     get_mask,
-    give_way,
     integrate_first,
     integrate_held_first,
     integrate_held_next,
@@ -39,15 +40,19 @@ from snntb_adsnn.engine._simd import (
     mark,
     put_int32,
     put_int64,
+    read,
+    sleep,
+    swap,
 )
 
 # numba freezes module constants: enumerations become plain numbers
-BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS = map(int, Layer)
+BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT = map(int, Layer)
 K_BETA, K_PHI, G_PHI, K_ETA, K_GAMMA, M_F, THETA0 = map(int, Constant)
 LANE, WEIGHT, WEIGHT_STRIDE, VECTORS, ROW = map(int, Piece)
 PIECE = len(Piece)
 CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
-PATIENCE = 2000  # looks at a meeting's count before the processor is offered to others
+PATIENCE = 200_000  # looks at what is finished (some 80 us) before the processor is left to others
+NAP = 20  # us
 
 
 def _compiled(function):
@@ -59,73 +64,119 @@ def _compiled(function):
         return njit(**options)(function)
 
 
+class At(NamedTuple):
+    """Addresses of the arrays of the same names; see ``advance``."""
+
+    tasks: int
+    bias: int
+    plane_edges: int
+    edges: int
+    pieces: int
+    rows: int
+    weights: int
+    places: int
+    cell_channels: int
+    V0: int
+    held: int
+    I: int
+    V: int
+    S_hat: int
+    theta_a: int
+    events: int
+    event_ends: int
+    counts: int
+    taken: int
+    drive: int
+    potential: int
+    rest: int
+    masks: int
+    ends: int
+
+
+class Chunk(NamedTuple):
+    """The steps [begin, begin + steps) that a layer is simulated before the next one; no chunk has more than
+    ``longest``."""
+
+    begin: int
+    steps: int
+    longest: int
+
+
 @_compiled
-def _deliver(events, start, end, pieces, piece, rows, weights, drive, stride):
+def _deliver(at, start, end, piece, stride):
     """Add a cell's events to the drive of a plane."""
-    at = piece * PIECE
-    vectors = get_int32(pieces, at + VECTORS)
-    lane = LANES + get_int32(pieces, at + LANE)
-    base, step = get_int32(pieces, at + WEIGHT), get_int32(pieces, at + WEIGHT_STRIDE)
+    row = piece * PIECE
+    vectors = get_int32(at.pieces, row + VECTORS)
+    lane = LANES + get_int32(at.pieces, row + LANE)
+    base, step = get_int32(at.pieces, row + WEIGHT), get_int32(at.pieces, row + WEIGHT_STRIDE)
     if vectors == 1:
         for e in range(start, end):
-            event = get_int32(events, e)
-            add_row_16(drive, (event >> CHANNEL_BITS) * stride + lane, weights, base + (event & CHANNEL_MASK) * step)
+            event = get_int32(at.events, e)
+            add_row_16(
+                at.drive, (event >> CHANNEL_BITS) * stride + lane, at.weights, base + (event & CHANNEL_MASK) * step
+            )
     elif vectors == 2:
         for e in range(start, end):
-            event = get_int32(events, e)
-            add_row_32(drive, (event >> CHANNEL_BITS) * stride + lane, weights, base + (event & CHANNEL_MASK) * step)
+            event = get_int32(at.events, e)
+            add_row_32(
+                at.drive, (event >> CHANNEL_BITS) * stride + lane, at.weights, base + (event & CHANNEL_MASK) * step
+            )
     elif vectors == 3:
         for e in range(start, end):
-            event = get_int32(events, e)
-            add_row_48(drive, (event >> CHANNEL_BITS) * stride + lane, weights, base + (event & CHANNEL_MASK) * step)
+            event = get_int32(at.events, e)
+            add_row_48(
+                at.drive, (event >> CHANNEL_BITS) * stride + lane, at.weights, base + (event & CHANNEL_MASK) * step
+            )
     elif vectors == 4:
         for e in range(start, end):
-            event = get_int32(events, e)
-            add_row_64(drive, (event >> CHANNEL_BITS) * stride + lane, weights, base + (event & CHANNEL_MASK) * step)
+            event = get_int32(at.events, e)
+            add_row_64(
+                at.drive, (event >> CHANNEL_BITS) * stride + lane, at.weights, base + (event & CHANNEL_MASK) * step
+            )
     else:
-        first = get_int32(pieces, at + ROW)
+        first = get_int32(at.pieces, row + ROW)
         for e in range(start, end):
-            event = get_int32(events, e)
-            row = (first + (event & CHANNEL_MASK)) * 3
-            offset, weight = get_int32(rows, row), get_int32(rows, row + 1)
+            event = get_int32(at.events, e)
+            entry = (first + (event & CHANNEL_MASK)) * 3
+            offset, weight = get_int32(at.rows, entry), get_int32(at.rows, entry + 1)
             if offset >= 0:
                 into = (event >> CHANNEL_BITS) * stride + lane + offset
-                count = get_int32(rows, row + 2)
+                count = get_int32(at.rows, entry + 2)
                 if count == 0:
-                    add_row_1(drive, into, weights, weight)
+                    add_row_1(at.drive, into, at.weights, weight)
                 for v in range(count):
-                    add_row_16(drive, into + v * VECTOR, weights, weight + v * VECTOR)
+                    add_row_16(at.drive, into + v * VECTOR, at.weights, weight + v * VECTOR)
 
 
 @_compiled
-def _collect(masks, steps, neuron, places, events, event_ends, counts, per_step, populations, spikes, neurons):
-    """Turn the spike masks of the block that starts with ``neuron`` into events of its cells, and count them."""
+def _collect(at, steps, neuron, lane, per_step, populations, spikes, neurons):
+    """Turn the spike masks of the block that starts with ``neuron`` and ``lane`` into events, and count them."""
     for t in range(steps):
-        mask = get_mask(masks, t)
+        mask = get_mask(at.masks, t)
         while mask:
-            spiking = neuron + lowest_bit(mask)
+            bit = lowest_bit(mask)
             mask &= mask - uint64(1)
-            put_int32(counts, spiking, get_int32(counts, spiking) + 1)
-            cell = get_int32(places, 2 * spiking)
-            end = get_int64(event_ends, cell)
-            put_int32(events, end, (t << CHANNEL_BITS) | get_int32(places, 2 * spiking + 1))
-            put_int64(event_ends, cell, end + 1)
+            put_int32(at.counts, lane + bit, get_int32(at.counts, lane + bit) + 1)
+            spiking = neuron + bit
+            cell = get_int32(at.places, 2 * spiking)
+            end = get_int64(at.ends, cell)
+            put_int32(at.events, end, (t << CHANNEL_BITS) | get_int32(at.places, 2 * spiking + 1))
+            put_int64(at.ends, cell, end + 1)
             put_int64(per_step, t * populations, get_int64(per_step, t * populations) + 1)
             if spikes:
                 mark(spikes, t * neurons + spiking)
 
 
 @_compiled
-def _drive(plane, chunk, plane_edges, edges, pieces, rows, weights, cell_channels, events, event_ends, drive,
-           stride):  # fmt: skip
+def _drive(at, plane, chunk, stride):
     """Add the events that reach a plane to ``drive``, from ``LANES`` on; returns whether there were any."""
     driven = False
-    for e in range(get_int64(plane_edges, plane), get_int64(plane_edges, plane + 1)):
-        cell = get_int32(edges, 2 * e)
-        start, end = get_int64(cell_channels, cell) * chunk, get_int64(event_ends, cell)
+    for e in range(get_int64(at.plane_edges, plane), get_int64(at.plane_edges, plane + 1)):
+        cell = get_int32(at.edges, 2 * e)
+        start, end = get_int64(at.cell_channels, cell) * chunk, get_int64(at.event_ends, cell)
         if start < end:
             driven = True
-            _deliver(events, start, end, pieces, get_int32(edges, 2 * e + 1), rows, weights, drive, stride)
+            _deliver(at, start, end, get_int32(at.edges, 2 * e + 1), stride)
     return driven
 
 
@@ -155,122 +206,191 @@ def _rest(plane, positions, asleep, V0, rest):
 
 
 @_compiled
-def _reset(first, last, chunk, places, cell_channels, event_ends):
-    """Empty the event lists of the cells of neurons [first, last)."""
-    if first < last:
-        for cell in range(get_int32(places, 2 * first), get_int32(places, 2 * last - 2) + 1):
-            put_int64(event_ends, cell, get_int64(cell_channels, cell) * chunk)
+def _rest_block(at, layer, block):
+    """Set a block's state to that at the beginning."""
+    plane, planes = layer[PLANE] + block * layer[POSITIONS], layer[POSITIONS]
+    clear(at.I, plane * LANES, planes * LANES)
+    copy(at.V, plane * LANES, at.V0, plane * LANES, planes * LANES)
+    clear(at.S_hat, (layer[BLOCK] + block) * LANES, LANES)
+    clear(at.theta_a, (layer[BLOCK] + block) * LANES, LANES)
 
 
 @_compiled
-def _wait(meeting, arrivals):
-    """Wait until ``arrivals`` have been counted at ``meeting``, this one included."""
-    arrive(meeting)
+def _cells(at, layer, first, last):
+    """First and last of the cells, and one more, whose neurons lie in blocks [first, last) of a layer."""
+    begin, end = first * LANES, min(last * LANES, layer[NEURONS])
+    if begin < end:  # the last blocks may hold no neuron
+        begin = get_int32(at.places, 2 * (layer[NEURON] + begin))
+        end = get_int32(at.places, 2 * (layer[NEURON] + end - 1)) + 1
+        return begin, end
+    return 0, 0
+
+
+@_compiled
+def _begin_events(at, first, last, longest):
+    """Empty the lists of cells [first, last). Their ends are the member's own until it has finished: several threads
+    writing to one cache line again and again would be slow."""
+    for cell in range(first, last):
+        put_int64(at.ends, cell, get_int64(at.cell_channels, cell) * longest)
+
+
+@_compiled
+def _publish_events(at, first, last):
+    """Show the other members where the lists of cells [first, last) end."""
+    for cell in range(first, last):
+        put_int64(at.event_ends, cell, get_int64(at.ends, cell))
+
+
+@_compiled
+def _wait(finished, tasks):
+    """Wait until so many tasks are finished."""
     attempts = 0
-    while arrived(meeting) < arrivals:
+    while read(finished) < tasks:
         attempts += 1
         if attempts > PATIENCE:
-            give_way()
+            sleep(NAP)
+
+
+@_compiled
+def _take(taken, tasks, round, member, team):
+    """A task of a layer that nobody has taken in this round; ``tasks`` if there is none.
+
+    Each member has a share of its own, the same in every round, so that states stay in its core's cache; it helps the
+    others when it is through. ``taken`` counts the tasks taken of each share, over all rounds.
+    """
+    for k in range(team):
+        owner = (member + k) % team
+        first, size = tasks * owner // team, tasks * (owner + 1) // team - tasks * owner // team
+        while True:
+            number = read(taken + owner * 8)
+            if number >= (round + 1) * size:
+                break
+            if swap(taken + owner * 8, number, number + 1):
+                return first + number - round * size
+    return tasks
+
+
+@_compiled
+def _integrate_block(at, layer, constants, block, chunk, keep, asleep):
+    """Equations 1 and 2 of a block at all its positions: the potentials' maximum into ``potential``; returns at how
+    many positions a current has ever come."""
+    awake = 0
+    for position in range(layer[POSITIONS]):
+        plane = layer[PLANE] + block * layer[POSITIONS] + position
+        driven = _drive(at, plane, chunk.longest, layer[STRIDE])
+        if driven:
+            asleep[plane] = False
+        elif asleep[plane]:
+            continue
+        start, step = (LANES, layer[STRIDE]) if driven else (0, 0)
+        _integrate(
+            layer[HELD], awake, chunk.steps, at.drive, start, step, at.I, at.V, at.held, plane * LANES, at.potential,
+            (layer[BLOCK] + block) * LANES * keep, constants[K_BETA], constants[K_PHI], constants[G_PHI],
+        )  # fmt: skip
+        awake += 1
+    return awake
+
+
+@_compiled
+def _fire_block(at, layer, constants, block, chunk, keep, awake, asleep, V0, rest):
+    """Equations 3 to 7 of a block: the spikes of each step into ``masks``."""
+    lane = (layer[BLOCK] + block) * LANES
+    k_eta, k_gamma, m_f, theta0 = constants[K_ETA], constants[K_GAMMA], constants[M_F], constants[THETA0]
+    if awake < layer[POSITIONS]:
+        _rest(layer[PLANE] + block * layer[POSITIONS], layer[POSITIONS], asleep, V0, rest)
+    if awake == 0:
+        fire(
+            chunk.steps, at.rest, 0, 0, at.rest, at.bias, at.S_hat, at.theta_a, lane, k_eta, k_gamma, m_f, theta0,
+            at.masks,
+        )  # fmt: skip
+    elif awake == layer[POSITIONS]:
+        fire(
+            chunk.steps, at.potential, lane * keep, LANES, at.rest, at.bias, at.S_hat, at.theta_a, lane, k_eta, k_gamma,
+            m_f, theta0, at.masks,
+        )  # fmt: skip
+    else:
+        fire_above_rest(
+            chunk.steps, at.potential, lane * keep, LANES, at.rest, at.bias, at.S_hat, at.theta_a, lane, k_eta, k_gamma,
+            m_f, theta0, at.masks,
+        )  # fmt: skip
+
+
+@_compiled
+def _read_out_block(layer, block, chunk, keep, potential, bias, outputs):
+    """The read-out's outputs of one block."""
+    lane = (layer[BLOCK] + block) * LANES
+    classes = min(LANES, layer[NEURONS] - block * LANES)
+    for t in range(chunk.steps):
+        for i in range(classes):
+            value = potential[lane * keep + t * LANES + i] + bias[lane + i]
+            outputs[chunk.begin + t, block * LANES + i] = value
 
 
 @_compiled
 def advance(
-    layers, constants, bias, plane_edges, edges, pieces, rows, weights, places, cell_channels,
-    V0, sleeps, held, I, V, S_hat, theta_a, asleep, events, event_ends, counts, outputs, spikes, chunk,
-    member, shares, meeting, drive, potential, rest, keep, masks, per_step,
+    layers, tasks, constants, bias, plane_edges, edges, pieces, rows, weights, places, cell_channels,
+    V0, sleeps, fresh, held, I, V, S_hat, theta_a, asleep, events, event_ends, counts, outputs, spikes, longest,
+    member, team, taken, finished, drive, potential, rest, keep, masks, ends, per_step,
 ):  # fmt: skip
-    """Advance one image by ``len(outputs)`` steps, as one member of a team that shares each layer's blocks.
+    """Advance one image by ``len(outputs)`` steps, as one member of a team that shares each layer's tasks.
 
     Args:
         layers, ..., sleeps: the plan.
+        fresh: whether the states begin at rest.
         held: analog current of every lane of every plane.
         I, V, S_hat, theta_a: state of every lane; changed.
         asleep: bool per plane: no current has reached it yet, so that V is still V0; changed.
         events, event_ends: working memory of the team.
-        counts: int32, spikes of every neuron; added to.
+        counts: int32, spikes of every lane; added to.
         outputs: (steps, classes), filled.
         spikes: (steps, neurons), bool, True is set where a neuron spikes; or (0, 0).
-        chunk: steps that a layer is simulated before the next one.
-        member: which of the team this is.
-        shares: (layers, team + 1), bounds of the members' blocks; no cell lies in two shares.
-        meeting: one int64, 0 at first, the same for the whole team.
-        drive, potential, rest, masks: working memory of this member; drive is 0 before and after, its first ``LANES``
-            always (they serve as the drive of a silent plane).
+        longest: steps that a layer is simulated before the next one.
+        member, team: number of this member, and of all.
+        taken, finished: int64, 0 at first, the same for the whole team: tasks taken of each layer and member's share,
+            and all tasks that are finished. Nobody waits for a member that has not taken a task.
+        drive, potential, rest, masks, ends: working memory of this member; drive is 0 before and after, its first
+            ``LANES`` always (they serve as the drive of a silent plane).
         keep: 1: each block has its own part of ``potential`` (of one step); 0: all share it.
         per_step: (steps, populations), int64, spikes that this member saw; added to.
     """
-    plane_edges_at, edges_at, pieces_at, rows_at = address(plane_edges), address(edges), address(pieces), address(rows)
-    weights_at, places_at, channels_at = address(weights), address(places), address(cell_channels)
-    held_at, I_at, V_at = address(held), address(I), address(V)
-    bias_at, S_hat_at, theta_a_at = address(bias), address(S_hat), address(theta_a)
-    events_at, ends_at, masks_at, counts_at = address(events), address(event_ends), address(masks), address(counts)
-    drive_at, potential_at, rest_at = address(drive), address(potential), address(rest)
-    populations, neurons, team, meetings = per_step.shape[1], spikes.shape[1], shares.shape[1] - 1, 0
-    for begin in range(0, len(outputs), chunk):
-        steps = min(chunk, len(outputs) - begin)
+    at = At(
+        address(tasks), address(bias), address(plane_edges), address(edges), address(pieces), address(rows),
+        address(weights), address(places), address(cell_channels), address(V0), address(held), address(I), address(V),
+        address(S_hat), address(theta_a), address(events), address(event_ends), address(counts), address(taken),
+        address(drive), address(potential), address(rest), address(masks), address(ends),
+    )  # fmt: skip
+    populations, neurons, finished_at, before = per_step.shape[1], spikes.shape[1], address(finished), 0
+    for number_of_chunk in range(-(-len(outputs) // longest)):
+        begin = number_of_chunk * longest
+        chunk = Chunk(begin, min(longest, len(outputs) - begin), longest)
         spikes_at = address(spikes) + begin * neurons if neurons else 0
         for number in range(len(layers)):
-            positions, stride, is_held = layers[number, POSITIONS], layers[number, STRIDE], layers[number, HELD]
-            k_beta, k_phi, g_phi = constants[number, K_BETA], constants[number, K_PHI], constants[number, G_PHI]
-            k_eta, k_gamma = constants[number, K_ETA], constants[number, K_GAMMA]
-            m_f, theta0 = constants[number, M_F], constants[number, THETA0]
-            neuron0, neuron1 = layers[number, NEURON], layers[number, NEURON] + layers[number, NEURONS]
-            first, last = shares[number, member], shares[number, member + 1]
-            if layers[number, SPIKING]:
-                _reset(
-                    neuron0 + first * LANES, min(neuron0 + last * LANES, neuron1), chunk, places_at, channels_at,
-                    ends_at,
-                )  # fmt: skip
-            for block in range(first, last):
-                lane0 = (layers[number, BLOCK] + block) * LANES
-                S, awake = lane0 * keep, 0
-                for position in range(positions):
-                    plane = layers[number, PLANE] + block * positions + position
-                    driven = _drive(
-                        plane, chunk, plane_edges_at, edges_at, pieces_at, rows_at, weights_at, channels_at,
-                        events_at, ends_at, drive_at, stride,
-                    )  # fmt: skip
-                    if driven:
-                        asleep[plane] = False
-                    elif asleep[plane]:
-                        continue
-                    start, step = (LANES, stride) if driven else (0, 0)
-                    _integrate(
-                        is_held, awake, steps, drive_at, start, step, I_at, V_at, held_at, plane * LANES,
-                        potential_at, S, k_beta, k_phi, g_phi,
-                    )  # fmt: skip
-                    awake += 1
-                if layers[number, SPIKING]:
-                    if awake == 0 and sleeps[layers[number, BLOCK] + block]:
-                        continue
-                    if awake < positions:
-                        _rest(layers[number, PLANE] + block * positions, positions, asleep, V0, rest)
-                    if awake == positions:
-                        fire(
-                            steps, potential_at, S, LANES, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
-                            k_gamma, m_f, theta0, masks_at,
+            layer, k = layers[number], constants[number]
+            if layer[WAIT]:
+                _wait(finished_at, before)
+            before += layer[TASKS]
+            while True:
+                task = _take(at.taken + number * team * 8, layer[TASKS], number_of_chunk, member, team)
+                if task == layer[TASKS]:
+                    break
+                first = get_int64(at.tasks, layer[TASK] + task)
+                last = get_int64(at.tasks, layer[TASK] + task + 1)
+                cell, end_cell = _cells(at, layer, first, last) if layer[SPIKING] else (0, 0)
+                _begin_events(at, cell, end_cell, longest)
+                for block in range(first, last):
+                    if fresh and begin == 0:
+                        _rest_block(at, layer, block)
+                    awake = _integrate_block(at, layer, k, block, chunk, keep, asleep)
+                    if not layer[SPIKING]:
+                        _read_out_block(layer, block, chunk, keep, potential, bias, outputs)
+                    elif awake or not sleeps[layer[BLOCK] + block]:
+                        _fire_block(at, layer, k, block, chunk, keep, awake, asleep, V0, rest)
+                        _collect(
+                            at, chunk.steps, layer[NEURON] + block * LANES, (layer[BLOCK] + block) * LANES,
+                            address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
                         )  # fmt: skip
-                    elif awake == 0:
-                        fire(
-                            steps, rest_at, 0, 0, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
-                            k_gamma, m_f, theta0, masks_at,
-                        )  # fmt: skip
-                    else:
-                        fire_above_rest(
-                            steps, potential_at, S, LANES, rest_at, bias_at, S_hat_at, theta_a_at, lane0, k_eta,
-                            k_gamma, m_f, theta0, masks_at,
-                        )  # fmt: skip
-                    _collect(
-                        masks_at, steps, neuron0 + block * LANES, places_at, events_at, ends_at, counts_at,
-                        address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
-                    )  # fmt: skip
-                else:
-                    for t in range(steps):
-                        for lane in range(min(LANES, layers[number, NEURONS] - block * LANES)):
-                            value = potential[S + t * LANES + lane] + bias[lane0 + lane]
-                            outputs[begin + t, block * LANES + lane] = value
-            if stride > LANES:  # what was written between the rows
-                clear(drive_at, LANES, steps * stride + LANES)
-            if team > 1:
-                meetings += team
-                _wait(address(meeting), meetings)
+                _publish_events(at, cell, end_cell)
+                add_one(finished_at)
+            if layer[STRIDE] > LANES:  # what was written between the rows
+                clear(at.drive, LANES, chunk.steps * layer[STRIDE] + LANES)
+    _wait(finished_at, before)

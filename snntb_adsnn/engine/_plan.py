@@ -32,7 +32,7 @@ JOINED = 1 << 14
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
-    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS = range(9)
+    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT = range(12)
 
 
 class Constant(IntEnum):
@@ -57,7 +57,10 @@ class Plan:
 
     Attributes:
         names: the layers' names.
-        layers: int64, columns ``Layer``. constants: float32, columns ``Constant``.
+        layers: int64, columns ``Layer``; WAIT: all layers before must be finished when this one begins.
+        tasks: int64; the blocks from ``tasks[TASK + i]`` to ``tasks[TASK + i + 1]`` of a layer are its task i: threads
+            share these out; no cell lies in two.
+        constants: float32, columns ``Constant``.
         bias: float32 per lane of every block; -inf where there is no neuron.
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
         sleeps: bool per block: no neuron spikes as long as no current reaches the block.
@@ -71,6 +74,7 @@ class Plan:
 
     names: tuple[str, ...]
     layers: NDArray[np.int64]
+    tasks: NDArray[np.int64]
     constants: NDArray[np.float32]
     bias: NDArray[np.float32]
     V0: NDArray[np.float32]
@@ -93,19 +97,6 @@ def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
     return raw[start : start + size * width].view(dtype)
 
 
-def make_shares(plan: Plan, network: SpikingNetwork, team: int) -> NDArray[np.int64]:
-    """Bounds of the blocks of each layer that each member of a team simulates, shape (layers, team + 1): as even as
-    possible with no cell in two shares."""
-    shares = []
-    for layer, node in zip(plan.layers, (*network.populations, network.readout), strict=True):
-        blocks = int(layer[Layer.BLOCKS])
-        bounds = np.arange(blocks)
-        bounds = np.append(bounds[bounds * LANES % node.shape[-1] % CELL == 0], blocks)
-        ideal = np.arange(team + 1) * blocks / team
-        shares.append(bounds[np.abs(bounds[:, None] - ideal).argmin(axis=0)])
-    return np.array(shares, np.int64)
-
-
 def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool = False) -> Plan:
     """Compile a network.
 
@@ -118,8 +109,10 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         NetworkError: a node of a kind this engine does not know.
     """
     found = drives(network)
+    waits = _waits({name: set(paths) for name, paths in found.items()})
     store = _Store()
     layers: list[list[int]] = []
+    tasks: list[Indices] = []
     constants: list[list[float]] = []
     bias: list[Array] = []
     V0: list[Array] = []
@@ -128,7 +121,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     first_cell: dict[str, int] = {}
     places: list[Array] = [np.zeros((0, 2), np.int64)]
     channels: list[Array] = [np.zeros(1, np.int64)]
-    block = plane = neuron = cell = 0
+    block = plane = neuron = cell = task = 0
     nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
     for node in nodes:
         layer = _LayerPlan(node, complete)
@@ -144,8 +137,13 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
             Layer.SPIKING: spiking,
             Layer.NEURON: neuron,
             Layer.NEURONS: layer.neurons,
+            Layer.TASK: task,
+            Layer.TASKS: len(layer.tasks()) - 1,
+            Layer.WAIT: waits[node.name],
         }
         layers.append([int(fields[column]) for column in Layer])
+        tasks.append(layer.tasks())
+        task += len(tasks[-1])
         constants.append(_constants(node))
         bias.append(layer.bias())
         gather[node.name] = layer.gather()
@@ -164,6 +162,7 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     return Plan(
         tuple(n.name for n in nodes),
         np.array(layers, np.int64),
+        np.concatenate(tasks),
         np.array(constants, np.float32),
         _float(np.concatenate(bias)),
         _float(np.concatenate(V0)),
@@ -173,6 +172,20 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
         np.concatenate(places).astype(np.int32),
         np.cumsum(np.concatenate(channels)),
     )
+
+
+def _waits(reads: Mapping[str, set[str]]) -> dict[str, bool]:
+    """By layer, whether it must wait for the layers before it; ``reads``: whose events each layer reads.
+
+    Layers follow each other in a circle, chunk by chunk. Since the last wait, none may have written what this layer
+    reads, and none may still read what this layer writes.
+    """
+    waits = dict.fromkeys(reads, False)
+    since: list[str] = []
+    for name in list(reads) * (len(reads) + 1):  # each round adds a wait or changes nothing
+        waits[name] |= any(other in reads[name] or name in reads[other] for other in since)
+        since = [name] if waits[name] else [*since, name]
+    return waits
 
 
 def _float(values: Array) -> NDArray[np.float32]:
@@ -209,6 +222,12 @@ class _LayerPlan:
             self.window = np.arange(pixels(shape))[:, None]
         self.positions = self.window.shape[1]
         self.blocks = -(-len(self.window) * self.channels // LANES)
+
+    def tasks(self) -> Indices:
+        """Bounds of the smallest ranges of blocks such that no cell lies in two."""
+        blocks = np.arange(self.blocks)
+        first_channel = blocks * LANES % self.channels
+        return np.append(blocks[first_channel % CELL == 0], self.blocks)
 
     def bias(self) -> Array:
         """For every lane of every block; -inf, so that it never spikes, where there is no neuron."""

@@ -187,6 +187,20 @@ def clear(typing, array, index, count):
 
 
 @intrinsic
+def copy(typing, into, i, array, j, count):
+    """``into[i : i + count] = array[j : j + count]`` for floats."""
+
+    def generate(context, builder, signature, args):
+        into, i, array, j, count = args
+        byte = ir.IntType(8)
+        target, source = _pointer(builder, into, i, _FLOAT, byte), _pointer(builder, array, j, _FLOAT, byte)
+        cgutils.raw_memcpy(builder, target, source, builder.mul(count, ir.Constant(count.type, 4)), 1)
+        return context.get_dummy_value()
+
+    return types.void(*(_INT,) * 5), generate
+
+
+@intrinsic
 def address(typing, array):
     """Address of a contiguous array's first element."""
 
@@ -244,7 +258,7 @@ def mark(typing, array, index):
 
 
 @intrinsic
-def arrive(typing, counter):
+def add_one(typing, counter):
     """Atomically add 1 to the int64 at an address."""
 
     def generate(context, builder, signature, args):
@@ -256,7 +270,7 @@ def arrive(typing, counter):
 
 
 @intrinsic
-def arrived(typing, counter):
+def read(typing, counter):
     """Atomically read the int64 at an address."""
 
     def generate(context, builder, signature, args):
@@ -266,15 +280,29 @@ def arrived(typing, counter):
 
 
 @intrinsic
-def give_way(typing):
-    """Let other threads run (POSIX)."""
+def swap(typing, counter, old, new):
+    """Atomically set the int64 at an address to ``new`` if it is ``old``; returns whether it was."""
 
     def generate(context, builder, signature, args):
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        counter = builder.inttoptr(args[0], _WORD.as_pointer())
+        found = builder.cmpxchg(counter, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(_INT, _INT, _INT), generate
+
+
+@intrinsic
+def sleep(typing, microseconds):
+    """Leave the processor to others for a while (POSIX)."""
+
+    def generate(context, builder, signature, args):
+        word = ir.IntType(32)
+        kind = ir.FunctionType(word, [word])
+        sleeper = cgutils.get_or_insert_function(builder.module, kind, "usleep")
+        builder.call(sleeper, [builder.trunc(args[0], word)])
         return context.get_dummy_value()
 
-    return types.void(), generate
+    return types.void(_INT), generate
 
 
 get_int32, get_int64, get_mask = _get(_INT, 32), _get(_INT, 64), _get(types.uint64, 64)

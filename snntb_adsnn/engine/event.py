@@ -15,9 +15,10 @@ Results do not depend on the number of threads, the other images of the call, or
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from weakref import WeakKeyDictionary
@@ -26,9 +27,12 @@ import numba
 import numpy as np
 
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan, make_shares
+from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
+from snntb_adsnn.engine._team import Team
 from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.engine.switch import Schedule
+from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
@@ -45,7 +49,13 @@ _STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
 
 
 def run(
-    network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], *, threads: int | None = None
+    network: SpikingNetwork,
+    x: Array,
+    steps: int,
+    record: frozenset[str],
+    schedule: Schedule | None = None,
+    *,
+    threads: int | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``.
 
@@ -54,6 +64,8 @@ def run(
     Raises:
         NetworkError: a node of a kind this engine does not know.
     """
+    if schedule is not None:
+        raise ParameterError("engine event cannot switch the precision in mid-run; use engine = reference.")
     plan = _plan_of(network, complete=bool(record & {"I", "V"}))
     images = len(x)
     result = SimulationResult(
@@ -74,32 +86,38 @@ def run(
     )
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, images)
+    simulators = [_simulator(network, plan, steps, record, threads // workers) for _ in range(workers)]
     queue = deque(range(images))
     stopped = threading.Event()
 
-    def work() -> Array:
-        simulator = _ImageSimulator(network, plan, result, threads // workers)
+    def work(simulator: _ImageSimulator) -> None:
         try:
             while queue and not stopped.is_set():
                 with suppress(IndexError):  # another worker took the last one
-                    simulator.run(x, queue.popleft(), stopped)
+                    simulator.run(x, queue.popleft(), result, stopped)
         except BaseException:
             stopped.set()
             raise
-        return simulator.per_step
 
-    totals = _parallel(work, workers, stopped)
+    _parallel(work, simulators, stopped)
+    totals: Array = sum(simulator.take_per_step() for simulator in simulators)  # type: ignore[assignment]
     for column, name in enumerate(network.population_names):
-        result.spikes_per_step[name][:] = sum(total[:, column] for total in totals)
+        result.spikes_per_step[name][:] = totals[:, column]
+    if not record:
+        _idle.setdefault(network, []).extend(simulators)
     return result
 
 
-def _parallel(work: Callable[[], Array], workers: int, stopped: threading.Event) -> list[Array]:
-    if workers == 1:
-        return [work()]
-    with ThreadPoolExecutor(workers) as pool:
+def _parallel(
+    work: Callable[[_ImageSimulator], None], simulators: list[_ImageSimulator], stopped: threading.Event
+) -> None:
+    if len(simulators) == 1:
+        work(simulators[0])
+        return
+    with ThreadPoolExecutor(len(simulators)) as pool:
         try:
-            return [job.result() for job in [pool.submit(work) for _ in range(workers)]]
+            for job in [pool.submit(work, simulator) for simulator in simulators]:
+                job.result()
         except BaseException:  # an interrupt too: the workers finish the segment they are in
             stopped.set()
             raise
@@ -114,6 +132,22 @@ def _plan_of(network: SpikingNetwork, *, complete: bool) -> Plan:
     if complete not in plans:
         plans[complete] = make_plan(network, _held_layers(network), complete=complete)
     return plans[complete]
+
+
+_idle: WeakKeyDictionary[SpikingNetwork, list[_ImageSimulator]] = WeakKeyDictionary()
+"""Simulators between two calls: to make one takes a good part of the time of one image."""
+os.register_at_fork(after_in_child=_idle.clear)  # a child has none of their threads
+
+
+def _simulator(network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int) -> _ImageSimulator:
+    """An idle simulator, or a new one."""
+    idle = _idle.get(network, [])
+    with suppress(IndexError):
+        while not record:
+            simulator = idle.pop()
+            if (simulator.steps, len(simulator.members)) == (steps, team):
+                return simulator
+    return _ImageSimulator(network, plan, steps, record, team)
 
 
 def _analog_nodes(network: SpikingNetwork) -> list[Linear]:
@@ -132,6 +166,12 @@ def _held_layers(network: SpikingNetwork) -> frozenset[str]:
     return frozenset(n.name for n in (*network.populations, network.readout) if n.inputs[0] in reached)
 
 
+def _planes(layer: list[int]) -> slice:
+    """The lanes of a layer's planes."""
+    start = layer[Layer.PLANE] * LANES
+    return slice(start, start + layer[Layer.BLOCKS] * layer[Layer.POSITIONS] * LANES)
+
+
 class _Member:
     """Working memory of one thread of a team."""
 
@@ -140,119 +180,108 @@ class _Member:
         self.potential = aligned(len(plan.bias) if keep else chunk * LANES)
         self.rest = aligned(LANES)
         self.masks = aligned(chunk, np.uint64)
+        self.ends = aligned(len(plan.cell_channels) - 1, np.int64)
         self.per_step = np.zeros((steps, len(plan.layers) - 1), np.int64)
 
 
 class _ImageSimulator:
     """Simulates one image at a time, with a team of threads; its memory does not grow with the number of steps, but for
-    what is recorded and the counts of each step."""
+    the counts of each step and recorded spikes. It holds no network: one with idle simulators can be freed."""
 
-    def __init__(self, network: SpikingNetwork, plan: Plan, result: SimulationResult, team: int) -> None:
-        self.network, self.plan, self.result = network, plan, result
+    def __init__(self, network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int) -> None:
+        self.plan, self.steps = plan, steps
+        self.populations, self.input = network.populations, network.input.name
+        self.layers = (*network.populations, network.readout)
         self.analog_nodes = _analog_nodes(network)
-        self.states = sorted(set(result.records) & _STATES)
-        self.steps = result.outputs.shape[1]
+        self.states = sorted(record & _STATES)
         if self.states:  # they are read between chunks, so a chunk is one step
             self.chunk, team = 1, 1
         else:
             chunk = min(max(EVENTS // max(network.neuron_count, 1), CHUNK[0]), CHUNK[1])
-            self.chunk = -(-self.steps // -(-self.steps // chunk))  # chunks of one length
-        self.shares = make_shares(plan, network, team)
-        self.members = [_Member(plan, self.chunk, self.steps, keep=bool(self.states)) for _ in range(team)]
+            self.chunk = -(-steps // -(-steps // chunk))  # chunks of one length
+        self.members = [_Member(plan, self.chunk, steps, keep=bool(self.states)) for _ in range(team)]
+        self.team = Team(team)
         planes, blocks, neurons = len(plan.V0), len(plan.bias), network.neuron_count
         self.held, self.I, self.V = aligned(planes), aligned(planes), aligned(planes)
+        self.planes = {name: _planes(layer) for name, layer in zip(plan.names, plan.layers.tolist(), strict=True)}
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
         self.asleep = np.zeros(planes // LANES, np.bool_)
         self.events = aligned(neurons * self.chunk, np.int32)
-        self.event_ends = np.zeros(len(plan.cell_channels) - 1, np.int64)
-        self.counts = np.zeros(neurons, np.int32)
-        self.spikes = np.zeros((self.steps, neurons) if "spikes" in result.records else (0, 0), np.bool_)
+        self.event_ends = aligned(len(plan.cell_channels) - 1, np.int64)
+        self.counts = aligned(blocks, np.int32)
+        self.taken, self.finished = aligned(len(plan.layers) * team, np.int64), aligned(8, np.int64)
+        self.spikes = np.zeros((steps, neurons) if "spikes" in record else (0, 0), np.bool_)
 
-    @property
-    def per_step(self) -> Array:
-        """Spikes of each population in each step, over all images so far; shape (steps, populations)."""
-        return np.sum([member.per_step for member in self.members], axis=0)
+    def take_per_step(self) -> Array:
+        """Spikes of each population in each step, of all images since the last call; shape (steps, populations)."""
+        total: Array = sum(member.per_step for member in self.members)  # type: ignore[assignment]
+        for member in self.members:
+            member.per_step[:] = 0
+        return total
 
-    def run(self, x: Array, image: int, stopped: threading.Event) -> None:
+    def run(self, x: Array, image: int, result: SimulationResult, stopped: threading.Event) -> None:
         """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set."""
         self._reset(x[image : image + 1])
-        outputs = self.result.outputs[image]
+        outputs = result.outputs[image]
         segment = 1 if self.states else SEGMENT
         for first in range(0, self.steps, segment):
             if stopped.is_set():
                 return
             self._advance(slice(first, min(first + segment, self.steps)), outputs)
             if self.states:
-                self._record(image, first)
+                self._record(image, first, result.records)
         start = 0
-        for p in self.network.populations:
+        for p, layer in zip(self.populations, self.plan.layers, strict=False):
             part = slice(start, start + p.size)
-            self.result.spike_counts[p.name][image] = self.counts[part].reshape(p.shape)
-            if "spikes" in self.result.records:
+            lane = int(layer[Layer.BLOCK]) * LANES
+            result.spike_counts[p.name][image] = self.counts[lane : lane + p.size].reshape(p.shape)
+            if "spikes" in result.records:
                 recorded = self.spikes[:, part].reshape(self.steps, *p.shape)
-                self.result.records["spikes"][p.name][image] = recorded
+                result.records["spikes"][p.name][image] = recorded
             start += p.size
 
     def _reset(self, x: Array) -> None:
-        self.V[:] = self.plan.V0
-        for array in (self.I, self.S_hat, self.theta_a, self.counts, self.spikes):
-            array[:] = 0
-        for name, current in self._analog_drive(x).items():
-            padded = np.append(current.reshape(-1), np.float32(0))
-            self.held[self._planes(name)] = padded[self.plan.gather[name]]
+        """Set what the kernels do not set to rest themselves."""
+        self.counts[:] = self.spikes[:] = 0
         # states are recorded of planes that are awake, and the read-out always has an output
         self.asleep[:] = not self.states
-        self.asleep &= ~self.held.reshape(-1, LANES).any(axis=1)
-        self.asleep[self._planes(self.plan.names[-1]).start // LANES :] = False
+        for name, current in self._analog_drive(x).items():
+            padded, planes = np.append(current.reshape(-1), np.float32(0)), self.planes[name]
+            self.held[planes] = padded[self.plan.gather[name]]
+            awake = self.held[planes].reshape(-1, LANES).any(axis=1)
+            self.asleep[planes.start // LANES : planes.stop // LANES] &= ~awake
+        self.asleep[self.planes[self.plan.names[-1]].start // LANES :] = False
 
     def _analog_drive(self, x: Array) -> dict[str, Array]:
         """Current that the analog input contributes to each layer it reaches. One image at a time: a product of larger
         matrices may round differently."""
         silence = np.float32(0)
-        values: dict[str, Array] = {self.network.input.name: x}
+        values: dict[str, Array] = {self.input: x}
         for node in self.analog_nodes:
             inputs = (
                 values[name] if name in values else np.broadcast_to(silence, (1, *shape))
                 for name, shape in zip(node.inputs, node.input_shapes, strict=True)
             )
             values[node.name] = node.apply(*inputs)
-        layers = (*self.network.populations, self.network.readout)
-        return {node.name: values[node.inputs[0]] for node in layers if node.inputs[0] in values}
+        return {node.name: values[node.inputs[0]] for node in self.layers if node.inputs[0] in values}
 
     def _advance(self, steps: slice, outputs: Array) -> None:
-        """Let every member of the team do its share of ``steps``."""
-        meeting = aligned(1, np.int64)
-        helpers = [
-            threading.Thread(target=self._do_share, args=(member, steps, outputs, meeting), daemon=True)
-            for member in range(1, len(self.members))
-        ]
-        try:
-            for helper in helpers:
-                helper.start()
-        except RuntimeError:
-            meeting[0] = np.iinfo(np.int64).max // 2  # nobody waits for a thread that cannot start
-            raise
-        self._do_share(0, steps, outputs, meeting)
-        for helper in helpers:
-            helper.join()
+        """Let every member of the team do its part of ``steps``."""
+        self.taken[:] = self.finished[:] = 0
+        self.team.run(lambda member: self._take_part(member, steps, outputs))
 
-    def _do_share(self, member: int, steps: slice, outputs: Array, meeting: Array) -> None:
+    def _take_part(self, member: int, steps: slice, outputs: Array) -> None:
         p, own = self.plan, self.members[member]
         advance(
-            p.layers, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
-            p.cell_channels, p.V0, p.sleeps, self.held, self.I, self.V, self.S_hat, self.theta_a, self.asleep,
-            self.events, self.event_ends, self.counts, outputs[steps], self.spikes[steps], self.chunk, member,
-            self.shares, meeting, own.drive, own.potential, own.rest, bool(self.states), own.masks, own.per_step[steps],
+            p.layers, p.tasks, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
+            p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I, self.V, self.S_hat, self.theta_a,
+            self.asleep, self.events, self.event_ends, self.counts, outputs[steps], self.spikes[steps], self.chunk,
+            member, self.team.size, self.taken, self.finished, own.drive, own.potential, own.rest, bool(self.states),
+            own.masks, own.ends, own.per_step[steps],
         )  # fmt: skip
 
-    def _planes(self, name: str) -> slice:
-        layer = self.plan.layers[self.plan.names.index(name)]
-        start = int(layer[Layer.PLANE])
-        return slice(start * LANES, (start + int(layer[Layer.BLOCKS] * layer[Layer.POSITIONS])) * LANES)
-
-    def _record(self, image: int, t: int) -> None:
-        records = self.result.records
-        for number, node in enumerate(self.network.populations):
+    def _record(self, image: int, t: int, records: Mapping[str, Mapping[str, Array]]) -> None:
+        for number, node in enumerate(self.populations):
             start = int(self.plan.layers[number, Layer.BLOCK]) * LANES
             neurons = slice(start, start + node.size)
             for quantity in self.states:
@@ -261,7 +290,7 @@ class _ImageSimulator:
                     gather = self.plan.gather[node.name]
                     inside = gather < target.size
                     state = self.I if quantity == "I" else self.V
-                    target[gather[inside]] = state[self._planes(node.name)][inside]
+                    target[gather[inside]] = state[self.planes[node.name]][inside]
                 elif quantity == "S_hat":
                     target[:] = self.S_hat[neurons]
                 elif quantity == "theta":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNState
@@ -17,10 +18,12 @@ def run(
     x: Array,
     steps: int,
     record: frozenset[str],
+    schedule: Schedule | None = None,
     dtype: type[np.floating[Any]] = np.float32,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x``; layers are stepped in order within the same time step.
 
+    ``schedule``: when which images switch to another precision (``Switch.schedule``).
     ``dtype`` is the precision of all states (float32, as every engine's; float64 for comparisons with theory).
     """
     images = len(x)
@@ -30,6 +33,9 @@ def run(
         p.name: ASNState(p.parameters, (images, *p.shape), (images, *p.input_shapes[0]), dtype)
         for p in network.populations
     }
+    heights: dict[str, Array] = {}
+    for p in network.populations:
+        _set_precision(p, None, None, states[p.name], heights)
     readout = network.readout
     k_beta, k_phi = dtype(readout.k_beta), dtype(readout.k_phi)
     current: Array = np.zeros((images, *readout.shape), dtype)
@@ -49,6 +55,10 @@ def run(
     }
     silent = np.zeros_like(x)
     for t in range(steps):
+        if schedule is not None and t == schedule.stop:
+            _, switched = schedule.decide(outputs)
+            for p, high in zip(network.populations, schedule.high.populations, strict=True):
+                _set_precision(p, high, switched, states[p.name], heights)
         values: dict[str, Array] = {network.input.name: silent}
         for node, drive in network.propagate(values):
             if isinstance(node, Neurons):
@@ -56,7 +66,7 @@ def run(
                 V = state.integrate(drive, held=held[node.name])
                 S = node.potential(V)
                 spikes = state.fire(S)
-                values[node.name] = spikes * dtype(node.spike_height)
+                values[node.name] = spikes * heights[node.name]
                 counts[node.name] += spikes
                 per_step[node.name][t] = np.count_nonzero(spikes)
                 seen = {"spikes": spikes, "S": S, "S_hat": state.S_hat, "theta": state.theta, "I": state.I, "V": V}
@@ -68,7 +78,21 @@ def run(
                 total = current if steady is None else current + steady
                 smoothed = k_phi * smoothed + (dtype(1) - k_phi) * total
                 outputs[:, t] = smoothed + node.bias.astype(dtype)
-    return SimulationResult(outputs, counts, per_step, network.dt, records)
+    decided = schedule.decide(outputs) if schedule else (None, None)
+    return SimulationResult(outputs, counts, per_step, network.dt, records, *decided)
+
+
+def _set_precision(
+    node: Neurons, high: Neurons | None, switched: Array | None, state: ASNState, heights: dict[str, Array]
+) -> None:
+    """Give a population the precision of ``high`` in the images ``switched``, of ``node`` in the others."""
+    m_f, theta0, height = (np.asarray(value, state.dtype) for value in node.precision)
+    if high is not None and switched is not None:
+        chosen = switched.reshape(-1, *(1,) * len(node.shape))
+        pairs = zip((m_f, theta0, height), high.precision, strict=True)
+        m_f, theta0, height = (np.where(chosen, np.asarray(new, state.dtype), old) for old, new in pairs)
+    state.set_precision(m_f, theta0)
+    heights[node.name] = height
 
 
 def analog_drive(network: SpikingNetwork, x: Array) -> dict[str, Array | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ class SimulationResult:
         spikes_per_step: by layer, spikes of all neurons and images in each step, shape (steps,), int64.
         dt: time step, ms.
         records: by quantity (see ``RECORDABLE``) and layer, arrays of shape (images, steps, *shape).
+        margins: with a ``Switch``, mean difference of each image's two highest outputs over its accumulation window,
+            shape (images,), float32; else ``None``.
+        switched: with a ``Switch``, which images switched to the high precision, shape (images,), bool; else ``None``.
     """
 
     outputs: NDArray[np.float32]
@@ -31,13 +35,15 @@ class SimulationResult:
     spikes_per_step: Mapping[str, NDArray[np.int64]]
     dt: float
     records: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    margins: NDArray[np.float32] | None = None
+    switched: NDArray[np.bool_] | None = None
 
     @property
     def duration(self) -> float:
         """Simulated time, ms."""
         return self.outputs.shape[1] * self.dt
 
-    @property
+    @cached_property
     def decisions(self) -> NDArray[np.intp]:
         """Class with the highest output after each step, shape (images, steps)."""
         return self.outputs.argmax(axis=-1)

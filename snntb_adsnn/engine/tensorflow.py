@@ -16,7 +16,8 @@ import numpy as np
 
 from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.engine.switch import Schedule
+from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.keras_compat import tf
 from snntb_adsnn.linear import (
     Add,
@@ -42,8 +43,12 @@ BATCH = 100
 """Images simulated at a time; with CHUNK it bounds the memory that a layer's drive takes."""
 
 
-def run(network: SpikingNetwork, x: Array, steps: int, record: frozenset[str]) -> SimulationResult:
+def run(
+    network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], schedule: Schedule | None = None
+) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``."""
+    if schedule is not None:
+        raise ParameterError("engine tensorflow cannot switch the precision in mid-run; use engine = reference.")
     chunk = _compiled(network, tuple(sorted(record)))
     parts = [_run_batch(network, x[i : i + BATCH], steps, chunk) for i in range(0, len(x), BATCH)]
     outputs, counts, per_step, records = zip(*parts, strict=True)

@@ -20,6 +20,7 @@ from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
+from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
 from snntb_adsnn.toolbox.parser import load_model
 
@@ -127,7 +128,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         """Take the constants from the settings: a parameter sweep changes them between runs."""
         assert self.network is not None, "build or load first"
         section = settings.current_section(self.config)
-        self.simulated = settings.configured(self.network, section, self._dt)
+        inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
+        self.simulated = settings.simulated_network(self.network, section, self._dt, inputs)
         self.evaluation = Evaluation(self.simulated, section.matching_fraction)
 
     def simulate(self, x_b_l: Any = None, truth_b: Any = None, **_: Any) -> Array:
@@ -141,20 +143,22 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             shape (batch, classes, steps): at every step the largest is the read-out's choice, and they are never all 0
             (which the toolbox would take for undecided).
         """
+        result = self._simulate(x_b_l, truth_b, self._ann(x_b_l))
+        outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
+        outputs -= outputs.min(axis=1, keepdims=True)
+        return outputs + ~outputs.any(axis=1, keepdims=True)
+
+    def _simulate(self, x: Array, truth: Array, ann_outputs: Array) -> SimulationResult:
         if self.evaluation is None:
             self.init_cells()
         assert self.simulated is not None
         assert self.evaluation is not None
         section = settings.current_section(self.config)
         record = logs.recorded(self._log_keys, self._plot_keys)
-        result = simulate(self.simulated, x_b_l, duration=self._duration, engine=section.engine, record=record)
-        self.ann_outputs = self._ann(x_b_l)
-        self.evaluation.add(result, truth_b, self.ann_outputs.argmax(axis=-1))
-        self.result = result
-        self._fill_log_variables(result, x_b_l, truth_b)
-        outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
-        outputs -= outputs.min(axis=1, keepdims=True)
-        return outputs + ~outputs.any(axis=1, keepdims=True)
+        self.result = simulate(self.simulated, x, duration=self._duration, engine=section.engine, record=record)
+        self.evaluation.add(self.result, truth, ann_outputs.argmax(axis=-1))
+        self._fill_log_variables(self.result, x, truth)
+        return self.result
 
     def _ann(self, x: Array) -> Array:
         """Outputs of the ANN, shape (batch, classes)."""
@@ -179,10 +183,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         if logs.needs_activations(*keys):
             self.activations_n_b_l = logs.activations(network, x)
         self.top1err_b_t = result.decisions != truth[:, None]
-        true_outputs = np.take_along_axis(result.outputs, truth[:, None, None].astype(np.intp), axis=2)
-        self.top5err_b_t = (
-            self.top1err_b_t if self.top_k == 1 else (result.outputs > true_outputs).sum(axis=2) >= self.top_k
-        )
+        self.top5err_b_t = self.top1err_b_t if self.top_k == 1 else ~in_top_k(result.outputs, truth, self.top_k)
 
     def reset(self, sample_idx: int) -> None:
         """Forget the last batch; every simulation starts from rest."""
@@ -217,14 +218,13 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         _remove_old(folder)
         self.init_cells()
         assert self.evaluation is not None
-        totals, sample = _Totals(self.top_k), None
-        for index, (x, y) in enumerate(self._batches(x_test, y_test, dataflow)):
+        totals, sample = Totals(self.top_k), None
+        for index, (x, y, ann_outputs) in enumerate(self._batches(x_test, y_test, dataflow)):
             truth = as_classes(y, len(x), self.num_classes)
             sample = x[0] if sample is None else sample
             print(f"\nStarting simulation of batch {index + 1}...")
-            self.simulate(x_b_l=x, truth_b=truth)
-            assert self.result is not None
-            totals.add(self.result.outputs, self.ann_outputs, self.top5err_b_t, truth)
+            result = self._simulate(x, truth, ann_outputs)
+            totals.add(result.outputs[:, -1], ann_outputs, truth)
             self.top1err_ann, self.top5err_ann = 1 - totals.ann_top1, 1 - totals.ann_top_k
             print(totals.message())
             atomic_write(folder / "accuracy.txt", totals.table())
@@ -233,21 +233,24 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.reset_log_vars()
         return self._finish(folder, sample, totals)
 
-    def _batches(self, x_test: Any, y_test: Any, dataflow: Any) -> Iterator[tuple[Array, Array]]:
+    def _batches(self, x_test: Any, y_test: Any, dataflow: Any) -> Iterator[tuple[Array, Array, Array]]:
+        """Inputs, one-hot labels and the ANN's outputs, which may be known from its evaluation."""
         wanted = self.config.getint("simulation", "num_to_test")
         if x_test is not None:
+            known = remembered(self.parsed_model, x_test) if self.parsed_model is not None else None
             for start in range(0, min(wanted, len(x_test)), self.batch_size):
-                end = min(start + self.batch_size, wanted)
-                yield x_test[start:end], y_test[start:end]
+                part = slice(start, min(start + self.batch_size, wanted))
+                x = x_test[part]
+                yield x, y_test[part], self._ann(x) if known is None else known.outputs[part]
             return
         dataflow.reset()
         wanted = min(wanted, dataflow.n)
         while wanted > 0:
             x, y = next(dataflow)
-            yield x[:wanted], y[:wanted]
+            yield x[:wanted], y[:wanted], self._ann(x[:wanted])
             wanted -= len(x)
 
-    def _log_and_plot(self, folder: Path, index: int, x: Array, truth: Array, totals: _Totals) -> None:
+    def _log_and_plot(self, folder: Path, index: int, x: Array, truth: Array, totals: Totals) -> None:
         for operations in (self.synaptic_operations_b_t, self.neuron_operations_b_t):
             if operations is not None:  # the toolbox's unit: million operations since the start
                 np.cumsum(operations / 1e6, axis=1, out=operations)
@@ -270,7 +273,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             variables["avg_rate"] = rate * self._dt / 1000
         logs.save(folder / "log_vars" / f"{index}.npz", variables)
 
-    def _plot(self, folder: Path, x: Array, truth: Array, totals: _Totals) -> None:
+    def _plot(self, folder: Path, x: Array, truth: Array, totals: Totals) -> None:
         """The toolbox's plots of one batch."""
         import snntoolbox.simulation.plotting as plotting
 
@@ -297,7 +300,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             drawn["spikerates_n_b_l"] = logs.rates(self.simulated, self.result)
         plotting.output_graphs(drawn, self.config, where, 0, self.data_format)
 
-    def _finish(self, folder: Path, sample: Any, totals: _Totals) -> float:
+    def _finish(self, folder: Path, sample: Any, totals: Totals) -> float:
         """Write and print the report of the run."""
         section = settings.current_section(self.config)
         assert self.evaluation is not None
@@ -309,6 +312,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             plots=section.plots,
             seed=section.seed,
             engine=section.engine,
+            bias_correction=section.bias_correction,
             top_k={"k": self.top_k, "snn": totals.snn_top_k, "ann": totals.ann_top_k},
             model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
         )
@@ -331,56 +335,3 @@ def _remove_old(folder: Path) -> None:
         raise OutputError(
             f"{folder}: the last run's files cannot be removed ({error.strerror}); choose another runlabel."
         ) from error
-
-
-class _Totals:
-    """Accuracies over the batches so far, in the toolbox's words."""
-
-    def __init__(self, top_k: int) -> None:
-        self.top_k = top_k
-        self.truth: list[int] = []
-        self.guesses: list[int] = []
-        self._right = dict.fromkeys(("snn_top_k", "ann_top1", "ann_top_k"), 0)
-        self._lines = [f"# samples | SNN top-1 | top-{top_k} | ANN top-1 | top-{top_k}"]
-
-    def add(self, outputs: Array, ann_outputs: Array, top_k_errors: Array, truth: Array) -> None:
-        """Count a batch: read-out of shape (images, steps, classes), ANN outputs (images, classes), ..."""
-        self.truth += truth.tolist()
-        self.guesses += outputs[:, -1].argmax(axis=-1).tolist()
-        best = np.argsort(-ann_outputs, axis=-1, kind="stable") == truth[:, None]
-        self._right["snn_top_k"] += int((~top_k_errors[:, -1]).sum())
-        self._right["ann_top1"] += int(best[:, 0].sum())
-        self._right["ann_top_k"] += int(best[:, : self.top_k].sum())
-        figures = (self.snn_top1, self.snn_top_k, self.ann_top1, self.ann_top_k)
-        self._lines.append(f"{len(self.truth)} " + " ".join(f"{figure:.2%}" for figure in figures))
-
-    @property
-    def snn_top1(self) -> float:
-        """Share of images that the AdSNN classifies correctly after the last step."""
-        return float(np.mean(np.array(self.truth) == self.guesses))
-
-    @property
-    def snn_top_k(self) -> float:
-        """Share of images whose class is among the AdSNN's k best after the last step."""
-        return self._right["snn_top_k"] / len(self.truth)
-
-    @property
-    def ann_top1(self) -> float:
-        """The ANN's accuracy on the same images."""
-        return self._right["ann_top1"] / len(self.truth)
-
-    @property
-    def ann_top_k(self) -> float:
-        """The ANN's top-k accuracy on the same images."""
-        return self._right["ann_top_k"] / len(self.truth)
-
-    def message(self) -> str:
-        """Progress after a batch."""
-        return (
-            f"{len(self.truth)} images so far (top-1, top-{self.top_k}): "
-            f"SNN {self.snn_top1:.2%}, {self.snn_top_k:.2%}; ANN {self.ann_top1:.2%}, {self.ann_top_k:.2%}."
-        )
-
-    def table(self) -> str:
-        """Content of the toolbox's ``accuracy.txt``."""
-        return "\n".join(self._lines) + "\n"

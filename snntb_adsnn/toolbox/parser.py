@@ -7,6 +7,7 @@ passes, and the parsed model's answers are the input model's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from snntb_adsnn.errors import ConversionError, DataError
 from snntb_adsnn.evaluate import as_classes
 from snntb_adsnn.files import atomic_path
 from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
 from snntb_adsnn.toolbox.settings import check_inputs
 
 TOLERANCE = 1e-5
 """Largest difference between input and parsed model."""
+
+_TOP_K = 5
+"""Of the input model, which the toolbox loads without its settings; the parsed model's k is ``[simulation] top_k``."""
 
 
 def load_model(path: Path) -> Any:
@@ -51,7 +56,7 @@ def compile_for_inference(model: Any, top_k: int) -> None:
 def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
     """The input model, as the toolbox asks for it: a dictionary with ``model`` and ``val_fn``."""
     model = load_model(Path(path) / filename)
-    compile_for_inference(model, 5)
+    compile_for_inference(model, _TOP_K)
     return {"model": model, "val_fn": model.evaluate}
 
 
@@ -59,20 +64,38 @@ def evaluate(
     val_fn: Any, batch_size: int, num_to_test: int, x_test: Any = None, y_test: Any = None, dataflow: Any = None
 ) -> float:
     """Print and return the input model's top-1 accuracy."""
-    return float(_evaluate(val_fn.__self__, batch_size, num_to_test, x_test, y_test, dataflow)[1])
+    return _evaluate(val_fn.__self__, batch_size, num_to_test, x_test, y_test, dataflow, _TOP_K)[1]
 
 
-def _evaluate(model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test: Any, dataflow: Any) -> list[float]:
-    """Loss, top-1 and top-k accuracy of ``model``."""
-    if x_test is None:
-        steps = -(-num_to_test // batch_size)
-        scores = model.evaluate(dataflow, steps=steps, verbose=0)
-    else:
-        _check_shape(model, x_test)
-        as_classes(y_test, len(x_test), int(model.output_shape[-1]))
-        scores = model.evaluate(x_test, y_test, batch_size, verbose=0)
+def _evaluate(
+    model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test: Any, dataflow: Any, top_k: int
+) -> list[float]:
+    """Loss, top-1 and top-k accuracy of ``model``, which is asked once for each data set."""
+    source = dataflow if x_test is None else x_test
+    answers = remembered(model, source)
+    if answers is None:
+        outputs, truth, classes = [], [], int(model.output_shape[-1])
+        for x, y in _batches(model, batch_size, num_to_test, x_test, y_test, dataflow):
+            truth.append(as_classes(y, len(x), classes))
+            outputs.append(np.asarray(model.predict_on_batch(x)))
+        answers = remember(model, source, np.concatenate(outputs), np.concatenate(truth))
+    scores = answers.scores(top_k)
     print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-k accuracy: {scores[2]:.2%}\n")
-    return [float(score) for score in scores]
+    return scores
+
+
+def _batches(
+    model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test: Any, dataflow: Any
+) -> Iterator[tuple[Any, Any]]:
+    if x_test is None:
+        dataflow.reset()
+        for _ in range(-(-min(num_to_test, dataflow.n) // batch_size)):
+            yield next(dataflow)
+        return
+    _check_shape(model, x_test)
+    as_classes(y_test, len(x_test), int(model.output_shape[-1]))
+    for start in range(0, len(x_test), batch_size):
+        yield x_test[start : start + batch_size], y_test[start : start + batch_size]
 
 
 def _check_shape(model: Any, x: Any) -> None:
@@ -109,6 +132,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
         compile_for_inference(self.parsed_model, self.config.getint("simulation", "top_k"))
         self.parsed_model.save = _AtomicSave(self.parsed_model)
         self._check()
+        inherit(self.parsed_model, self.input_model)
         self.parsed_model.summary()
         return self.parsed_model
 
@@ -125,8 +149,10 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
     def evaluate(
         self, batch_size: int, num_to_test: int, x_test: Any = None, y_test: Any = None, dataflow: Any = None
     ) -> list[float]:
-        """Loss, top-1 and top-k accuracy of the parsed model."""
-        return _evaluate(self.parsed_model, batch_size, num_to_test, x_test, y_test, dataflow)
+        """Loss, top-1 and top-k accuracy of the parsed model; on a data set that the input model has answered, its
+        answers are the copy's."""
+        top_k = self.config.getint("simulation", "top_k")
+        return _evaluate(self.parsed_model, batch_size, num_to_test, x_test, y_test, dataflow, top_k)
 
 
 class _AtomicSave:

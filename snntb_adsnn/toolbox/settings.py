@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, read_ini
+from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ
 from snntb_adsnn.linear import Array, Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.neuron import ASNParameters
 
 NAME = "adsnn"
 """Value of ``[simulation] simulator`` and ``[input] model_lib``."""
@@ -159,6 +159,8 @@ def check_files(config: ConfigParser) -> None:
         _need(folder / f"{config.get('paths', 'filename_parsed_model')}.h5", "parse")
     if tools["simulate"] and not tools["convert"]:
         _need(folder / f"{config.get('paths', 'filename_snn')}.npz", "convert")
+    if tools["simulate"] and (count := adsnn_section(config).bias_correction):
+        correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if config.get("input", "dataset_format") == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
         x, y = (read_npz(Path(config.get("paths", "dataset_path")) / f"{part}_test.npz") for part in ("x", "y"))
         if y.ndim != 2 or len(y) != len(x):
@@ -221,18 +223,60 @@ def check_inputs(config: ConfigParser, count: int) -> Array:
 
 
 def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> SpikingNetwork:
-    """``network`` with the constants of ``[adsnn]`` and the toolbox's time step; what is not given stays."""
+    """``network`` with the constants of ``[adsnn]`` and the toolbox's time step; what is not given stays.
 
-    def parameters(old: ASNParameters) -> ASNParameters:
-        new = old if section.m_f is None else old.with_m_f(section.m_f)
-        return replace(new, dt=dt, **{key: value for key, value in section.overrides.items() if key != "m_f"})
+    Raises:
+        ConfigError: ``m_f`` names a layer that is not there.
+    """
+    if unknown := set(section.m_f) - {"", *network.population_names}:
+        raise ConfigError(
+            f"[adsnn] m_f names the unknown layers {', '.join(sorted(unknown))}; the spiking layers are "
+            f"{', '.join(network.population_names)}."
+        )
+    precisions = {name: section.m_f.get(name, section.m_f.get("")) for name in network.population_names}
+    network = network.with_m_f({name: m_f for name, m_f in precisions.items() if m_f is not None})
 
     def change(node: Node) -> Node:
         if isinstance(node, Neurons):
-            return replace(node, parameters=parameters(node.parameters), form=section.form or node.form)
+            parameters = replace(node.parameters, dt=dt, **section.overrides)
+            return replace(node, parameters=parameters, form=section.form or node.form)
         if isinstance(node, Readout):
             tau_beta = section.tau_beta or node.tau_beta
             return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
         return node
 
     return SpikingNetwork(tuple(map(change, network.nodes)))
+
+
+def simulated_network(
+    network: SpikingNetwork, section: AdsnnSection, dt: float, training_inputs: Path
+) -> SpikingNetwork:
+    """What is simulated: ``configured``, with biases corrected where ``bias_correction`` asks for it.
+
+    Args:
+        network: as it was trained.
+        training_inputs: the toolbox's ``x_norm.npz``, read only where biases are corrected.
+
+    Raises:
+        ConfigError: an unknown layer, or fewer training inputs than asked for.
+        DataError: there are no training inputs.
+    """
+    simulated = configured(network, section, dt)
+    if not section.bias_correction:
+        return simulated
+    x = correction_inputs(training_inputs, section.bias_correction)
+    print(f"Correcting biases from {len(x)} training inputs ...")
+    return correct_biases(simulated, x, trained=network, engine=section.engine)
+
+
+def correction_inputs(file: Path, count: int) -> Array:
+    """The first ``count`` training inputs.
+
+    Raises:
+        ConfigError: there are fewer.
+        DataError: there are none.
+    """
+    x = read_npz(file)
+    if len(x) < count:
+        raise ConfigError(f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; lower it.")
+    return x[:count]

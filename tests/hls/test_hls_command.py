@@ -22,6 +22,8 @@ from hls_nets import dense_net, pixels
 
 from snntb_adsnn import cli
 from snntb_adsnn.activation import AAN
+from snntb_adsnn.config import load_config
+from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.keras_compat import keras
 
 STEPS = 12
@@ -55,6 +57,19 @@ def configuration(folder: Path, model: str = "net", **hls: Any) -> Path:
     keys = "".join(f"{key} = {value}\n" for key, value in {"steps": STEPS, **hls}.items())
     file.write_text(f"[paths]\nfilename_ann = {model}\n[simulation]\nsimulator = adsnn\n[hls]\n{keys}")
     return file
+
+
+def test_constants_and_bias_correction_of_the_section_hold_for_hardware_too(folder: Path, tmp_path: Path) -> None:
+    for name in ("net.h5", "x_test.npz", "y_test.npz", "x_norm.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    file = configuration(tmp_path)
+    plain, data = command.load(load_config(file))
+    file.write_text(file.read_text() + "[adsnn]\nm_f = hidden: 0.9\nbias_correction = 15\n")
+    network, _ = command.load(load_config(file))
+    assert [p.parameters.m_f for p in network.populations] == [0.3, 0.9]
+    expected = correct_biases(plain.with_m_f({"hidden": 0.9}), data.x_norm[:15], trained=plain)
+    assert not np.allclose(network.readout.bias, plain.readout.bias)
+    np.testing.assert_array_equal(network.readout.bias, expected.readout.bias)
 
 
 def run(*arguments: Any) -> int:

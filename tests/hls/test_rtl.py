@@ -108,19 +108,18 @@ def test_scatter_table_reaches_every_tap(conv):
         for width in ("WEIGHT_W", "WORD_W", "R_W", "Q_W", "R_W", "Q_W"):
             fields.append(word & ((1 << int(p[width])) - 1))
             word >>= int(p[width])
-        weights0, word0, r_column, q_column, r_row, q_row = fields
+        weights0, word0, first_j, ox, first_i, oy = fields
         rows, columns = (
-            range(r_row, int(p["KERNEL_ROWS"]), int(p["STRIDE_ROWS"])),
-            range(r_column, int(p["KERNEL_COLUMNS"]), int(p["STRIDE_COLUMNS"])),
+            range(first_i, int(p["KERNEL_ROWS"]), int(p["STRIDE_ROWS"])),
+            range(first_j, int(p["KERNEL_COLUMNS"]), int(p["STRIDE_COLUMNS"])),
         )
-        for a, i in enumerate(rows):
-            for b, j in enumerate(columns):
-                if 0 <= q_row - a < out_rows and 0 <= q_column - b < out_columns:
-                    step = (i - r_row) * int(p["KERNEL_COLUMNS"]) + j - r_column
-                    for g in range(groups):
-                        pixel = (word0 + g - (a * out_columns + b) * groups) // groups
-                        tap = weights0 + g + step * int(p["IN_CHANNELS"]) * groups
-                        matrix[event, pixel, g * len(flat[0, 0]) :][: len(flat[0, 0])] += flat[tap // groups, g]
+        for a, i in enumerate(rows[: oy + 1]):
+            for b, j in enumerate(columns[: ox + 1]):
+                step = (i - first_i) * int(p["KERNEL_COLUMNS"]) + j - first_j
+                for g in range(groups):
+                    pixel = (word0 + g - (a * out_columns + b) * groups) // groups
+                    tap = weights0 + g + step * int(p["IN_CHANNELS"]) * groups
+                    matrix[event, pixel, g * len(flat[0, 0]) :][: len(flat[0, 0])] += flat[tap // groups, g]
     expected = np.zeros_like(matrix)
     for event in range(len(words)):
         x = np.zeros((1, *stage.image))

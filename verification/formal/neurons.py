@@ -5,40 +5,27 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from adsnn_hls.fixed import FixedType
 from adsnn_hls.powers import signed_digits
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.rtl.command import prepare
+from adsnn_hls.rtl.generate import core_sources, generate
 from adsnn_hls.rtl.tools import ToolError
 
 from verification.formal.llvm import to_verilog
-from verification.formal.tools import Outcome, find_clang, hls4ml_headers, solve
+from verification.formal.tools import Outcome, find_clang, hls4ml_headers, never_one
 
 RTL = Path(__file__).parent / "rtl"
-LATENCY = 14
 _ROUNDINGS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")  # as asn_cast counts them
 _FACTORS = ("K_BETA", "G_PHI", "K_ETA", "K_GAMMA", "M_GAMMA")
 
 Parameters = Mapping[str, int]
 """Parameters of a neuron as the cores name them; ``HELD``: that of the first stage, whose current stays."""
 
-# configs/mnist_dense_rtl.ini: what `snntb-adsnn hls` writes to asn_parameters.sv for its two spiking stages
-_SHIPPED = {
-    "MULTIPLIER": 1, "I_W": 16, "V_W": 16, "H_W": 16, "A_W": 16, "V_ROUNDING": 1, "H_ROUNDING": 0, "A_ROUNDING": 0,
-    "I_SATURATE": 1, "V_SATURATE": 1, "H_SATURATE": 1, "A_SATURATE": 1, "B_W": 13, "C_W": 12, "C_F": 12,
-    "G_PHI": 1350, "K_ETA": 4015, "K_GAMMA": 3832, "M_GAMMA": 1916,
-}  # fmt: skip
-MNIST_DENSE: dict[str, Parameters] = {
-    "mnist_dense input": _SHIPPED
-    | {"HELD": 1, "I_F": 15, "V_F": 15, "H_F": 15, "A_F": 16, "I_ROUNDING": 2, "THETA0": 32768}
-    | {"K_BETA": 0, "D_W": 16, "D_F": 15},
-    "mnist_dense layer 1": _SHIPPED
-    | {"HELD": 0, "I_F": 11, "V_F": 11, "H_F": 12, "A_F": 13, "I_ROUNDING": 1, "THETA0": 4096}
-    | {"K_BETA": 4015, "D_W": 14, "D_F": 7},
-}
-
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 PARTS = ("current", "filter", "fire")
 """The functions of the neuron; one after another they are one step."""
@@ -162,8 +149,18 @@ def _prove_part(p: Parameters, part: str, folder: Path, cores: Mapping[str, str]
     )
     cxx = cxx_to_verilog(cxx_source(p, part), folder, header)
     files = {**cores, "neuron_miter.sv": miter, "neuron_cxx.sv": cxx}
-    # what is asserted at a clock edge is checked in the step after it
-    return solve(folder, "neuron_miter", files, LATENCY + 2, skip=LATENCY)
+    return never_one(folder, "neuron_miter", files, techmap=(RTL / "no_registers.v").read_text())
+
+
+@cache
+def shipped_neurons(name: str) -> dict[str, Parameters]:
+    """Neurons of what ``snntb-adsnn hls configs/NAME.ini`` writes, by stage.
+
+    Raises:
+        AdSNNError: the configuration's data set is not there and cannot be downloaded.
+    """
+    prepared = prepare(CONFIGS / f"{name}.ini")
+    return project_neurons(generate(prepared.network, prepared.lanes, **prepared.settings)["asn_parameters.sv"])
 
 
 def project_neurons(text: str) -> dict[str, Parameters]:

@@ -13,18 +13,29 @@ from adsnn_hls.rtl.generate import core_sources
 
 from verification.cases import TYPES
 from verification.formal.llvm import IRError, to_verilog
-from verification.formal.neurons import MNIST_DENSE, Parameters, project_neurons, prove_neuron
+from verification.formal.neurons import Parameters, project_neurons, prove_neuron, shipped_neurons
 from verification.formal.streams import HARNESSES, prove_streams
 from verification.formal.tools import ToolError, find_clang
 from verification.tops import instance_parameters
 
 pytestmark = pytest.mark.formal
 
-# the solver did not finish the firing part of the neuron without multipliers ("shifts") in minutes
-OTHER_WIDTHS = ("narrow",)
-NEURONS: dict[str, Parameters] = MNIST_DENSE | {
-    name: {"HELD": 0, "MULTIPLIER": 1, "B_W": 12} | instance_parameters(TYPES[name]) for name in OTHER_WIDTHS
+SHIPPED = {
+    "mnist_dense_rtl": ("s0_aan_input", "s1_aan_1"),
+    "mnist_rtl": ("s0_aan_input", "s1_aan_1", "s2_aan_2"),
+    "mnist_dense_shift_rtl": ("s0_aan_input", "s1_aan_1"),
 }
+"""Spiking stages of the shipped configurations."""
+
+NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow"]
+
+
+def neuron(name: str) -> Parameters:
+    """Parameters by the names of ``NEURONS``; "narrow" is one of the sets of types in ``cases``."""
+    if name in TYPES:
+        return {"HELD": 0, "MULTIPLIER": 1, "B_W": 12} | instance_parameters(TYPES[name])
+    config, stage = name.split()
+    return shipped_neurons(config)[stage]
 
 
 @dataclass(frozen=True)
@@ -47,16 +58,16 @@ class Bug:
 
 BUGS = {
     "RTL: spike at the threshold": Bug(
-        "asn_fire.sv", "twice > level", "twice >= level", "mnist_dense layer 1", "equal_spike"
+        "asn_fire.sv", "twice > level", "twice >= level", "mnist_dense_rtl s1_aan_1", "unequal_spike"
     ),
     "C++: spike at the threshold": Bug(
-        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense layer 1", "equal_spike"
+        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_rtl s1_aan_1", "unequal_spike"
     ),
     "RTL: rounds down instead of to zero": Bug(
-        "asn_cast.sv", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)", "mnist_dense layer 1", "equal_i"
+        "asn_cast.sv", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)", "mnist_dense_rtl s1_aan_1", "unequal_i"
     ),
     "RTL: one bit of a coefficient": Bug(
-        "asn_scale.sv", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);", "mnist_dense input", "equal_v"
+        "asn_scale.sv", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);", "mnist_dense_rtl s0_aan_input", "unequal_v"
     ),
     "event dropped under back-pressure": Bug(
         "asn_events.sv", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", "events", "stream_rules"
@@ -79,7 +90,7 @@ BUGS = {
 
 @pytest.mark.parametrize("name", NEURONS)
 def test_cxx_neuron_is_rtl_neuron(name: str, tmp_path: Path) -> None:
-    outcome = prove_neuron(NEURONS[name], tmp_path)
+    outcome = prove_neuron(neuron(name), tmp_path)
     assert outcome.proved, outcome.failed
 
 
@@ -106,7 +117,7 @@ def test_bug_is_found(name: str, tmp_path: Path) -> None:
     if bug.proof in HARNESSES:
         outcome = prove_streams(bug.proof, tmp_path, cores=sources)
     else:
-        outcome = prove_neuron(NEURONS[bug.proof], tmp_path, cores=sources, header=header)
+        outcome = prove_neuron(neuron(bug.proof), tmp_path, cores=sources, header=header)
     assert not outcome.proved
     assert any(label.startswith(bug.assertion) for label in outcome.failed), outcome.failed
 
@@ -115,8 +126,13 @@ def test_bug_is_found(name: str, tmp_path: Path) -> None:
 
 
 def test_roundings_are_counted_as_in_the_cores() -> None:
-    assert all(set(range(7)) >= {p[f"{s}_ROUNDING"] for s in "IVHA"} for p in NEURONS.values())
+    assert all(set(range(7)) >= {p[f"{s}_ROUNDING"] for s in "IVHA"} for p in map(neuron, NEURONS))
     assert {"TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"} == set(ROUNDINGS)
+
+
+@pytest.mark.parametrize("config", SHIPPED)
+def test_every_shipped_neuron_is_proved(config: str) -> None:
+    assert tuple(shipped_neurons(config)) == SHIPPED[config]
 
 
 def test_project_gives_its_neurons() -> None:

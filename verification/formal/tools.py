@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adsnn_hls.rtl.tools import ToolError
+from adsnn_hls.rtl.tools import ToolError, run_tool
 
 OLDEST_CLANG = 15
 """Its IR has opaque pointers, which the translator reads."""
@@ -84,7 +84,7 @@ class Outcome:
 
     Attributes:
         proved: whether no assertion can fail within the depth.
-        failed: labels of assertions that did.
+        failed: labels of assertions that did, or names of outputs.
         seconds: wall clock.
     """
 
@@ -93,9 +93,53 @@ class Outcome:
     seconds: float
 
 
-def solve(
-    folder: Path, top: str, files: Mapping[str, str], depth: int, *, skip: int = 0, cover: bool = False
-) -> Outcome:
+def never_one(folder: Path, top: str, files: Mapping[str, str], *, techmap: str) -> Outcome:
+    """Whether no output of a combinational module can be 1, by ABC's equivalence checker.
+
+    Args:
+        folder: where it happens.
+        top: module; its outputs are single bits.
+        files: SystemVerilog sources by name.
+        techmap: Verilog for Yosys ``techmap``, applied before the check.
+
+    Raises:
+        ToolError: a tool is missing or breaks, or the checker does not decide.
+    """
+    abc = _yosys_abc()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {**files, "techmap.v": techmap}.items():
+        (folder / name).write_text(text)
+    passes = [
+        f"read_slang -D SYNTHESIS --allow-use-before-declare --top {top} {' '.join(files)}",
+        *("proc", "flatten", "techmap -map techmap.v", "opt -full", "techmap", "opt", "aigmap", "clean"),
+        "select -assert-none t:* t:$_AND_ %d t:$_NOT_ %d",
+        f"write_aiger -symbols {top}.aig",
+    ]
+    program = "from pyosys import libyosys as ys\nd = ys.Design()\n" + "".join(
+        f"ys.run_pass({p!r}, d)\n" for p in passes
+    )
+    start = time.monotonic()
+    run_tool([sys.executable, "-c", program], folder)
+    symbols = re.findall(rb"^o(\d+) (\w+)$", (folder / f"{top}.aig").read_bytes(), re.M)
+    failed = []
+    for index, name in symbols:
+        script = f"read_aiger {top}.aig; cone -O {int(index)}; strash; &get; &cec -m"
+        said = run_tool([str(abc), "-c", script], folder)
+        if "NOT EQUIVALENT" in said:
+            failed.append(name.decode())
+        elif "Networks are equivalent" not in said:
+            raise ToolError(f"yosys-abc does not decide {name.decode()} in {folder}:\n{said[-1000:]}")
+    return Outcome(not failed, tuple(failed), time.monotonic() - start)
+
+
+def _yosys_abc() -> Path:
+    found = importlib.util.find_spec("pyosys")
+    if found is None or found.origin is None:
+        raise ToolError("pyosys is missing, which the proofs need; install it: pip install -e '.[fpga]'.")
+    return Path(found.origin).parent / "yosys-abc"
+
+
+def solve(folder: Path, top: str, files: Mapping[str, str], depth: int, *, cover: bool = False) -> Outcome:
     """Bounded check of every assertion of ``top`` (or that every cover statement is reached) with SymbiYosys.
 
     Args:
@@ -103,7 +147,6 @@ def solve(
         top: module.
         files: SystemVerilog sources by name.
         depth: clocks.
-        skip: clocks at the start in which nothing is asserted.
         cover: reach the cover statements instead.
 
     Raises:
@@ -122,7 +165,7 @@ def solve(
     script = (
         f"read_slang -j 1 -D SYNTHESIS -D FORMAL --allow-use-before-declare --top {top} {sources}\nprep -top {top}\n"
     )
-    options = f"mode {'cover' if cover else 'bmc'}\ndepth {depth}\n" + (f"skip {skip}\n" if skip else "")
+    options = f"mode {'cover' if cover else 'bmc'}\ndepth {depth}\n"
     listed = "\n".join(files)
     text = f"[options]\n{options}[engines]\nsmtbmc boolector\n[script]\n{script}[files]\n{listed}\n"
     job = folder / ("cover.sby" if cover else "prove.sby")

@@ -41,18 +41,19 @@ def rtl_model(
     lanes: Mapping[str, Lanes] | None = None,
     *,
     steps: int = 50,
+    margin: int = 0,
     clock_ns: float = 10.0,
     multiplier_free: bool = False,
 ) -> Any:
     """The hls4ml ModelGraph of ``network`` for this backend.
 
     ``write()`` writes the RTL, ``compile()`` verilates it, ``predict(pixel words)`` runs it and gives the class after
-    each step (images, steps), ``build()`` places it on an ECP5 and returns the figures.
+    each step (images, steps; -1 after an early decision), ``build()`` places it on an ECP5 and returns the figures.
 
     Args:
         network: the network.
         output_dir: folder of the project.
-        lanes, steps, clock_ns, multiplier_free: see ``generate``.
+        lanes, steps, margin, clock_ns, multiplier_free: see ``generate``.
     """
     import hls4ml
 
@@ -71,6 +72,7 @@ def rtl_model(
         "network": network,
         "lanes": lanes,
         "steps": steps,
+        "margin": margin,
         "clock_ns": clock_ns,
         "multiplier_free": multiplier_free,
     }
@@ -150,6 +152,7 @@ def _graph() -> type[Any]:
             self._simulation = Simulation(settings["network"], folder, settings["lanes"], multiplier_free=free)
 
         def predict(self, x: Any) -> Any:
-            return self._simulation.run(x, _settings(self)["steps"]).classes
+            settings = _settings(self)
+            return self._simulation.run(x, settings["steps"], margin=settings["margin"]).classes
 
     return RTLGraph

@@ -59,10 +59,31 @@ class Prepared:
         return self.config.hls.multiplier_free
 
     @property
+    def margin(self) -> int:
+        """``[hls] margin`` in steps of the potential.
+
+        Raises:
+            ParameterError: a margin that is not 0, but less than one step.
+        """
+        potential, margin = self.network.readout.potential, self.config.hls.margin
+        words = round(margin * 2.0**potential.fraction)
+        if margin and not words:
+            raise ParameterError(
+                f"[hls] margin = {margin:g} is less than one step of the outputs, {2.0**-potential.fraction:g}; give "
+                "more, or 0 for no early decisions."
+            )
+        return words
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Arguments of ``generate``."""
         section = self.config.hls
-        return {"steps": section.steps, "clock_ns": section.clock_ns, "multiplier_free": section.multiplier_free}
+        return {
+            "steps": section.steps,
+            "margin": self.margin,
+            "clock_ns": section.clock_ns,
+            "multiplier_free": section.multiplier_free,
+        }
 
 
 def prepare(config_file: Path) -> Prepared:
@@ -174,15 +195,17 @@ def _cosimulate(prepared: Prepared, folder: Path, images: int, waves: bool) -> d
         prepared.network, folder, prepared.lanes, multiplier_free=prepared.multiplier_free, waves=waves
     )
     pixels = prepared.network.pixels(data.x_test[:images])
-    found: Cosimulation = cosimulate(simulation, pixels, prepared.config.hls.steps, data.labels[:images])
+    found: Cosimulation = cosimulate(
+        simulation, pixels, prepared.config.hls.steps, data.labels[:images], margin=prepared.margin
+    )
     return {"config": str(prepared.config.file), **found.as_dict()}
 
 
 def _print_cosim(report: Mapping[str, Any]) -> None:
     print(
-        f"RTL simulation of {report['images']} images x {report['steps']} steps: {report['compared']} spikes and "
-        f"decisions compared with the golden model, {report['mismatches']} mismatches; accuracy "
-        f"{report['accuracy']:.2%}; {report['cycles_per_step']:.1f} clocks a step, "
+        f"RTL simulation of {report['images']} images, {report['steps_per_image']:.1f} steps each: "
+        f"{report['compared']} spikes and decisions compared with the golden model, {report['mismatches']} mismatches; "
+        f"accuracy {report['accuracy']:.2%}; {report['cycles_per_step']:.1f} clocks a step, "
         f"{report['cycles_per_image']:.0f} an image."
     )
 
@@ -197,7 +220,7 @@ def _fpga(folder: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
     latency = figures["latency"] / placed.fmax_mhz
     print(
         f"{placed.device}: {placed.fmax_mhz:.1f} MHz; {microseconds:.1f} us an image "
-        f"({1e6 / microseconds:.0f} images/s), {latency:.1f} us from an image's first pixel to its decision."
+        f"({1e6 / microseconds:.0f} images/s), {latency:.1f} us from the first image's first pixel to its decision."
     )
     head = ["design", "LUT", "FF", "DSP", "BRAM", "us/image", "accuracy", "source"]
     rows = [head, _row("this network", placed, microseconds), _row("this network", estimate, None)]

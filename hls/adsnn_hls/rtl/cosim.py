@@ -31,6 +31,7 @@ class Run:
 
     Attributes:
         spikes: by stage, shape (images, steps, neurons), bool.
+        ran: by stage, steps of each image, shape (images,); with early decisions some more than were decided on.
         classes: decision after each step, shape (images, steps); -1 where none was reported.
         decided: step of each image's decision (its beat with tlast), shape (images,).
         finished: clock of that beat, shape (images,).
@@ -38,6 +39,7 @@ class Run:
     """
 
     spikes: Mapping[str, NDArray[np.bool_]]
+    ran: Mapping[str, NDArray[np.int64]]
     classes: NDArray[np.int64]
     decided: NDArray[np.int64]
     finished: NDArray[np.int64]
@@ -49,17 +51,20 @@ class Cosimulation:
     """Comparison of RTL and golden model.
 
     Attributes:
-        images, steps: what was run.
+        images, steps, margin: what was run.
+        steps_per_image: mean steps to the decision.
         compared: spikes (present or absent) and decisions that were compared.
         mismatches: how many of them differ.
         cycles: clocks in all, from the first pixel to the last decision.
         cycles_per_image: mean distance of two decisions.
         latency: clocks from the first image's first pixel to its decision.
-        correct: right decisions after the last step, or ``None`` without labels.
+        correct: right decisions, or ``None`` without labels.
     """
 
     images: int
     steps: int
+    margin: int
+    steps_per_image: float
     compared: int
     mismatches: int
     cycles: int
@@ -70,7 +75,7 @@ class Cosimulation:
     @property
     def cycles_per_step(self) -> float:
         """Mean clocks of one time step, all stages at work."""
-        return self.cycles_per_image / self.steps
+        return self.cycles_per_image / self.steps_per_image
 
     def as_dict(self) -> dict[str, Any]:
         """All figures, for JSON."""
@@ -156,10 +161,14 @@ class Simulation:
         ends = tlast == 1
         clock = beats[first + 2] | beats[first + 3] << 32
         events = beats[plain]
-        spikes = {s.name: self._spikes(events, i, images, steps) for i, s in enumerate(self.network.spiking)}
-        return Run(spikes, classes, (data >> 16)[ends], clock[ends], cycles)
+        spikes, ran = {}, {}
+        for i, s in enumerate(self.network.spiking):
+            spikes[s.name], ran[s.name] = self._spikes(events, i, images, steps)
+        return Run(spikes, ran, classes, (data >> 16)[ends], clock[ends], cycles)
 
-    def _spikes(self, events: Words, stage: int, images: int, steps: int) -> NDArray[np.bool_]:
+    def _spikes(
+        self, events: Words, stage: int, images: int, steps: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         own = events[events >> 28 == stage]
         tick, end = (own >> 27) & 1, (own >> 26) & 1
         neurons = self.network.spiking[stage].neurons.size
@@ -168,6 +177,7 @@ class Simulation:
         started = np.zeros(images + 1, np.int64)  # ticks before each image
         ends = np.flatnonzero(end == 1)
         started[1 : len(ends) + 1] = np.cumsum(tick)[ends]
+        ran = np.bincount(image[tick == 1], minlength=images)
         is_spike = tick == 0
         # spikes of images beyond the last decision, or beyond the steps asked for, would be a bug of the RTL
         image, step, address = image[is_spike], (step - started[np.minimum(image, images)])[is_spike], own[is_spike]
@@ -176,7 +186,7 @@ class Simulation:
             raise ToolError(f"stage {stage} of the RTL sent an event outside of its images, steps or neurons.")
         found = np.zeros((images, steps, neurons), np.bool_)
         found[image, step, address] = True
-        return found
+        return found, ran
 
 
 def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path, waves: bool = False) -> Path:
@@ -207,38 +217,53 @@ def build(stages: tuple[Any, ...], files: Mapping[str, str], folder: Path, waves
 
 
 def cosimulate(
-    simulation: Simulation, pixels: Words, steps: int, labels: Any = None, *, stall: float = 0.0, seed: int = 1
+    simulation: Simulation,
+    pixels: Words,
+    steps: int,
+    labels: Any = None,
+    *,
+    margin: int = 0,
+    stall: float = 0.0,
+    seed: int = 1,
 ) -> Cosimulation:
-    """Compare every spike of every stage and every decision after every step.
+    """Compare every spike of every stage and every decision after every step, up to an early decision.
 
     Args:
         simulation: the compiled network.
         pixels: input words (images, *input shape).
         steps: time steps of an image.
         labels: classes, shape (images,).
-        stall, seed: see ``Simulation.run``.
+        margin, stall, seed: see ``Simulation.run``.
     """
-    compared = mismatches = cycles = correct = latency = 0
+    compared = mismatches = cycles = correct = latency = taken = 0
     spans: list[float] = []
     for start in range(0, len(pixels), _CHUNK):
         part = pixels[start : start + _CHUNK]
-        run = simulation.run(part, steps, stall=stall, seed=seed + start)
+        run = simulation.run(part, steps, margin=margin, stall=stall, seed=seed + start)
         golden = simulate(simulation.network, part, steps, record=("spikes",))
+        last = golden.last_steps(margin)
         for name, spikes in run.spikes.items():
             wanted = golden.records[name]["spikes"].reshape(spikes.shape)
-            compared += wanted.size
-            mismatches += int(np.count_nonzero(wanted != spikes))
-        compared += golden.decisions.size
-        mismatches += int(np.count_nonzero(golden.decisions != run.classes))
-        mismatches += int(np.count_nonzero(run.decided != steps - 1))
+            ran = run.ran[name]
+            compared += int(ran.sum()) * spikes.shape[2]
+            mismatches += int(np.count_nonzero((wanted != spikes)[np.arange(steps) < ran[:, None]]))
+            mismatches += int(np.count_nonzero(ran <= last))
+        reported = np.arange(steps) <= last[:, None]
+        compared += int(reported.sum())
+        mismatches += int(np.count_nonzero(np.where(reported, golden.decisions, -1) != run.classes))
+        mismatches += int(np.count_nonzero(run.decided != last))
+        taken += int(last.sum()) + len(last)
         cycles += run.cycles
         latency = latency or int(run.finished[0])
         spans += np.diff(run.finished).tolist() or [float(run.finished[0])]
         if labels is not None:
-            correct += int(np.count_nonzero(run.classes[:, -1] == np.asarray(labels)[start : start + _CHUNK]))
+            decisions = run.classes[np.arange(len(part)), last]
+            correct += int(np.count_nonzero(decisions == np.asarray(labels)[start : start + _CHUNK]))
     return Cosimulation(
         len(pixels),
         steps,
+        margin,
+        taken / len(pixels),
         compared,
         mismatches,
         cycles,

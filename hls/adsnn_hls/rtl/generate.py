@@ -38,6 +38,7 @@ def generate(
     *,
     multiplier_free: bool = False,
     steps: int = 50,
+    margin: int = 0,
     clock_ns: float = 10.0,
 ) -> dict[str, str]:
     """All files of an RTL project, by path: cores, parameters, top levels, memory files, constraints, file list.
@@ -47,18 +48,22 @@ def generate(
         lanes: parallelism by stage name; default ``choose_lanes``.
         multiplier_free: apply factors by shifts and additions (for any constants, cheap for those with few digits).
         steps: time steps of an image, until a register says otherwise.
+        margin: distance of the two largest output words at which an image is decided early, until a register says
+            otherwise; 0: never.
         clock_ns: clock period for the constraints.
 
     Raises:
         NetworkError: a geometry that the cores do not have.
-        ParameterError: types, parallelism or steps that they do not have.
+        ParameterError: types, parallelism, steps or a margin that they do not have.
     """
     if not 1 <= steps < 1 << 16:
         raise ParameterError(f"steps = {steps} is not allowed: the RTL counts 1 to {(1 << 16) - 1} steps of an image.")
+    if not 0 <= margin < 1 << 31:
+        raise ParameterError(f"margin = {margin} is not allowed: the RTL compares with 0 to {(1 << 31) - 1}.")
     stages = instances(network, lanes, multiplier_free=multiplier_free)
     files = {"asn_parameters.sv": parameter_package(stages), **core_sources()}
     files[f"{TOP}.sv"] = top_level(stages)
-    files[f"{WRAPPER}.sv"] = accelerator(stages, steps)
+    files[f"{WRAPPER}.sv"] = accelerator(stages, steps, margin)
     files |= constraints(clock_ns)
     for stage in stages:
         files |= stage.files

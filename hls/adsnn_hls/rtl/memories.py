@@ -71,18 +71,23 @@ def scatter_table(name: str, stage: ConvStage, groups: int) -> tuple[dict[str, s
     height, width, channels = stage.image
     (top, _), (left, _) = stage.window.padding
     (rows, columns), (s, t) = stage.window.size, stage.window.strides
+    out_rows, out_columns = stage.neurons.input_shape[:2]
     y, x, c = (a.ravel() for a in np.indices((height, width, channels)))
-    q_row, r_row = np.divmod(y + top, s)
-    q_column, r_column = np.divmod(x + left, t)
-    word = (q_row * stage.neurons.input_shape[1] + q_column) * groups
-    # an event that no kernel position reaches has no weights; the core looks at r first
-    seen = (r_row < rows) & (r_column < columns)
-    weights = np.where(seen, ((r_row * columns + r_column) * channels + c) * groups, 0)
-    q = _bits(q_row, q_column, np.array([stage.neurons.input_shape[:2]]))
-    r = _bits(r_row, r_column)
-    widths = {"Q_W": q, "R_W": r, "WORD_W": _bits(word), "WEIGHT_W": _bits(weights)}
-    fields = [(q, q_row), (r, r_row), (q, q_column), (r, r_column), (widths["WORD_W"], word)]
+    oy, i = _first_tap(y + top, s, rows, out_rows)
+    ox, j = _first_tap(x + left, t, columns, out_columns)
+    word = (oy * out_columns + ox) * groups
+    seen = (i < rows) & (j < columns)
+    weights = np.where(seen, ((i * columns + j) * channels + c) * groups, 0)
+    o, k = _bits(oy, ox), max(rows, columns).bit_length()  # the core counts i and j up
+    widths = {"Q_W": o, "R_W": k, "WORD_W": _bits(word), "WEIGHT_W": _bits(weights)}
+    fields = [(o, oy), (k, i), (o, ox), (k, j), (widths["WORD_W"], word)]
     return _records(name, [*fields, (widths["WEIGHT_W"], weights)]), widths
+
+
+def _first_tap(position: Words, stride: int, size: int, outputs: int) -> tuple[Words, Words]:
+    """Along one axis, for positions in the padded image: the last output that sees it and its tap (``size``: none)."""
+    output = np.minimum(position // stride, outputs - 1)
+    return output, np.minimum(position - output * stride, size)
 
 
 def _bits(*values: Words) -> int:

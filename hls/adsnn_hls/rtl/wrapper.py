@@ -8,12 +8,14 @@ WRAPPER = "asn_accelerator"
 """Name of the generated module."""
 
 
-def accelerator(stages: tuple[Instance, ...], steps: int) -> str:
-    """SystemVerilog of the accelerator; ``steps``: of an image, until a register says otherwise."""
+def accelerator(stages: tuple[Instance, ...], steps: int, margin: int = 0) -> str:
+    """SystemVerilog of the accelerator; ``steps``, ``margin``: until registers say otherwise."""
     width = int(stages[0].parameters["PIXEL_W"])
     padded = -(-width // 8) * 8
     unused = f"  wire unused = &{{1'b0, s_axis_tdata[{padded - 1}:{width}]}};\n" if padded > width else ""
-    return _WRAPPER.format(name=WRAPPER, top=TOP, high=padded - 1, pixel=width - 1, steps=steps, unused=unused)
+    return _WRAPPER.format(
+        name=WRAPPER, top=TOP, high=padded - 1, pixel=width - 1, steps=steps, margin=margin, unused=unused
+    )
 
 
 def constraints(clock_ns: float) -> dict[str, str]:
@@ -57,7 +59,7 @@ module {name} (
   wire core_rst_n;
   wire [15:0] steps;
   wire [31:0] margin;
-  asn_registers #(.STEPS({steps})) u_registers (
+  asn_registers #(.STEPS({steps}), .MARGIN({margin})) u_registers (
     .clk, .rst_n, .s_axil_awaddr, .s_axil_awvalid, .s_axil_awready, .s_axil_wdata, .s_axil_wstrb, .s_axil_wvalid,
     .s_axil_wready, .s_axil_bresp, .s_axil_bvalid, .s_axil_bready, .s_axil_araddr, .s_axil_arvalid, .s_axil_arready,
     .s_axil_rdata, .s_axil_rresp, .s_axil_rvalid, .s_axil_rready, .core_rst_n, .steps, .margin,

@@ -88,6 +88,7 @@ module asn_readout_stage #(
   localparam int T_W = 2 + C_A;
   logic [LAST:1]  valid;
   logic [T_W-1:0] tag [1:LAST];
+  wire [LANES-1:0][D_W-1:0] parts = sums; // an array, see asn_synaptic_stage
   logic [S_A-1:0] part1, part2;
   logic signed [D_W-1:0] drive;
   always_ff @(posedge clk) begin
@@ -97,7 +98,7 @@ module asn_readout_stage #(
     for (int k = 2; k <= LAST; k++) tag[k] <= tag[k-1];
     part1 <= part;
     part2 <= part1;
-    drive <= sums[32'(part2) * D_W +: D_W];
+    drive <= parts[part2];
   end
   wire [I_W+V_W-1:0] state;
   wire signed [I_W-1:0] i_new;

@@ -2,7 +2,8 @@
 // unknown addresses read zero, and writing them changes nothing.
 `default_nettype none
 module asn_registers #(
-  parameter int STEPS = 50          // value of the register after reset
+  parameter int STEPS  = 50,        // values of the registers after reset
+  parameter int MARGIN = 0
 ) (
   input  wire         clk,
   input  wire         rst_n,
@@ -42,7 +43,7 @@ module asn_registers #(
   wire [15:0] new_steps = (steps & ~mask[15:0]) | (s_axil_wdata[15:0] & mask[15:0]);
   always_ff @(posedge clk)
     if (!rst_n) begin
-      s_axil_bvalid <= 1'b0; stopped <= 1'b0; steps <= 16'(STEPS); margin <= '0;
+      s_axil_bvalid <= 1'b0; stopped <= 1'b0; steps <= 16'(STEPS); margin <= 32'(MARGIN);
     end else begin
       if (write)              s_axil_bvalid <= 1'b1;
       else if (s_axil_bready) s_axil_bvalid <= 1'b0;

@@ -1,10 +1,12 @@
 // Work of one event in a convolution stage: every output pixel whose kernel covers the event, and there each group of
 // LANES output channels. A table gives what depends on the event's address; from there on it is additions.
 //
-// With stride s, padding p and an event in row y, output row oy = q - a is reached through kernel row i = r + a * s for
-// a = 0, 1, ..., where q = (y + p) div s and r = (y + p) mod s; columns likewise. A table word is
-// {q_row, r_row, q_column, r_column, word, weights}: word = (q_row * OUT_COLUMNS + q_column) * GROUPS, and
-// weights = ((r_row * KERNEL_COLUMNS + r_column) * IN_CHANNELS + channel) * GROUPS.
+// With stride s, padding p and an event in row y, output row oy = (y + p - i) / s is reached through kernel row i where
+// that is a whole number in the output; columns likewise. From one such i to the next is s, and oy falls by one, so the
+// loops start at the smallest i, with the largest oy, and end at row 0 or at the kernel's end. A table word is
+// {oy, i, ox, j, word, weights} of the start: word = (oy * OUT_COLUMNS + ox) * GROUPS, and
+// weights = ((i * KERNEL_COLUMNS + j) * IN_CHANNELS + channel) * GROUPS. i = KERNEL_ROWS or j = KERNEL_COLUMNS: an event
+// that no output sees.
 `default_nettype none
 module asn_scatter_conv #(
   parameter int INPUTS = 128,         // height * width * channels
@@ -16,7 +18,7 @@ module asn_scatter_conv #(
   parameter int OUT_ROWS    = 8,
   parameter int OUT_COLUMNS = 8,
   parameter int GROUPS = 1,           // output channels / LANES
-  parameter int Q_W    = 5,           // bits of q, r, word and weights in the table
+  parameter int Q_W    = 5,           // bits of o, i or j, word and weights in the table
   parameter int R_W    = 1,
   parameter int WORD_W = 8,
   parameter int WEIGHT_W = 8,
@@ -39,12 +41,7 @@ module asn_scatter_conv #(
   output logic           idle
 );
   localparam int T_W = 2 * (Q_W + R_W) + WORD_W + WEIGHT_W;
-  // kernel positions and output rows go a little past their ranges before a loop ends
-  localparam int I_W = $clog2(KERNEL_ROWS + STRIDE_ROWS + 1);
-  localparam int J_W = $clog2(KERNEL_COLUMNS + STRIDE_COLUMNS + 1);
   localparam int G_W = (GROUPS > 1) ? $clog2(GROUPS) : 1;
-  localparam int O_W = Q_W + 1;
-  localparam int A_W = ((WORD_W > W_A) ? WORD_W : W_A) + 1;
 
   // ---- the next event's table word is looked up while the last one is at work ----------------
   logic           waiting;
@@ -63,25 +60,22 @@ module asn_scatter_conv #(
     end else if (age != 2'd2) age <= age + 1'b1;
   always_ff @(posedge clk) if (event_ready) waiting_address <= event_address;
 
-  wire [Q_W-1:0] q_row, q_column;
-  wire [R_W-1:0] r_row, r_column;
+  wire [Q_W-1:0] oy_table, ox_table;
+  wire [R_W-1:0] i_table, j_table;
   wire [WORD_W-1:0] word0;
   wire [WEIGHT_W-1:0] weights0;
-  assign {q_row, r_row, q_column, r_column, word0, weights0} = table_word;
+  assign {oy_table, i_table, ox_table, j_table, word0, weights0} = table_word;
 
   // ---- loop: rows, columns, groups -----------------------------------------------------------
   logic busy;
-  logic signed [O_W-1:0] oy, ox, ox0;
-  logic [I_W-1:0] i;
-  logic [J_W-1:0] j, j0;
+  logic [Q_W-1:0] oy, ox, ox0;
+  logic [R_W-1:0] i, j, j0;
   logic [G_W-1:0] group;
-  logic signed [A_W-1:0] row_word, pixel_word;          // word of group 0, in the row's first and in this column
-  logic [M_A:0] row_weights, pixel_weights;
-  wire covered     = oy >= 0 && oy < O_W'(OUT_ROWS) && ox >= 0 && ox < O_W'(OUT_COLUMNS);
-  wire last_group = !covered || group == G_W'(GROUPS - 1);
-  wire last_j     = 32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS;
-  wire last_i     = 32'(i) + STRIDE_ROWS >= KERNEL_ROWS;
-  // an event may have no kernel row at all: with a stride above the kernel size some pixels are not seen
+  logic [W_A-1:0] row_word, pixel_word;                 // word of group 0, in the row's first and in this column
+  logic [M_A-1:0] row_weights, pixel_weights;
+  wire last_group = group == G_W'(GROUPS - 1);
+  wire last_j     = 32'(j) + STRIDE_COLUMNS >= KERNEL_COLUMNS || ox == '0;
+  wire last_i     = 32'(i) + STRIDE_ROWS >= KERNEL_ROWS || oy == '0;
   wire nothing    = 32'(i) >= KERNEL_ROWS || 32'(j) >= KERNEL_COLUMNS;
   wire advance    = busy && (!work_valid || work_ready);
   wire done       = advance && (nothing || (last_group && last_j && last_i));
@@ -93,38 +87,38 @@ module asn_scatter_conv #(
     end else begin
       if (take)      busy <= 1'b1;
       else if (done) busy <= 1'b0;
-      if (advance)         work_valid <= covered && !nothing;
+      if (advance)         work_valid <= !nothing;
       else if (work_ready) work_valid <= 1'b0;
     end
   always_ff @(posedge clk) begin
     if (advance) begin
-      work_word    <= W_A'(pixel_word + A_W'(group));
-      work_weights <= M_A'(pixel_weights + (M_A+1)'(group));
+      work_word    <= pixel_word + W_A'(group);
+      work_weights <= pixel_weights + M_A'(group);
     end
     if (take) begin
-      oy <= $signed({1'b0, q_row}); ox <= $signed({1'b0, q_column}); ox0 <= $signed({1'b0, q_column});
-      i  <= I_W'(r_row); j <= J_W'(r_column); j0 <= J_W'(r_column);
+      oy <= oy_table; ox <= ox_table; ox0 <= ox_table;
+      i  <= i_table; j <= j_table; j0 <= j_table;
       group <= '0;
-      row_word <= A_W'($signed({1'b0, word0})); pixel_word <= A_W'($signed({1'b0, word0}));
-      row_weights <= (M_A+1)'(weights0); pixel_weights <= (M_A+1)'(weights0);
+      row_word <= W_A'(word0); pixel_word <= W_A'(word0);
+      row_weights <= M_A'(weights0); pixel_weights <= M_A'(weights0);
     end else if (advance) begin
       if (!last_group) group <= group + 1'b1;
       else begin
         group <= '0;
         if (!last_j) begin
-          j  <= j + J_W'(STRIDE_COLUMNS);
+          j  <= j + R_W'(STRIDE_COLUMNS);
           ox <= ox - 1'b1;
-          pixel_word    <= pixel_word - A_W'(GROUPS);
-          pixel_weights <= pixel_weights + (M_A+1)'(STRIDE_COLUMNS * IN_CHANNELS * GROUPS);
+          pixel_word    <= pixel_word - W_A'(GROUPS);
+          pixel_weights <= pixel_weights + M_A'(STRIDE_COLUMNS * IN_CHANNELS * GROUPS);
         end else begin
           j  <= j0;
           ox <= ox0;
-          i  <= i + I_W'(STRIDE_ROWS);
+          i  <= i + R_W'(STRIDE_ROWS);
           oy <= oy - 1'b1;
-          row_word    <= row_word - A_W'(OUT_COLUMNS * GROUPS);
-          pixel_word  <= row_word - A_W'(OUT_COLUMNS * GROUPS);
-          row_weights   <= row_weights + (M_A+1)'(STRIDE_ROWS * KERNEL_COLUMNS * IN_CHANNELS * GROUPS);
-          pixel_weights <= row_weights + (M_A+1)'(STRIDE_ROWS * KERNEL_COLUMNS * IN_CHANNELS * GROUPS);
+          row_word    <= row_word - W_A'(OUT_COLUMNS * GROUPS);
+          pixel_word  <= row_word - W_A'(OUT_COLUMNS * GROUPS);
+          row_weights   <= row_weights + M_A'(STRIDE_ROWS * KERNEL_COLUMNS * IN_CHANNELS * GROUPS);
+          pixel_weights <= row_weights + M_A'(STRIDE_ROWS * KERNEL_COLUMNS * IN_CHANNELS * GROUPS);
         end
       end
     end

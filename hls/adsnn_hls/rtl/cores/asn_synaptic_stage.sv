@@ -145,13 +145,14 @@ module asn_synaptic_stage #(
     .clk, .rst_n, .work_valid, .work_word, .work_weights, .work_ready, .read(item_valid && item_inside),
     .read_clear(word_done), .read_word(word), .read_data(sums), .ready);
 
-  // the item's part of the accumulator word
+  // the item's part of the accumulator word; an array, since a part-select at 32'(part2) * UNITS * D_W takes a multiplier
+  wire [SUBS-1:0][UNITS*D_W-1:0] parts = sums;
   logic [S_A-1:0] part1, part2;
   logic [UNITS*D_W-1:0] drive;
   always_ff @(posedge clk) begin
     part1 <= part;
     part2 <= part1;
-    drive <= sums[32'(part2) * UNITS * D_W +: UNITS * D_W];
+    drive <= parts[part2];
   end
 
   // ---- neurons and events out ----------------------------------------------------------------

@@ -1,0 +1,225 @@
+"""Studies: many simulations of one network, each computed once, whatever happens in between.
+
+An item's result is a file of its own, named by a hash of everything that determines it and written whole or not at all.
+A study that was killed goes on where it stopped when it is started again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from snntb_adsnn.config import Config, read_ini
+from snntb_adsnn.errors import ConfigError, DataError, OutputError, WorkerError
+from snntb_adsnn.evaluate import as_classes
+from snntb_adsnn.files import TEMPORARY, write_json
+from snntb_adsnn.linear import Array
+from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.workers import Failure, Job, Runner
+
+# ---- what a study starts from ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A converted network and the test images it is simulated on.
+
+    Attributes:
+        network: with the constants of ``[adsnn]``.
+        trained: with its trained constants.
+        x: test inputs, shape (images, *input shape).
+        labels: their classes, shape (images,).
+        ann: the classes that the ANN chooses, shape (images,).
+        duration: simulated time per image, ms.
+        batch_size: images simulated at a time.
+    """
+
+    network: SpikingNetwork
+    trained: SpikingNetwork
+    x: Array
+    labels: Array
+    ann: Array
+    duration: float
+    batch_size: int
+
+    @property
+    def ann_accuracy(self) -> float:
+        """Share of the test images that the ANN classifies correctly."""
+        return float((self.ann == self.labels).mean())
+
+
+def load_subject(config: Config, images: int | None = None) -> Subject:
+    """Convert the network of ``config``, once, and load its test images (``[simulation] num_to_test``, or ``images``).
+
+    Raises:
+        AdSNNError: a missing or damaged file, or a network that cannot be converted.
+    """
+    from snntb_adsnn.data import prepare_run
+    from snntb_adsnn.toolbox import register, settings
+
+    ini = read_ini(config.file)
+    settings.adapt(ini)
+    if ini.get("input", "dataset_format", fallback="npz") != "npz":
+        raise ConfigError(f"{config.file}: a study reads x_test.npz and y_test.npz; set [input] dataset_format = npz.")
+    prepare_run(config)
+    x, y = (settings.read_npz(config.paths.dataset_path / f"{part}_test.npz") for part in "xy")
+    if len(x) != len(y):
+        raise DataError(f"{config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other.")
+    count = min(len(x), images or int(_number(ini, "num_to_test", len(x))))
+    x, y = np.asarray(x[:count], np.float32), y[:count]
+    register()
+    from snntb_adsnn.convert import convert
+    from snntb_adsnn.toolbox.parser import load_model
+
+    model = load_model(config.paths.path_wd / config.paths.filename_ann)
+    trained = convert(model, x[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
+    batch_size = int(_number(ini, "batch_size", 100))
+    return Subject(
+        settings.configured(trained, config.adsnn, _number(ini, "dt", 1.0)),
+        trained,
+        x,
+        as_classes(y, count, trained.readout.shape[0]),
+        model.predict(x, batch_size=batch_size, verbose=0).argmax(axis=1),
+        _number(ini, "duration", 500.0),
+        batch_size,
+    )
+
+
+def _number(ini: ConfigParser, key: str, default: float) -> float:
+    return float(ini.get("simulation", key, fallback="") or default)
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+_CODE = ("linear.py", "network.py", "neuron.py", "transfer.py", "evaluate.py", "sweep.py", "arousal.py", "engine/*.py")
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Fingerprint of the code that a result depends on: this package's simulators, NumPy, numba."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    for file in sorted(file for pattern in _CODE for file in here.glob(pattern)):
+        digest.update(file.read_bytes())
+    for package in ("numpy", "numba"):
+        digest.update(metadata.version(package).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash of arrays, networks, dataclasses and plain values (by content), 24 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        _add(digest, part)
+    return digest.hexdigest()[:24]
+
+
+def _add(digest: Any, part: Any) -> None:
+    digest.update(type(part).__name__.encode() + b"(")
+    if isinstance(part, np.ndarray):
+        digest.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            digest.update(field.name.encode())
+            _add(digest, getattr(part, field.name))
+    elif isinstance(part, Mapping):
+        for key in sorted(part):
+            digest.update(key.encode())
+            _add(digest, part[key])
+    elif isinstance(part, list | tuple):
+        for element in part:
+            _add(digest, element)
+    else:
+        digest.update(repr(part).encode())
+    digest.update(b")")
+
+
+# ---- computing -------------------------------------------------------------------------------------------------------
+
+
+def compute(
+    job: Job, shared: Any, items: Mapping[str, Any], folder: Path, runner: Runner, *, title: str
+) -> dict[str, dict[str, Any]]:
+    """Apply ``job`` to every item that ``folder`` has no result of yet; returns all results, in the items' order.
+
+    Args:
+        job: returns a dictionary of plain JSON values.
+        shared: what it needs besides the item.
+        items: by a hash of everything that determines the result (``fingerprint``).
+        folder: of the result files.
+        runner: where to compute, see ``workers``.
+        title: of the progress bar.
+
+    Raises:
+        OutputError: a result cannot be written, or another study is at work in ``folder``.
+        WorkerError: items without a result, by name; all others are kept.
+    """
+    with _locked(folder):
+        results = {key: result for key in items if (result := _read(folder / f"{key}.json")) is not None}
+        if results:
+            print(f"{title}: {len(results)} of {len(items)} points were computed before.")
+        missing = {key: item for key, item in items.items() if key not in results}
+        failures: dict[str, Failure] = {}
+        with _progress_bar() as bar:
+            task = bar.add_task(title, total=len(items), completed=len(results))
+            for key, answer in runner(job, shared, missing) if missing else ():
+                if isinstance(answer, Failure):
+                    failures[key] = answer
+                else:
+                    write_json(folder / f"{key}.json", answer)
+                    # what was read back from a file and what was not are the same values
+                    results[key] = json.loads(json.dumps(answer))
+                bar.advance(task)
+    if failures:
+        named = "; ".join(f"{items[key]}: {failure.reason}" for key, failure in failures.items())
+        raise WorkerError(
+            f"{len(failures)} of {len(items)} points have no result: {named}. The others are kept: start again for "
+            "these."
+        )
+    return {key: results[key] for key in items}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other studies out of ``folder``; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another path_wd.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
+        for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
+            left.unlink(missing_ok=True)
+        yield
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """A finished result; ``None`` where there is none, or a damaged one."""
+    try:
+        result = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

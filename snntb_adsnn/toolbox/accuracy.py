@@ -1,0 +1,119 @@
+"""Accuracies in the toolbox's words: of a run so far, and of the ANN, which is evaluated once."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.linear import Array
+
+
+def in_top_k(outputs: Array, truth: Array, k: int) -> Array:
+    """Whether the true class is among the ``k`` best: outputs (images, ..., classes), truth (images,) of classes."""
+    if k == 1:
+        return outputs.argmax(axis=-1) == truth.reshape(-1, *(1,) * (outputs.ndim - 2))
+    true = np.take_along_axis(outputs, truth.reshape(-1, *(1,) * (outputs.ndim - 1)).astype(np.intp), axis=-1)
+    return (outputs > true).sum(axis=-1) < k
+
+
+# ---- the ANN -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to a data set.
+
+    Attributes:
+        source: the array or iterator that held the inputs.
+        outputs: shape (images, classes).
+        truth: true classes, shape (images,).
+    """
+
+    source: weakref.ref[Any]
+    outputs: Array
+    truth: Array
+
+    def scores(self, top_k: int) -> list[float]:
+        """Categorical cross-entropy, top-1 and top-k accuracy, as ``model.evaluate`` of the toolbox's models gives."""
+        chosen = np.take_along_axis(self.outputs, self.truth[:, None].astype(np.intp), axis=1)
+        loss = -np.log(np.clip(chosen, 1e-7, 1)).mean()
+        return [float(loss), *(float(in_top_k(self.outputs, self.truth, k).mean()) for k in (1, top_k))]
+
+
+_answers: weakref.WeakKeyDictionary[Any, Answers] = weakref.WeakKeyDictionary()
+
+
+def remember(model: Any, source: Any, outputs: Array, truth: Array) -> Answers:
+    """Keep what ``model`` answered to ``source``."""
+    _answers[model] = Answers(weakref.ref(source), outputs, truth)
+    return _answers[model]
+
+
+def remembered(model: Any, source: Any) -> Answers | None:
+    """What ``model`` answered to this very ``source`` (not one that is equal), if it was asked."""
+    known = _answers.get(model)
+    return known if known is not None and known.source() is source else None
+
+
+def inherit(copy: Any, model: Any) -> None:
+    """``copy`` has the same layers and weights as ``model``, and so its answers."""
+    if (known := _answers.get(model)) is not None:
+        _answers[copy] = known
+
+
+# ---- a run -------------------------------------------------------------------------------------------------------
+
+
+class Totals:
+    """Accuracies of a run over the batches so far."""
+
+    def __init__(self, top_k: int) -> None:
+        self.top_k = top_k
+        self.truth: list[int] = []
+        self.guesses: list[int] = []
+        self._right = dict.fromkeys(("snn_top_k", "ann_top1", "ann_top_k"), 0)
+        self._lines = [f"# samples | SNN top-1 | top-{top_k} | ANN top-1 | top-{top_k}"]
+
+    def add(self, outputs: Array, ann_outputs: Array, truth: Array) -> None:
+        """Count a batch: read-out after the last step and ANN outputs, shape (images, classes), true classes."""
+        self.truth += truth.tolist()
+        self.guesses += outputs.argmax(axis=-1).tolist()
+        self._right["snn_top_k"] += int(in_top_k(outputs, truth, self.top_k).sum())
+        self._right["ann_top1"] += int(in_top_k(ann_outputs, truth, 1).sum())
+        self._right["ann_top_k"] += int(in_top_k(ann_outputs, truth, self.top_k).sum())
+        figures = (self.snn_top1, self.snn_top_k, self.ann_top1, self.ann_top_k)
+        self._lines.append(f"{len(self.truth)} " + " ".join(f"{figure:.2%}" for figure in figures))
+
+    @property
+    def snn_top1(self) -> float:
+        """Share of images that the AdSNN classifies correctly after the last step."""
+        return float(np.mean(np.array(self.truth) == self.guesses))
+
+    @property
+    def snn_top_k(self) -> float:
+        """Share of images whose class is among the AdSNN's k best after the last step."""
+        return self._right["snn_top_k"] / len(self.truth)
+
+    @property
+    def ann_top1(self) -> float:
+        """The ANN's accuracy on the same images."""
+        return self._right["ann_top1"] / len(self.truth)
+
+    @property
+    def ann_top_k(self) -> float:
+        """The ANN's top-k accuracy on the same images."""
+        return self._right["ann_top_k"] / len(self.truth)
+
+    def message(self) -> str:
+        """Progress after a batch."""
+        return (
+            f"{len(self.truth)} images so far (top-1, top-{self.top_k}): "
+            f"SNN {self.snn_top1:.2%}, {self.snn_top_k:.2%}; ANN {self.ann_top1:.2%}, {self.ann_top_k:.2%}."
+        )
+
+    def table(self) -> str:
+        """Content of the toolbox's ``accuracy.txt``."""
+        return "\n".join(self._lines) + "\n"

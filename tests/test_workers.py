@@ -1,0 +1,137 @@
+"""Workers on this machine and on a Dask cluster: each answer once, deaths survived, failures named."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import study_jobs
+
+from snntb_adsnn.errors import WorkerError
+from snntb_adsnn.study import code_version
+from snntb_adsnn.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
+
+ITEMS = {f"k{i}": i for i in range(7)}
+
+
+@pytest.mark.parametrize("runner", [in_process, Local(), Local(1), Local(3)])
+def test_every_item_is_answered_once(runner):
+    answers = list(runner(study_jobs.square, 2, ITEMS))
+    assert sorted(answers, key=lambda pair: pair[0]) == [(f"k{i}", {"value": 2 * i * i}) for i in range(7)]
+
+
+def test_an_item_whose_worker_is_killed_is_tried_again_and_then_named(tmp_path):
+    items = {"once": 1, "always": 13, "mistake": 17, "good": 10, "other": 11}
+    answers = dict(Local(2)(study_jobs.die, tmp_path, items))
+    assert answers["once"] == {"value": 1}
+    assert answers["good"] == {"value": 10}
+    assert answers["other"] == {"value": 11}
+    assert answers["mistake"] == Failure("17 is not allowed.")
+    assert f"killed {ATTEMPTS} times (SIGKILL" in answers["always"].reason
+
+
+def test_a_bug_is_raised_with_its_own_type(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        list(Local(2)(study_jobs.die, tmp_path, {"bug": 19}))
+
+
+def test_workers_share_the_cores():
+    answers = [answer for _, answer in Local(1)(study_jobs.threads, None, {"a": 1})]
+    assert answers[0]["numba"] == cores()
+    several = [answer for _, answer in Local(cores())(study_jobs.threads, None, dict.fromkeys("abcd"[: cores()], 1))]
+    assert {(a["numba"], a["blas"]) for a in several} == {(1, 1)}
+    assert len({a["pid"] for a in several}) == len(several)
+
+
+def test_no_worker_outlives_a_killed_program(tmp_path):
+    program = (
+        "import study_jobs\nfrom snntb_adsnn.workers import Local\nif __name__ == '__main__':\n"
+        f"    list(Local(2)(study_jobs.marked, {str(tmp_path)!r}, {{str(i): i for i in range(500)}}))"
+    )
+    (tmp_path / "main.py").write_text(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen([sys.executable, tmp_path / "main.py"], env=environment)
+
+    def workers():
+        return {int(file.name.split("-")[1]) for file in tmp_path.glob("*-*-*")}
+
+    _wait(lambda: len(workers()) == 2)
+    found = workers()
+    process.kill()
+    process.wait()
+    _wait(lambda: not any(_runs(pid) for pid in found))
+
+
+def _runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _wait(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+# ---- Dask ------------------------------------------------------------------------------------------------------------
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def dask():
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as found:
+        yield found
+
+
+def test_a_cluster_answers_as_this_machine_does(dask, tmp_path):
+    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    assert dict(cluster(study_jobs.square, 3, ITEMS)) == dict(in_process(study_jobs.square, 3, ITEMS))
+    items = {"once": 1, "always": 13, "mistake": 17, "good": 10}
+    answers = dict(cluster(study_jobs.die, str(tmp_path), items))
+    assert answers["good"] == {"value": 10}
+    assert answers["once"] == {"value": 1}
+    assert answers["mistake"] == Failure("17 is not allowed.")
+    assert "killed again and again" in answers["always"].reason
+
+
+def test_threads_on_a_cluster(dask):
+    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    ((_, answer),) = cluster(study_jobs.threads, None, {"a": 1})
+    assert answer["numba"] == cores()  # one task at a time in each worker process
+
+
+def test_workers_with_other_code_are_refused(dask):
+    with pytest.raises(WorkerError, match="another version"):
+        Cluster(dask.scheduler_address, "other", code_version).check()
+
+
+def test_a_scheduler_that_does_not_answer_or_has_no_workers():
+    start = time.monotonic()
+    with pytest.raises(WorkerError, match=r"no Dask scheduler answers there within 5 s.*check the address"):
+        Cluster("tcp://127.0.0.1:9", "", code_version).check()
+    assert time.monotonic() - start < 15
+    with pytest.raises(WorkerError, match="no Dask scheduler"):
+        Cluster("nonsense://", "", code_version).check()
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(WorkerError, match="has no workers; start some"),
+    ):
+        Cluster(empty.scheduler_address, "", code_version).check()
+
+
+def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50, scheduler_port=0
+    ) as lost:
+        cluster = Cluster(lost.scheduler_address, code_version(), code_version)
+        answers = cluster(study_jobs.marked, str(tmp_path), {str(i): i for i in range(50)})
+        assert next(answers)[1]["value"] in range(50)
+        lost.close()
+        with pytest.raises(WorkerError, match="was lost"):
+            list(answers)
