@@ -38,6 +38,7 @@ class Metrics:
         firing_rate_hz_per_layer: the same by layer.
         spikes_per_neuron_at_mt: spikes per neuron until the matching time.
         synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
+        multiply_adds_per_image: the same for graded spikes, each of which multiplies the weight first.
         neuron_updates_per_image: state updates of one image, over the whole window.
         costs: operations and memory accesses of one image, and of the ANN.
     """
@@ -56,6 +57,7 @@ class Metrics:
     firing_rate_hz_per_layer: Mapping[str, float]
     spikes_per_neuron_at_mt: float
     synaptic_operations_per_image: float
+    multiply_adds_per_image: float
     neuron_updates_per_image: int
     costs: Costs
 
@@ -144,10 +146,15 @@ class Evaluation:
             firing_rate_hz=sum(spikes.values()) / neurons / seconds,
             firing_rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
             spikes_per_neuron_at_mt=sum(until_match.values()) / neurons,
-            synaptic_operations_per_image=sum(self._synaptic_operations.values()) / self.images,
+            synaptic_operations_per_image=self._synaptic(graded=False),
+            multiply_adds_per_image=self._synaptic(graded=True),
             neuron_updates_per_image=self.network.neuron_count * steps,
             costs=self._costs(spikes, until_match, steps, at + 1),
         )
+
+    def _synaptic(self, *, graded: bool) -> float:
+        names = [p.name for p in self.network.populations if p.graded == graded]
+        return sum(self._synaptic_operations[name] for name in names) / self.images
 
     def _costs(self, spikes: dict[str, int], until_match: dict[str, int], steps: int, match: int) -> Costs:
         """Of one image. Until the matching time a layer's spikes are taken to have the fan-out of its others."""

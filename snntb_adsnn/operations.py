@@ -195,7 +195,7 @@ def snn_operations(
         spikes: by population, spikes of one image, and ``synaptic``: synaptic operations they cause.
         steps: number of steps.
     """
-    graded = {p.name for p in network.populations if p.form == "relu"}  # spikes that carry the threshold of the moment
+    graded = {p.name for p in network.populations if p.graded}
     accumulates = sum(n for name, n in synaptic.items() if name not in graded)
     analog = input_multiplications(network)
     products = analog + sum(n for name, n in synaptic.items() if name in graded)

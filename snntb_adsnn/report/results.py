@@ -46,6 +46,7 @@ def describe(metrics: Metrics, network: SpikingNetwork, **extra: Any) -> dict[st
         "accuracy_sd": metrics.accuracy_sd,
         "spikes_per_neuron_at_mt": metrics.spikes_per_neuron_at_mt,
         "synaptic_operations_per_image": metrics.synaptic_operations_per_image,
+        "multiply_adds_per_image": metrics.multiply_adds_per_image,
         "neuron_updates_per_image": metrics.neuron_updates_per_image,
         "operations": metrics.costs.as_dict(),
         "num_images": metrics.num_images,

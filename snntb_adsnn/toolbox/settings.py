@@ -244,7 +244,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
                 check_constants(parameters)
             except ParameterError as error:
                 raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
-            return replace(node, parameters=parameters, form=section.form or node.form)
+            return replace(node, parameters=parameters).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.tau_beta or node.tau_beta
             return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
