@@ -51,7 +51,18 @@ def _budgets(results: Results) -> list[str]:
 
 
 def _ablation(results: Results, budget: str) -> tuple[str, list[str], list[list[str]]]:
-    header = ["trained at m_f", "noise", "penalty", "ANN", "plain", "m_f", "corrected", "m_f", "MT", "spikes until MT"]
+    header = [
+        "trained at m_f",
+        "noise",
+        "penalty",
+        "ANN",
+        "simulated at m_f",
+        "as converted",
+        "corrected",
+        "rate",
+        "MT",
+        "spikes until MT",
+    ]
     recipes = [(r["name"], *(f"{r[key]:g}" for key in ("m_f", "coding_noise", "activity_penalty")))
                for r in results["recipes"]]  # fmt: skip
     cells = []
@@ -61,11 +72,15 @@ def _ablation(results: Results, budget: str) -> tuple[str, list[str], list[list[
             continue
         ann = results["points"].get(f"{name}, ANN")
         row = [*recipe, _percent(ann["accuracy"]) if ann else ""]
-        for point in (plain, corrected):
-            reached = point["m_f"] is not None
-            row += [_percent(point["accuracy"]), f"{point['m_f']:.2f}"] if reached else [_NO_PRECISION, ""]
-        if corrected["m_f"] is not None:
-            row += [f"{corrected['matching_time_ms']:.0f} ms", f"{corrected['spikes_per_neuron_at_mt']:.2f}"]
+        if plain["m_f"] is None:
+            row.append(_NO_PRECISION)
+        else:
+            row += [f"{plain['m_f']:.2f}", _percent(plain["accuracy"]), _percent(corrected["accuracy"])]
+            row += [
+                f"{corrected['firing_rate_hz']:.2f} Hz",
+                f"{corrected['matching_time_ms']:.0f} ms",
+                f"{corrected['spikes_per_neuron_at_mt']:.2f}",
+            ]
         cells.append(row + [""] * (len(header) - len(row)))
     return f"The ingredients, at {budget}", header, cells
 
@@ -91,7 +106,7 @@ def figure(results: Results) -> Any:
     picture, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     points = {name: p for name, p in results["points"].items() if name.startswith("shipped, m_f")}
     for way, style in zip(_WAYS, ("s--", "o-"), strict=True):
-        chosen = [p for name, p in points.items() if name.endswith(way)]
+        chosen = sorted((p for name, p in points.items() if name.endswith(way)), key=lambda p: float(p["m_f"]))
         label = "biases corrected" if way == "corrected" else "as converted"
         left.plot([p["firing_rate_hz"] for p in chosen], [100 * p["accuracy"] for p in chosen], style, label=label)
     ann = results["points"].get("shipped, ANN")
@@ -104,11 +119,11 @@ def figure(results: Results) -> Any:
     left.set_xticks(ticks, [str(t) for t in ticks])
     left.minorticks_off()
     left.legend()
-    for name, point in points.items():
-        if name.endswith("corrected") and point["m_f"] in (0.12, 0.35, 0.7, 1.2):
-            accuracy = [100 * a for a in point["accuracy_over_time"]]
-            label = f"{point['firing_rate_hz']:.1f} Hz (m_f {point['m_f']:g})"
-            right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
+    corrected = [p for name, p in points.items() if name.endswith("corrected")]
+    for point in sorted(corrected, key=lambda p: float(p["m_f"])):
+        accuracy = [100 * a for a in point["accuracy_over_time"]]
+        label = f"{point['firing_rate_hz']:.1f} Hz (m_f {point['m_f']:g})"
+        right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
     right.set(xlabel="time (ms)", ylabel="accuracy (%)", ylim=(95, 100), xscale="log")
     right.legend(title="biases corrected")
     return picture

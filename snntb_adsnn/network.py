@@ -19,7 +19,7 @@ from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import check_form, spike_height, transfer
+from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
 VARIANTS = 4
 """Networks at other precisions that a network remembers."""
@@ -44,7 +44,7 @@ class Precision(NamedTuple):
 
     Attributes:
         m_f, theta0: speed of adaptation and resting threshold.
-        height: h, by which every outgoing weight is scaled.
+        height: h, by which every outgoing weight is scaled (graded spikes: and by the threshold of the moment).
     """
 
     m_f: float | Array
@@ -59,7 +59,7 @@ class Neurons(Node):
     Attributes:
         bias: added after pooling, unfiltered: shape (channels,) or the full ``shape``.
         parameters: the neurons' constants.
-        form: transfer function it was trained with; fixes the spike height.
+        form: transfer function it was trained with; fixes the spike height. ``relu``: spikes are graded.
         pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
         m_f: each neuron's own m_f in place of ``parameters.m_f``, broadcastable to ``shape`` (location-based attention:
             (height, width, 1)); theta0 and h follow. ``None``: all have the same.
@@ -110,6 +110,15 @@ class Neurons(Node):
         table = np.array([values, [p.resting_threshold for p in neurons], heights], np.float64)
         spread = table[:, np.broadcast_to(index.reshape(self.m_f.shape), self.shape)]
         return Precision(spread[0], spread[1], spread[2])
+
+    @property
+    def graded(self) -> bool:
+        """Whether a spike's height is h times the threshold that it exceeded, instead of h."""
+        return self.form == GRADED
+
+    def with_form(self, form: str | None) -> Neurons:
+        """With another transfer form of neurons whose spikes are all alike; graded ones stay as they are."""
+        return self if self.graded or form is None else dataclasses.replace(self, form=form)
 
     def pooled(self, x: Array) -> Array:
         """pool(x) for x of shape (batch, *input_shape)."""

@@ -54,7 +54,7 @@ class Point:
             if isinstance(node, Neurons):
                 p = node.parameters if self.m_f is None else node.parameters.with_m_f(self.m_f)
                 p = dataclasses.replace(p, tau_eta=self.tau_eta or p.tau_eta, tau_beta=self.tau_beta or p.tau_beta)
-                return dataclasses.replace(node, parameters=p, form=self.form or node.form)
+                return dataclasses.replace(node, parameters=p).with_form(self.form)
             if isinstance(node, Readout):
                 return dataclasses.replace(node, tau_beta=self.tau_beta or node.tau_beta)
             return node

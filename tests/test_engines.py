@@ -63,6 +63,8 @@ DYADIC = [
     parameters_with_height(1 / 4, tau_phi=5.0, tau_gamma=10.0),
     parameters_with_height(1 / 2, tau_phi=1.0),
 ]
+OWN = dict.fromkeys(DYADIC[:2], DYADIC[:2])
+"""By neuron, two precisions that the grid allows it."""
 GENERAL = [ASNParameters(m_f=0.1), ASNParameters(m_f=0.3), ASNParameters(m_f=0.2, tau_phi=7.0)]
 
 
@@ -153,12 +155,18 @@ class Builder:
             pool = self.window(shape, dilated=False)
             shape = (*pool.output_size(*shape[:2]), shape[2])
         bias_shape = shape if self.pick(0, 1) else shape[-1:]
+        chosen, m_f = self.parameters[self.pick(0, len(self.parameters) - 1)], None
+        if chosen in OWN and self.pick(0, 2) == 0:  # each neuron or pixel its own precision
+            where = self.random.random((*shape[:-1], 1) if len(shape) == 3 and self.pick(0, 1) else shape) < 0.5
+            m_f = np.where(where, *(p.m_f for p in OWN[chosen]))
         return self.add(
             Neurons,
             source,
             bias=(self.random.normal(size=bias_shape) * 0.2).astype(np.float32),
-            parameters=self.parameters[self.pick(0, len(self.parameters) - 1)],
+            parameters=chosen,
+            form="exact" if self.dyadic or self.pick(0, 2) else "relu",
             pool=pool,
+            m_f=m_f,
         )
 
     def network(self) -> SpikingNetwork:
@@ -327,12 +335,37 @@ def test_with_arbitrary_weights_spikes_part_only_at_near_ties(case):
                 S, S_hat, theta = (expected.records[q][p.name][image] for q in ("S", "S_hat", "theta"))
                 k_eta = np.float32(p.parameters.k_eta)
                 before = k_eta * S_hat[first - 1] if first else np.zeros_like(S_hat[0])
-                threshold = theta[first - 1] if first else np.float32(p.parameters.resting_threshold)
+                threshold = theta[first - 1] if first else np.float32(p.precision.theta0)
                 margin = np.abs(2 * (S[first] - before) - threshold)[differ[first]]
                 size = np.abs(expected.records["V"][p.name][image][: first + 1]).max() + 1
                 assert margin.max() < 1e-4 * size
         scale = np.abs(expected.outputs[image, :first]).max(initial=1)
         np.testing.assert_allclose(found.outputs[image, :first], expected.outputs[image, :first], atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2))])
+def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(pool):
+    """Each neuron hears one other, so that the height of every single spike shows."""
+    random = np.random.default_rng(0)
+    nodes: list[Node] = [Input("x", (), (), (4, 4, 70))]
+
+    def add(kind: type[Node], **fields: object) -> None:
+        nodes.append(kind(f"{kind.__name__}{len(nodes)}", (nodes[-1].name,), (nodes[-1].shape,), **fields))
+
+    for m_f in (0.1, 0.4, 0.2):
+        add(Scale, factors=(random.random(70) + 0.5).astype(np.float32))
+        bias = random.normal(size=70).astype(np.float32) * np.float32(0.3)
+        add(Neurons, bias=bias, parameters=ASNParameters(m_f=m_f), form="relu", pool=pool if m_f == 0.4 else None)
+    add(Reshape, target=(int(np.prod(nodes[-1].shape)),))
+    add(Readout, bias=np.zeros(nodes[-1].shape, np.float32))
+    network = SpikingNetwork(tuple(nodes))
+    x = random.random((2, 4, 4, 70)).astype(np.float32) * 3
+    schedule = Switch(0.05, 60, 20, np.inf).schedule(network, 120)
+    for arguments in ((frozenset(),), (ALL,), (ALL, schedule)):
+        expected, found = reference.run(network, x, 120, *arguments), event.run(network, x, 120, *arguments)
+        assert_same(found, expected)
+    alike = network.map_neurons(lambda n: dataclasses.replace(n, form="exact"))
+    assert (event.run(alike, x, 120, frozenset()).outputs != found.outputs).any()
 
 
 @RANDOM_NETWORKS

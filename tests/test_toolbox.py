@@ -361,8 +361,8 @@ def test_other_simulators_keep_working(tmp_path, monkeypatch):
 # ---- mistakes --------------------------------------------------------------------------------------------------------
 
 
-def relu_net():
-    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(5, activation="relu")])
+def tanh_net():
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(5, activation="tanh")])
     model.add(keras.layers.Dense(10, activation="softmax"))
     return model
 
@@ -390,7 +390,7 @@ def narrow_net():
 @pytest.mark.parametrize(
     ("net", "settings", "words"),
     [
-        (relu_net, {}, "relu"),
+        (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
         (conv1d_net, {}, "Conv1D"),
         (narrow_net, {}, "do not fit 23 images and 3 classes"),

@@ -28,7 +28,7 @@ import numba
 import numpy as np
 
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Constant, Layer, Plan, aligned, make_plan
+from snntb_adsnn.engine._plan import Layer, Plan, Spikes, aligned, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.engine.result import SimulationResult
@@ -183,6 +183,7 @@ class _Member:
         self.rest = aligned(LANES)
         self.masks = aligned(chunk, np.uint64)
         self.ends = aligned(len(plan.cell_channels) - 1, np.int64)
+        self.sizes = aligned(chunk * LANES)
         self.per_step = np.zeros((steps, len(plan.layers) - 1), np.int64)
 
 
@@ -209,6 +210,8 @@ class _ImageSimulator:
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
         self.asleep = np.zeros(planes // LANES, np.bool_)
         self.events = aligned(neurons * self.chunk, np.int32)
+        scaled = (plan.layers[:, Layer.SPIKES] != Spikes.ALIKE).any()
+        self.heights = aligned(len(self.events) if scaled else 0)
         self.event_ends = aligned(len(plan.cell_channels) - 1, np.int64)
         self.counts = aligned(blocks, np.int32)
         self.taken, self.finished = aligned(len(plan.layers) * team, np.int64), aligned(8, np.int64)
@@ -296,11 +299,12 @@ class _ImageSimulator:
     def _take_part(self, member: int, p: Plan, steps: slice, outputs: Array) -> None:
         own = self.members[member]
         advance(
-            p.layers, p.tasks, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
-            p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I, self.V, self.S_hat, self.theta_a,
-            self.asleep, self.events, self.event_ends, self.counts, outputs[steps], self.spikes[steps], self.chunk,
-            member, self.team.size, self.taken, self.finished, own.drive, own.potential, own.rest, bool(self.states),
-            own.masks, own.ends, own.per_step[steps],
+            p.layers, p.tasks, p.constants, p.bias, p.m_f, p.theta0, p.height, p.plane_edges, p.edges, p.pieces,
+            p.rows, p.weights, p.places, p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I,
+            self.V, self.S_hat, self.theta_a, self.asleep, self.events, self.heights, self.event_ends, self.counts,
+            outputs[steps], self.spikes[steps], self.chunk, member, self.team.size, self.taken, self.finished,
+            own.drive, own.potential, own.rest, bool(self.states), own.masks, own.ends, own.sizes,
+            own.per_step[steps],
         )  # fmt: skip
 
     def _record(self, plan: Plan, image: int, t: int, records: Mapping[str, Mapping[str, Array]]) -> None:
@@ -317,6 +321,6 @@ class _ImageSimulator:
                 elif quantity == "S_hat":
                     target[:] = self.S_hat[neurons]
                 elif quantity == "theta":
-                    target[:] = plan.constants[number, Constant.THETA0] + self.theta_a[neurons]
+                    target[:] = plan.theta0[neurons] + self.theta_a[neurons]
                 else:
                     target[:] = self.members[0].potential[neurons] + self.plan.bias[neurons]

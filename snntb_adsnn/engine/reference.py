@@ -66,8 +66,11 @@ def run(
                 state = states[node.name]
                 V = state.integrate(drive, held=held[node.name])
                 S = node.potential(V)
+                height = np.asarray(precisions[node.name].height, dtype)
+                if node.graded:
+                    height = height * state.theta
                 spikes = state.fire(S)
-                values[node.name] = spikes * np.asarray(precisions[node.name].height, dtype)
+                values[node.name] = spikes * height
                 counts[node.name] += spikes
                 per_step[node.name][t] = np.count_nonzero(spikes)
                 seen = {"spikes": spikes, "S": S, "S_hat": state.S_hat, "theta": state.theta, "I": state.I, "V": V}

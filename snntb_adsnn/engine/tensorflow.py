@@ -137,7 +137,7 @@ def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) ->
                 after[node.name], trace = _spike(
                     node, states[node.name], drive, held[node.name], precision, steps, record
                 )
-                values[node.name] = trace["spikes"] * precision.height
+                values[node.name] = trace["graded" if node.graded else "spikes"] * precision.height
                 counted = tf.cast(trace["spikes"], tf.int32)
                 seen["spike_counts"][node.name] = tf.reduce_sum(counted, axis=0)
                 seen["spikes_per_step"][node.name] = tf.reduce_sum(counted, axis=list(range(1, counted.shape.rank)))
@@ -161,7 +161,7 @@ def _spike(
     I, V, S_hat, theta_a = state
     theta = precision.theta0 + theta_a
     bias = tf.constant(node.bias, tf.float32)
-    wanted = {"spikes", *record}
+    wanted = {"spikes", *record} | ({"graded"} if node.graded else set())
     trace: dict[str, list[Any]] = {q: [] for q in wanted}
     for t in range(steps):
         I = constants.k_beta * I if drive is None else constants.k_beta * I + drive[t]
@@ -170,10 +170,11 @@ def _spike(
         S = (V if node.pool is None else _max_pool(node.pool, V)) + bias
         S_hat = constants.k_eta * S_hat
         spikes = tf.cast(2 * (S - S_hat) > theta, tf.float32)
-        S_hat = S_hat + spikes * theta
+        graded = spikes * theta
+        S_hat = S_hat + graded
         theta_a = constants.k_gamma * (theta_a + spikes * (precision.m_f * theta))
         theta = precision.theta0 + theta_a
-        now = {"spikes": spikes, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
+        now = {"spikes": spikes, "graded": graded, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
         for quantity in wanted:
             trace[quantity].append(now[quantity])
     return (I, V, S_hat, theta_a), {q: tf.stack(v) for q, v in trace.items()}

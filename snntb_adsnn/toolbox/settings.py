@@ -239,7 +239,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
     def change(node: Node) -> Node:
         if isinstance(node, Neurons):
             parameters = replace(node.parameters, dt=dt, **section.overrides)
-            return replace(node, parameters=parameters, form=section.form or node.form)
+            return replace(node, parameters=parameters).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.tau_beta or node.tau_beta
             return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
