@@ -139,6 +139,8 @@ class TrainingSection(_Section):
         precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
             stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
         smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
+        recalibration: training inputs on which batch norms are measured again after training, see
+            ``train.recalibrate``; nets trained with coding noise gain by it; 0 is off.
     """
 
     dataset: DatasetName
@@ -170,6 +172,7 @@ class TrainingSection(_Section):
     shift: Annotated[int, Field(ge=0)] = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     smooth: bool = False
+    recalibration: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingSection:
