@@ -48,6 +48,7 @@ def describe(metrics: Metrics, network: SpikingNetwork, **extra: Any) -> dict[st
         "synaptic_operations_per_image": metrics.synaptic_operations_per_image,
         "multiply_adds_per_image": metrics.multiply_adds_per_image,
         "neuron_updates_per_image": metrics.neuron_updates_per_image,
+        "operations": metrics.costs.as_dict(),
         "num_images": metrics.num_images,
         "duration_ms": metrics.duration_ms,
         "dt_ms": metrics.dt_ms,

@@ -17,7 +17,6 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the table says, as (figure, value with unit), from the content of ``results.json``."""
     m_f = results["m_f"]
     per_layer = [(f"  {name}", f"{rate:.2f} Hz") for name, rate in results["firing_rate_hz_per_layer"].items()]
-    graded = results.get("multiply_adds_per_image", 0)
     return [
         ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
         ("precision m_f (form)", f"{m_f if isinstance(m_f, dict) else format(m_f, 'g')} ({results['form']})"),
@@ -32,9 +31,29 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("standard deviation of accuracy from there on", _percent(results["accuracy_sd"])),
         ("spikes per neuron until then", f"{results['spikes_per_neuron_at_mt']:.3f}"),
-        ("synaptic operations per image", f"{results['synaptic_operations_per_image']:,.0f}"),
-        *([("multiply-adds of graded spikes per image", f"{graded:,.0f}")] if graded else []),
-        ("neuron updates per image", f"{results['neuron_updates_per_image']:,d}"),
+        *_costs(results["operations"]),
+    ]
+
+
+def _costs(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Costs of an image: over the whole window, and until the matching time in brackets."""
+    runs = found["adsnn"], found["adsnn_until_mt"]
+    synaptic = [run["accumulates"] + run["multiply_accumulates"] for run in runs]
+    ratios = found["synaptic_operations_to_ann_macs"], found["synaptic_operations_until_mt_to_ann_macs"]
+    energies = found["energy_nj"]["int32"]
+    totals = [energies[name]["total"] for name in ("adsnn", "adsnn_until_mt", "ann")]
+    macs = found["ann"]["multiply_accumulates"]
+    return [
+        ("per image, and until the matching time:", ""),
+        ("  synaptic operations", f"{synaptic[0]:,.0f} ({synaptic[1]:,.0f})"),
+        ("  times the ANN's multiply-adds", "{:.2f} ({:.2f})".format(*ratios)),
+        ("  neuron updates", f"{runs[0]['neuron_updates']:,.0f} ({runs[1]['neuron_updates']:,.0f})"),
+        ("  energy, 45 nm, 32-bit integers (estimate)", f"{totals[0] / 1e3:.1f} ({totals[1] / 1e3:.1f}) uJ"),
+        (
+            "the ANN's multiply-adds and energy",
+            f"{macs:,.0f}, {totals[2] / 1e3:.1f} uJ",
+        ),
+        ("activation sparsity", _percent(found["activation_sparsity"])),
     ]
 
 
