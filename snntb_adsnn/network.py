@@ -16,12 +16,12 @@ import numpy as np
 
 from snntb_adsnn import linear
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
 from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
-VARIANTS = 4
+VARIANTS = 2
 """Networks at other precisions that a network remembers."""
 FORMAT = "snntb-adsnn network"
 VERSION = 1
@@ -330,6 +330,8 @@ class SpikingNetwork:
 
     def check_images(self, x: Any, dtype: type[np.floating[Any]]) -> Array:
         """``x`` as an array of shape (images, *input shape); raises ParameterError where it does not fit."""
+        if np.iscomplexobj(x):
+            raise ParameterError("input holds complex numbers, and a neuron's current is real; give real numbers.")
         x = np.asarray(x, dtype)
         if x.shape[1:] != self.input.shape or not len(x):
             raise ParameterError(
@@ -403,7 +405,7 @@ class SpikingNetwork:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open_npz(path) as file:
                 header = json.loads(bytes(file["header"]).decode())
                 if header.get("format") != FORMAT or header.get("version") != VERSION:
                     raise OutputError(

@@ -78,6 +78,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
     course = _fit(model, feed, settings, state, progress)
+    recalibrate(model, feed.training(0), settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
@@ -104,6 +105,32 @@ def save_model(model: Any, path: Path) -> Path:
         warnings.simplefilter("ignore", UserWarning)  # .h5 is the only format that the toolbox reads
         model.save(temporary, save_format="h5")
     return path
+
+
+def recalibrate(model: Any, batches: Any, count: int) -> None:
+    """Measure the means and variances of all batch norms again, on ``count`` inputs at least; 0: leave them.
+
+    In training they were averaged over changing weights and, with coding noise, over noisy potentials, whose maximum
+    over a pooling window lies higher. The model itself has no noise: its own means and variances suit it better.
+
+    Args:
+        model: a net from ``build``.
+        batches: of training data, as a sequence of (inputs, labels).
+        count: number of inputs.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    seen = 0
+    for index in range(len(batches)):
+        if seen >= count:
+            break
+        x = batches[index][0]
+        for layer in norms:
+            layer.momentum = seen / (seen + len(x))  # the mean over all inputs so far
+        model(x, training=True)
+        seen += len(x)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _need_writable(folder: Path) -> None:

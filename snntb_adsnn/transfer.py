@@ -150,6 +150,37 @@ def spike_height(params: ASNParameters, form: str = "exact") -> float:
     )
 
 
+def check_constants(params: ASNParameters) -> None:
+    """Refuse constants with which a neuron of this step cannot encode the values from 0 to 1 (f(1) = 1).
+
+    Raises:
+        ParameterError: S = 1 never makes the neuron spike, or would have to make it spike more than once in a step; or
+            a time constant decays within a hundredth of a step, or too slowly for float32.
+    """
+    p, dt = params, params.dt
+    for name in ("tau_gamma", "tau_eta", "tau_beta", "tau_phi"):
+        tau = getattr(p, name)
+        if not dt / 100 <= tau <= 1e5 * dt:
+            raise ParameterError(
+                f"{name} = {tau:g} ms does not fit steps of {dt:g} ms: it must lie between a hundredth of a step and "
+                f"100,000 steps ({dt / 100:g} to {1e5 * dt:g} ms), else its decay in a step is lost in rounding."
+            )
+    if p.resting_threshold >= 2:
+        cause = f"theta0 = {p.resting_threshold:g}" + (" (it follows m_f)" if p.theta0 == p.m_f else "")
+        raise ParameterError(
+            f"{cause}: a neuron with S = 1 never spikes, for S must exceed theta0/2, so f(1) = 1 cannot be met; "
+            "it must be below 2."
+        )
+    growth, strength = math.expm1(dt / p.tau_gamma), 0.5 + 1 / math.expm1(dt / p.tau_eta)
+    # S(T) at T = one step; where m_f exceeds the growth, adaptation allows no interval that short
+    if p.m_f < growth and p.resting_threshold * growth / (growth - p.m_f) * strength < 1:
+        raise ParameterError(
+            f"m_f = {p.m_f:g} with theta0 = {p.resting_threshold:g}: a neuron with S = 1 would have to spike more than "
+            f"once in a step of {dt:g} ms, so f(1) = 1 cannot be met; with theta0 = m_f it must be at least "
+            f"{growth / (growth * strength + 1):.2g}, or the steps shorter."
+        )
+
+
 def transfer(S: ArrayLike, params: ASNParameters, form: str = "exact") -> NDArray[np.float64]:
     """Analog output encoded by the spikes of an ASN under constant input ``S``.
 

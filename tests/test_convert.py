@@ -274,6 +274,7 @@ REFUSED = {
     "negative gain behind max pooling": (negative_gain, "'the_pool'"),
     "spiking output": (lambda: keras.Sequential([L.Input((4,)), L.Dense(2, activation=AAN(0.2), name="out")]), "'out'.*read-out does not spike"),
     "different tau_beta": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.Conv2D(2, 3, activation=AAN(0.2, tau_beta=20.0))), "tau_beta"),
+    "dense on rows": (lambda: chain((6, 5), L.Dense(2, activation=AAN(0.2), name="d")), "'d'.*one axis of 5 features .Flatten"),
     "channel-first": (lambda: chain(IMAGE, L.Flatten(data_format="channels_first", name="f"), L.Dense(2, activation=AAN(0.2))), "'f'.*channels_first"),
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_a_switched_network_is_the_references_bit_by_bit_on_a_dyadic_grid(case, 
     assert_same(engine.run(network, x, 12, ALL, schedule), reference.run(network, x, 12, ALL, schedule))
 
 
-def test_batches_switch_each_for_itself_and_neurons_have_their_own_precision(monkeypatch):
+def test_batches_switch_each_for_itself_and_neurons_have_their_own_precision(monkeypatch, short_chunks):
     network = conv_net(8)
     x = np.random.default_rng(0).random((5, 16, 16, 1)).astype(np.float32)
     mask = np.where(np.arange(16)[:, None, None] < 8, 0.05, 0.4)
@@ -46,7 +46,13 @@ def test_batches_switch_each_for_itself_and_neurons_have_their_own_precision(mon
     np.testing.assert_array_equal(found.spike_counts["input"], expected.spike_counts["input"])
 
 
-def test_chunks_and_batches_join_up(monkeypatch):
+@pytest.fixture
+def short_chunks(monkeypatch):
+    """Less to trace and compile."""
+    monkeypatch.setattr(engine, "CHUNK", 10)
+
+
+def test_chunks_and_batches_join_up(monkeypatch, short_chunks):
     network = conv_net(8)
     x = np.random.default_rng(0).random((5, 16, 16, 1)).astype(np.float32)
     whole = engine.run(network, x, 30, frozenset({"spikes"}))
@@ -60,7 +66,7 @@ def test_chunks_and_batches_join_up(monkeypatch):
         np.testing.assert_array_equal(parts.records["spikes"][name], spikes)
 
 
-def test_decides_as_the_reference():
+def test_decides_as_the_reference(short_chunks):
     network = conv_net(16)
     x = np.random.default_rng(1).random((20, 16, 16, 1)).astype(np.float32)
     found = simulate(network, x, duration=100, engine="tensorflow")

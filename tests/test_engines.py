@@ -506,6 +506,9 @@ def test_simulators_are_used_again_and_freed_with_their_network():
     assert_same_counts(again, first)
     event.run(network, x, 61, frozenset(), threads=2)
     assert not set(event._idle[network]) & set(kept)
+    event.run(conv_net(16), x, 60, frozenset(), threads=2)
+    assert network not in event._idle  # only the latest network's
+    event.run(network, x, 60, frozenset(), threads=2)
     gone = weakref.ref(network)
     del network
     gc.collect()

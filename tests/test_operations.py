@@ -1,5 +1,7 @@
 """Operations of an image: nets counted by hand, and a count over recorded spikes that follows every synapse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -203,3 +205,12 @@ def test_until_the_matching_time_a_uniform_layer_is_exact():
     assert metrics.costs.as_dict()["synaptic_operations_until_mt_to_ann_macs"] == pytest.approx(
         (5 * spikes["a"] + 2 * spikes["b"]) / (6 * 5 + 5 * 2)
     )
+
+
+def test_graded_spikes_cost_multiply_adds():
+    network = net().map_neurons(lambda n: replace(n, form="relu"))
+    found = snn_operations(network, {"a": 5}, {"a": 15}, 10)
+    binary = snn_operations(net(), {"a": 5}, {"a": 15}, 10)
+    assert (found.accumulates, found.multiply_accumulates) == (0, binary.multiply_accumulates + 15)
+    assert found.multiplications == binary.multiplications + 15
+    assert (found.additions, found.reads, found.writes) == (binary.additions, binary.reads, binary.writes)

@@ -14,7 +14,8 @@ from snntb_adsnn.data import load_dataset
 from snntb_adsnn.errors import ConfigError, DataError, OutputError, TrainingError
 from snntb_adsnn.keras_compat import keras
 from snntb_adsnn.models import build
-from snntb_adsnn.train import train
+from snntb_adsnn.train import recalibrate, train
+from snntb_adsnn.transfer import transfer
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -145,6 +146,27 @@ def test_state_of_another_training_is_not_taken(config, tmp_path, monkeypatch):
     state.write_bytes(state.read_bytes()[:-1000])
     with pytest.raises(OutputError, match=r"net_training\.npz: damaged state.*Delete it"):
         train(config(), progress=False)
+
+
+def test_recalibration_measures_batch_norms_on_the_net_itself():
+    model = build("iris", (4,), 3, AAN(0.2))
+    dataset = load_dataset("iris")
+    batches = [(dataset.x_train[i : i + 10], None) for i in range(0, 100, 10)]
+    recalibrate(model, batches, 0)
+    assert not model.get_layer("bn_input").moving_mean.numpy().any()
+    recalibrate(model, batches, 45)
+    seen = dataset.x_train[:50]
+    first, last = model.get_layer("bn_input"), model.get_layer("bn_1")
+    assert first.momentum == 0.9
+    np.testing.assert_allclose(first.moving_mean, seen.mean(axis=0), rtol=1e-5)
+    within = np.mean([part.var(axis=0) for part in np.split(seen, 5)], axis=0)
+    np.testing.assert_allclose(first.moving_variance, within, rtol=1e-5)
+    # the later layer saw batches normalised by their own statistics, as in training
+    inputs = []
+    for part in np.split(seen, 5):
+        z = (part - part.mean(axis=0)) / np.sqrt(part.var(axis=0) + first.epsilon) + 1
+        inputs.append(transfer(z, AAN(0.2).parameters) @ model.get_layer("dense_1").kernel.numpy())
+    np.testing.assert_allclose(last.moving_mean, np.mean(inputs, axis=(0, 1)), atol=1e-5)
 
 
 def test_an_unreadable_image_stops_training_with_its_name(config, tmp_path):

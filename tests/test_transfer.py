@@ -1,5 +1,7 @@
 """The transfer functions: published check values, closed forms, inverse, gradient, invariants."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from snntb_adsnn.transfer import (
     FORMS,
     TABLE_START,
     TABLE_STEP,
+    check_constants,
     equilibrium_input,
     equilibrium_interval,
     graded_transfer,
@@ -106,6 +109,17 @@ def test_unknown_form_is_named():
 def test_a_threshold_that_silences_one_is_refused():
     with pytest.raises(ParameterError, match=r"theta0 = 2.*below 2"):
         spike_height(ASNParameters(m_f=0.1, theta0=2.0))
+
+
+@given(m_f=st.floats(0.001, 0.1), dt=st.sampled_from([0.1, 0.5, 1.0, 2.0]), ratio=st.sampled_from([0.5, 1.0, 3.0]))
+def test_precision_is_refused_where_one_needs_more_than_a_spike_a_step(m_f, dt, ratio):
+    """Against the inverse: the interval at S = 1 without the limit of one step."""
+    p = ASNParameters(m_f=m_f, theta0=ratio * m_f, dt=dt)
+    if equilibrium_interval(1.0, replace(p, dt=1e-6)) < dt:
+        with pytest.raises(ParameterError, match="more than once in a step"):
+            check_constants(p)
+    else:
+        check_constants(p)
 
 
 @pytest.mark.parametrize(("m_f", "T"), [(0.05, 5), (0.05, 30), (0.2, 8), (0.2, 70), (0.6, 13), (0.6, 30)])

@@ -106,6 +106,8 @@ def run(
     for column, name in enumerate(network.population_names):
         result.spikes_per_step[name][:] = totals[:, column]
     if not record:
+        if network not in _idle:
+            _idle.clear()
         _idle.setdefault(network, []).extend(simulators)
     return result
 
@@ -137,7 +139,8 @@ def _plan_of(network: SpikingNetwork, *, complete: bool) -> Plan:
 
 
 _idle: WeakKeyDictionary[SpikingNetwork, list[_ImageSimulator]] = WeakKeyDictionary()
-"""Simulators between two calls: to make one takes a good part of the time of one image."""
+"""Simulators between two calls, of the latest network only (they can be large): to make one takes a good part of the
+time of one image."""
 os.register_at_fork(after_in_child=_idle.clear)  # a child has none of their threads
 
 
