@@ -50,7 +50,7 @@ def save(path: Path, course: Course, learner: Any, settings: dict[str, Any]) -> 
         OutputError: the file cannot be written.
     """
     header = {"format": _FORMAT, "settings": settings, "epochs": course.epochs, "best": course.best}
-    arrays = {
+    arrays: dict[str, Any] = {
         **_numbered("weight", learner.get_weights()),
         **_numbered("optimizer", [variable.numpy() for variable in learner.optimizer.variables]),
         **_numbered("best", course.best_weights),

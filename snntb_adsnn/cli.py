@@ -88,6 +88,32 @@ def arousal(config: Path, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--quick", is_flag=True, help="Few images and points: minutes.")
+@click.option("--output", default="runs/paper", show_default=True, type=click.Path(path_type=Path), help="Results.")
+@click.option("--docs", type=click.Path(path_type=Path), help="Write results.md and its pictures there, too.")
+def paper(configs: tuple[Path, ...], **options: Any) -> None:
+    """Measure the paper's figures and tables anew: pictures, tables, one HTML page."""
+    from snntb_adsnn.paper.command import run
+
+    run(configs, **options)
+
+
+@cli.command()
+@_CONFIG
+@click.option("--rate", required=True, type=click.FloatRange(min=0, min_open=True), help="Firing rate wanted, Hz.")
+@click.option("--images", default=300, show_default=True, type=click.IntRange(min=1), help="Training images simulated.")
+def precision(config: Path, **options: Any) -> None:
+    """Find each layer's m_f at which the network of CONFIG meets a firing rate with the least change of its outputs."""
+    from snntb_adsnn.config import load_config
+
+    settings = load_config(config)
+    from snntb_adsnn.studies import run_precision
+
+    run_precision(settings, **options)
+
+
+@cli.command()
 @_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")

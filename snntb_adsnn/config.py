@@ -11,7 +11,7 @@ import configparser
 import difflib
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -23,8 +23,9 @@ from snntb_adsnn.config_base import Positive as _Positive
 from snntb_adsnn.config_base import Section as _Section
 from snntb_adsnn.config_base import Seed as _Seed
 from snntb_adsnn.config_studies import ArousalSection, SweepSection
-from snntb_adsnn.errors import ConfigError
-from snntb_adsnn.transfer import Form
+from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.transfer import Form, check_constants
 
 DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
 ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
@@ -302,13 +303,17 @@ def load_config(path: str | Path) -> Config:
         values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
     if (folder := values["training"].get("folder")) is not None:
         values["training"]["folder"] = str(_resolve(path, folder))
+    adsnn = _checked(path, "adsnn", AdsnnSection, values["adsnn"])
+    _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, parser)
+    training = None
+    if parser.has_section("training"):
+        training = _checked(path, "training", TrainingSection, values["training"])
+        _check_neurons(path, "training", [training.m_f], _constants(training))
     return Config(
         file=path,
         paths=paths,
-        adsnn=_checked(path, "adsnn", AdsnnSection, values["adsnn"]),
-        training=_checked(path, "training", TrainingSection, values["training"])
-        if parser.has_section("training")
-        else None,
+        adsnn=adsnn,
+        training=training,
         **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
     )
 
@@ -324,7 +329,34 @@ def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] 
     if mistakes := _unknown_names("adsnn", list(values)):
         raise ConfigError("\n".join(mistakes))
     section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, values)
+    _check_neurons(source, "adsnn", section.m_f.values(), section.overrides, parser)
     return section
+
+
+def _check_neurons(
+    path: Path,
+    section: str,
+    precisions: Collection[float],
+    constants: Mapping[str, float],
+    parser: configparser.ConfigParser | None = None,
+) -> None:
+    """Refuse constants that no neuron can work with, before anything slow begins; those not given are the paper's here,
+    the model's own when a run begins (``toolbox.settings.configured``). ``parser``: has the time step."""
+    text = parser.get("simulation", "dt", fallback="") if parser is not None else ""
+    try:
+        dt = float(text or 1)
+    except ValueError:
+        dt = 1.0  # named by the toolbox's part
+    try:
+        for m_f in precisions:
+            check_constants(ASNParameters(m_f=m_f, dt=dt, **constants))
+        if constants and not precisions:
+            check_constants(ASNParameters(**{"m_f": _USUAL_M_F, "dt": dt, **constants}))
+    except ParameterError as error:
+        raise ConfigError(f"{path}: [{section}] {error}") from None
+
+
+_USUAL_M_F = 0.2
 
 
 def read_ini(path: Path) -> configparser.ConfigParser:

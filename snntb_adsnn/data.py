@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import DATASETS, Config, TrainingSection
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, write_json
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, open_npz, write_json
 
 Array = NDArray[np.float32]
 NORM_SAMPLES = 1000
@@ -213,7 +213,7 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
 
 def _read_mnist_npz(path: Path) -> tuple[NDArray[np.uint8], ...]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
     except DAMAGED_NPZ as error:
         raise DataError(f"{path}: damaged MNIST file ({error}); delete it, and it is fetched again.") from None

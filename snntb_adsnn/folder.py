@@ -63,14 +63,15 @@ class ImageFolder:
         Raises:
             DataError: an image cannot be read.
         """
-        parts = []
+        parts: list[Array] = []
         for files, labels, count in (
             (self.train, self.train_labels, min(NORM_SAMPLES, test_images)),
             (self.test, self.test_labels, test_images),
         ):
             chosen = np.random.default_rng(0).permutation(len(files))[:count]
             parts += [self.load([files[i] for i in chosen]), one_hot(labels[chosen], len(self.classes))]
-        return Dataset(*parts, name=self.name(test_images), classes=self.classes)
+        x_norm, y_norm, x_test, y_test = parts
+        return Dataset(x_norm, y_norm, x_test, y_test, self.name(test_images), self.classes)
 
     def name(self, test_images: int) -> str:
         """Name of ``sample``, which says what is in it."""

@@ -25,9 +25,10 @@ _YCBCR = np.array(
 
 def ycbcr(rgb: Pixels) -> NDArray[np.float32]:
     """RGB bytes, shape (..., 3), as luma and two colour differences, each in [-1, 1] (the paper's input)."""
-    values: NDArray[np.float32] = (rgb.astype(np.float32) / np.float32(127.5)) @ _YCBCR.T
+    values: NDArray[np.float32] = np.matmul(rgb.astype(np.float32) / np.float32(127.5), _YCBCR.T, dtype=np.float32)
     values -= np.array([1, 0, 0], np.float32)
-    return np.clip(values, -1, 1, out=values)
+    np.clip(values, -1, 1, out=values)
+    return values
 
 
 def decode(data: bytes | Path, name: str | Path) -> Any:

@@ -1,13 +1,15 @@
-"""The commands ``snntb-adsnn sweep`` and ``arousal``."""
+"""The commands ``snntb-adsnn sweep``, ``arousal`` and ``precision``."""
 
 from __future__ import annotations
 
 from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.precision import Trial, search_m_f
 from snntb_adsnn.report.arousals import print_arousal, write_arousal
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
 from snntb_adsnn.study import code_version, load_subject
+from snntb_adsnn.toolbox import settings
 from snntb_adsnn.workers import Cluster, Local, Runner
 
 
@@ -47,3 +49,44 @@ def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | 
     print_arousal(outcome)
     print(f"Table, figures and pictures are in {folder}")
     return outcome
+
+
+def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
+    """The command ``precision``: prints each step, and the lines for ``[adsnn]`` that the search ends with.
+
+    Args:
+        rate: firing rate wanted, Hz.
+        images: training images simulated in every trial; those of the correction come first.
+
+    Raises:
+        AdSNNError: too few training inputs, or a rate that cannot be reached.
+    """
+    subject = load_subject(config, config.adsnn.check_images)
+    correction = config.adsnn.bias_correction or 100
+    file = config.paths.dataset_path / "x_norm.npz"
+    x = settings.read_npz(file)
+    if len(x) < correction + images:
+        raise ConfigError(
+            f"{file} holds {len(x)} inputs, fewer than {correction} for the correction and {images} to simulate; lower "
+            "--images."
+        )
+    path = search_m_f(
+        subject.trained,
+        x[: correction + images],
+        rate_hz=rate,
+        correction_images=correction,
+        engine=config.adsnn.engine,
+        progress=_print_trial,
+    )
+    m_f = ", ".join(f"{name}: {value:.4g}" for name, value in path[-1].m_f.items())
+    print(f"\n[adsnn]\nm_f = {m_f}\nbias_correction = {correction}")
+    return path
+
+
+def _print_trial(trial: Trial) -> None:
+    m_f = ", ".join(f"{name} {value:.3g}" for name, value in trial.m_f.items())
+    print(
+        f"{trial.firing_rate_hz:6.2f} Hz  decides as the ANN {trial.agreement:7.2%}  divergence {trial.divergence:.4f}"
+        f"  m_f: {m_f}",
+        flush=True,
+    )

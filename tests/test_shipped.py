@@ -54,6 +54,23 @@ def test_some_of_mnist(tmp_path):
     assert results["firing_rate_hz"] < 20  # the first spikes come together: the rate falls with time
 
 
+@pytest.mark.skipif(not os.environ.get("ADSNN_DATA"), reason="MNIST: ADSNN_DATA names no folder")
+def test_some_of_mnist_at_a_low_rate(tmp_path):
+    results = run("mnist_low_rate", tmp_path, num_to_test=300, duration=150, batch_size=300)
+    assert results["agreement_with_ann"] > 0.98  # 96 % without the correction
+    assert results["spikes_per_neuron_at_mt"] <= 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("ADSNN_DATA"), reason="MNIST: ADSNN_DATA names no folder")
+def test_all_of_mnist_at_a_low_rate(tmp_path):
+    results = run("mnist_low_rate", tmp_path)
+    assert results["num_images"] == 10_000
+    assert results["snn_accuracy"] >= 0.99
+    assert results["firing_rate_hz"] <= 5
+    assert results["spikes_per_neuron_at_mt"] <= 0.5
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("ADSNN_DATA"), reason="MNIST: ADSNN_DATA names no folder")
 def test_all_of_mnist(tmp_path):

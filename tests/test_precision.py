@@ -1,0 +1,77 @@
+"""The search for each layer's m_f against brute force on a small network."""
+
+import itertools
+
+import numpy as np
+import pytest
+from test_correction import images, network
+from toolbox_cases import dense_net, digits, write_case
+
+from snntb_adsnn.config import load_config
+from snntb_adsnn.correction import correct_biases
+from snntb_adsnn.engine import simulate
+from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.network import softmax
+from snntb_adsnn.precision import DURATION, SETTLE, search_m_f, try_m_f
+from snntb_adsnn.studies import run_precision
+
+NETWORK, X = network(m_f=0.4), images(5, 50)
+CALIBRATION, IMAGES = X[:20], X[20:]
+ANN = NETWORK.analog(IMAGES, logits=True)
+
+
+def test_a_trials_figures():
+    m_f = {"first": 0.5, "second": 0.9, "third": 0.6}
+    trial = try_m_f(NETWORK, m_f, CALIBRATION, IMAGES, ANN)
+    simulated = correct_biases(NETWORK.with_m_f(m_f), CALIBRATION, trained=NETWORK, duration=DURATION, settle=SETTLE)
+    result = simulate(simulated, IMAGES, duration=DURATION)
+    assert trial.firing_rate_hz == result.firing_rate_hz
+    outputs, p = result.outputs[:, 100:].astype(float), softmax(ANN)
+    assert trial.agreement == np.mean(outputs.argmax(-1) == p.argmax(-1)[:, None])
+    expected = np.mean([(p[i] * np.log(p[i] / softmax(outputs[i]))).sum(-1).mean() for i in range(len(p))])
+    assert trial.divergence == pytest.approx(expected)
+
+
+def test_every_step_is_the_best_one_and_the_last_meets_the_rate():
+    rate = simulate(NETWORK, IMAGES, duration=DURATION).firing_rate_hz
+    seen = []
+    path = search_m_f(NETWORK, X, rate_hz=0.4 * rate, correction_images=20, factor=1.3, progress=seen.append)
+    assert seen == path
+    assert path[0].m_f == pytest.approx(dict.fromkeys(NETWORK.population_names, 0.4 * 1.25))
+    assert path[-1].firing_rate_hz <= 0.4 * rate < path[-2].firing_rate_hz
+    for before, after in itertools.pairwise(path):
+        slopes = {}
+        for name in before.m_f:
+            trial = try_m_f(NETWORK, {**before.m_f, name: before.m_f[name] * 1.3}, CALIBRATION, IMAGES, ANN)
+            slopes[name] = (trial.divergence - before.divergence) / (before.firing_rate_hz - trial.firing_rate_hz)
+        (raised,) = (name for name in after.m_f if after.m_f[name] != before.m_f[name])
+        assert raised == min(slopes, key=slopes.get)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rate_hz": 0.001}, "at the highest m_f of all layers the network still fires at"),
+        ({"rate_hz": 0}, "rate_hz = 0 must be above 0"),
+        ({"rate_hz": 5, "factor": 1}, "factor = 1 above 1"),
+        ({"rate_hz": 5, "correction_images": 50}, "leave none to simulate"),
+    ],
+)
+def test_mistakes_are_named(settings, words):
+    with pytest.raises(ParameterError, match=words):
+        search_m_f(NETWORK, X, **{"correction_images": 5, "factor": 1.5, **settings})
+
+
+def test_the_command_prints_what_a_configuration_takes(tmp_path, capsys):
+    file = write_case(tmp_path, dense_net(), {"adsnn": {"bias_correction": "4", "engine": "event"}})
+    x, _ = digits((64,))
+    np.savez_compressed(tmp_path / "x_norm.npz", x)
+    config = load_config(file)
+    with pytest.raises(ConfigError, match=r"x_norm.npz holds 23 inputs, fewer than 4 .* and 20 to simulate"):
+        run_precision(config, rate=15, images=20)
+    path = run_precision(config, rate=15, images=19)
+    lines = capsys.readouterr().out.split("[adsnn]\n")[1]
+    file.write_text(file.read_text().split("[adsnn]")[0] + "[adsnn]\n" + lines)
+    found = load_config(file).adsnn
+    assert found.m_f == pytest.approx(path[-1].m_f, rel=1e-3)
+    assert found.bias_correction == 4
