@@ -2,7 +2,7 @@
 
 python examples/resnet18.py FOLDER      (FOLDER holds train/CLASS/IMAGE and test/CLASS/IMAGE)
 
-The weights are random, the batch norms calibrated on the folder's training images: it shows what a net of this size costs.
+The weights are random, the batch norms calibrated on the training images: it shows what a net of this size costs.
 """
 
 import argparse
