@@ -12,10 +12,10 @@ from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras, tf
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import (
+    FORMS,
     TABLE_END,
     TABLE_START,
     TABLE_STEP,
-    check_form,
     interval_table,
     spike_height,
     taylor_constants,
@@ -38,7 +38,8 @@ class AAN:
     """
 
     def __init__(self, m_f: float = 0.1, form: str = "exact", **constants: float) -> None:
-        check_form(form)
+        if form not in FORMS:
+            raise ParameterError(f"AAN has no form {form!r}: choose one of {', '.join(FORMS)} (relu is Keras' own).")
         self.parameters = ASNParameters(m_f=m_f, **constants)
         self.form = form
         self.height = spike_height(self.parameters, form=form)

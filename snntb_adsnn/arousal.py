@@ -79,7 +79,7 @@ def measure_margins(shared: Shared, item: Calibration) -> dict[str, Any]:
     """Which images are classified wrongly after the last step, and by window every image's mean difference of the two
     highest outputs."""
     subject = shared.subject
-    network = subject.network.with_m_f(item.m_f)
+    network = subject.corrected(subject.network.with_m_f(item.m_f), shared.engine)
     wrong: list[bool] = []
     margins: dict[str, list[float]] = {str(window): [] for window in item.windows}
     for start in range(0, len(subject.x), subject.batch_size):
@@ -132,7 +132,7 @@ def simulate_trial(shared: Shared, trial: Trial) -> dict[str, Any]:
     - ``wrong_switched``: share of images that switched and were wrong at the end.
     """
     subject = shared.subject
-    network = subject.network.with_m_f(trial.m_f_low)
+    network = subject.corrected(subject.network.with_m_f(trial.m_f_low), shared.engine)
     switch = trial.window.switch(trial.m_f_high, trial.threshold)
     figures, (correct, switched) = simulate_images(shared, network, subject.duration, switch)
     return {
@@ -247,7 +247,8 @@ def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
     for item in items:
         if isinstance(item, Point):
             transfer_change(subject.trained, item.of(subject.network))  # refuses neurons that never spike
-    data = fingerprint(subject.network, subject.x, subject.labels, subject.ann, subject.duration, shared.engine)
+    images = (subject.x, subject.labels, subject.ann, subject.correction)
+    data = fingerprint(subject.network, *images, subject.duration, shared.engine)
     return {fingerprint(data, shared.matching_fraction, code_version(), item): item for item in items}
 
 

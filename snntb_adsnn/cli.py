@@ -88,6 +88,18 @@ def arousal(config: Path, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--quick", is_flag=True, help="Few images and points: minutes.")
+@click.option("--output", default="runs/paper", show_default=True, type=click.Path(path_type=Path), help="Results.")
+@click.option("--docs", type=click.Path(path_type=Path), help="Write results.md and its pictures there, too.")
+def paper(configs: tuple[Path, ...], **options: Any) -> None:
+    """Measure the paper's figures and tables anew: pictures, tables, one HTML page."""
+    from snntb_adsnn.paper.command import run
+
+    run(configs, **options)
+
+
+@cli.command()
 @_CONFIG
 @click.option("--rate", required=True, type=click.FloatRange(min=0, min_open=True), help="Firing rate wanted, Hz.")
 @click.option("--images", default=300, show_default=True, type=click.IntRange(min=1), help="Training images simulated.")

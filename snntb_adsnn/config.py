@@ -11,23 +11,24 @@ import configparser
 import difflib
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from snntb_adsnn.config_base import Count as _Count
 from snntb_adsnn.config_base import Positive as _Positive
 from snntb_adsnn.config_base import Section as _Section
 from snntb_adsnn.config_base import Seed as _Seed
 from snntb_adsnn.config_studies import ArousalSection, SweepSection
-from snntb_adsnn.errors import ConfigError
-from snntb_adsnn.transfer import Form
+from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.transfer import Form, check_constants
 
-DatasetName = Literal["iris", "sonar", "digits", "mnist"]
-ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense"]
+DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
+ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
@@ -112,12 +113,20 @@ class TrainingSection(_Section):
 
     Attributes:
         dataset: name of the data set, see ``snntb_adsnn.data``.
+        folder: of the data set ``image_folder``: holds ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``).
+        image_size: pixels; an ``image_folder``'s images are resized and cropped to this square.
+        test_images: of an ``image_folder``, how many test images a run simulates, at most (drawn once).
         architecture: name of the net, see ``snntb_adsnn.models``.
         m_f, form: of the AAN activations. Train at the precision that is simulated.
         theta0, tau_gamma, tau_eta, tau_beta, tau_phi: other constants of the neurons, if not the paper's (tau in ms);
             hardware without multipliers needs decays that are sums of powers of two.
         epochs, batch_size: as usual.
-        learning_rate: first learning rate of Adam; it falls to 0 along a half cosine.
+        optimizer: ``adam`` (gradients clipped), ``adamw`` (with ``weight_decay``) or ``sgd`` (Nesterov momentum 0.9).
+        learning_rate: the highest learning rate.
+        schedule: ``cosine`` falls to 0 along a half cosine; ``one_cycle`` rises during the first fifth of the steps and
+            falls to 0 on straight lines.
+        weight_decay: decoupled from the gradient, on weights other than biases and batch norms; 0 is off.
+        label_smoothing: share of a label that is spread over all classes.
         validation_split: share of the training data that early stopping watches.
         patience: epochs without a lower validation loss before training stops.
         seed: of the initial weights, the split, the order, noise and augmentation.
@@ -125,9 +134,19 @@ class TrainingSection(_Section):
             noise h/sqrt(12) (a sawtooth of height h); 0 is off.
         activity_penalty: weight of the mean AAN output in the loss; lowers the firing rate; 0 is off.
         augmentation: shift, turn and zoom the images a little (image data only).
+        flip: mirror half of the images, drawn anew in every epoch (image data only).
+        shift: largest random shift in pixels, along both axes (image data only); the border is mirrored outwards.
+        precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
+            stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
+        smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
+        recalibration: training inputs on which batch norms are measured again after training, see
+            ``train.recalibrate``; nets trained with coding noise gain by it; 0 is off.
     """
 
     dataset: DatasetName
+    folder: Path | None = None
+    image_size: Annotated[int, Field(ge=8)] = 224
+    test_images: _Count = 1000
     architecture: ArchitectureName
     m_f: _Positive = 0.1
     form: Form = "exact"
@@ -138,13 +157,32 @@ class TrainingSection(_Section):
     tau_phi: _Positive | None = None
     epochs: _Count = 100
     batch_size: _Count = 32
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: _Positive = 0.001
+    schedule: Literal["cosine", "one_cycle"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation_split: Annotated[float, Field(gt=0, lt=1)] = 0.1
     patience: _Count = 20
     seed: _Seed = 0
     coding_noise: Annotated[float, Field(ge=0)] = 0.0
     activity_penalty: Annotated[float, Field(ge=0)] = 0.0
     augmentation: bool = False
+    flip: bool = False
+    shift: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    smooth: bool = False
+    recalibration: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingSection:
+        if (self.dataset == "image_folder") != (self.folder is not None):
+            raise ValueError("folder and dataset = image_folder belong together: give both or neither")
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError("weight_decay needs optimizer = adamw or sgd")
+        if self.smooth and self.form != "exact":
+            raise ValueError("smooth = True needs form = exact: the other form is smooth already")
+        return self
 
     @property
     def constants(self) -> dict[str, float]:
@@ -263,13 +301,19 @@ def load_config(path: str | Path) -> Config:
     paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
     if (pretrained := values["adsnn"].get("pretrained")) is not None:
         values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
+    if (folder := values["training"].get("folder")) is not None:
+        values["training"]["folder"] = str(_resolve(path, folder))
+    adsnn = _checked(path, "adsnn", AdsnnSection, values["adsnn"])
+    _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, parser)
+    training = None
+    if parser.has_section("training"):
+        training = _checked(path, "training", TrainingSection, values["training"])
+        _check_neurons(path, "training", [training.m_f], _constants(training))
     return Config(
         file=path,
         paths=paths,
-        adsnn=_checked(path, "adsnn", AdsnnSection, values["adsnn"]),
-        training=_checked(path, "training", TrainingSection, values["training"])
-        if parser.has_section("training")
-        else None,
+        adsnn=adsnn,
+        training=training,
         **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
     )
 
@@ -285,7 +329,34 @@ def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] 
     if mistakes := _unknown_names("adsnn", list(values)):
         raise ConfigError("\n".join(mistakes))
     section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, values)
+    _check_neurons(source, "adsnn", section.m_f.values(), section.overrides, parser)
     return section
+
+
+def _check_neurons(
+    path: Path,
+    section: str,
+    precisions: Collection[float],
+    constants: Mapping[str, float],
+    parser: configparser.ConfigParser | None = None,
+) -> None:
+    """Refuse constants that no neuron can work with, before anything slow begins; those not given are the paper's here,
+    the model's own when a run begins (``toolbox.settings.configured``). ``parser``: has the time step."""
+    text = parser.get("simulation", "dt", fallback="") if parser is not None else ""
+    try:
+        dt = float(text or 1)
+    except ValueError:
+        dt = 1.0  # named by the toolbox's part
+    try:
+        for m_f in precisions:
+            check_constants(ASNParameters(m_f=m_f, dt=dt, **constants))
+        if constants and not precisions:
+            check_constants(ASNParameters(**{"m_f": _USUAL_M_F, "dt": dt, **constants}))
+    except ParameterError as error:
+        raise ConfigError(f"{path}: [{section}] {error}") from None
+
+
+_USUAL_M_F = 0.2
 
 
 def read_ini(path: Path) -> configparser.ConfigParser:
@@ -374,6 +445,8 @@ def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) 
             message = error["msg"].replace("Input should be", "it should be")
             if error["type"] == "missing":
                 lines.append(f"{path}: [{section}] needs the key {key!r}; add a line: {key} = ...")
+            elif not key:  # keys that do not fit each other
+                lines.append(f"{path}: [{section}] {message.removeprefix('Value error, ')}.")
             else:
                 lines.append(f"{path}: [{section}] {key} = {error['input']} is not allowed: {message}.")
         raise ConfigError("\n".join(lines)) from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from snntb_adsnn.keras_layers import CONVERTERS, KerasLayer
 from snntb_adsnn.linear import Array, MaxPool2D, Node
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork, softmax
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import transfer
+from snntb_adsnn.transfer import GRADED, transfer
 
 TOLERANCE = 1e-5
 """Largest difference between the Keras model and ``SpikingNetwork.analog``, per layer and relative to its largest
@@ -53,11 +53,11 @@ class Draft:
 
 
 def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) -> SpikingNetwork:
-    """Convert a Keras model with AAN activations into a spiking network.
+    """Convert a Keras model with AAN or ReLU activations into a spiking network.
 
     Args:
-        keras_model: a Keras 2 model with one input and one output; every hidden activation an ``AAN``, the last
-            layer linear or softmax.
+        keras_model: a Keras 2 model with one input and one output; every hidden activation an ``AAN`` or ReLU (which
+            becomes neurons with graded spikes), the last layer linear or softmax.
         x_check: real inputs, shape (images, *input shape), on which Keras and the result are compared.
         readout_tau_phi: smoothing time constant of the read-out, ms.
 
@@ -76,7 +76,7 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     check(keras_model, network, x_check, {name: draft.tensors[node] for name, node in computes.items()})
-    return network
+    return _with_fitting_thresholds(network, x_check)
 
 
 # ---- stage 1: layers to nodes --------------------------------------------------------------------------------------
@@ -129,11 +129,10 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
             raise ConversionError(f"layer {layer.name!r}: {weights.name} holds NaN or infinite values; train again.")
     try:
         sources = tuple(outputs[id(tensor)] for tensor in call.keras_inputs)
-        spikes = isinstance(getattr(layer, "activation", None), AAN)
         # the population carries the layer's name; the weights in front of it step back
         kept = KerasLayer(
             layer,
-            f"{layer.name}/synapses" if spikes else layer.name,
+            f"{layer.name}/synapses" if _neuron(layer) else layer.name,
             sources,
             tuple(draft.nodes[s].shape for s in sources),
             tuple(output.shape[1:]),
@@ -150,23 +149,37 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
         raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
 
 
+def _neuron(layer: Any) -> tuple[ASNParameters, str] | None:
+    """Constants and transfer form of the neurons that a layer's activation becomes; ``None`` where it becomes none."""
+    activation = getattr(layer, "activation", None)
+    if isinstance(activation, AAN):
+        return activation.parameters, activation.form
+    plain = (
+        isinstance(layer, keras.layers.ReLU)
+        and layer.max_value is None
+        and not (layer.negative_slope or layer.threshold)
+    )
+    return (ASNParameters(), GRADED) if plain or activation is keras.activations.relu else None
+
+
 def _activate(layer: Any, source: str, draft: Draft) -> str:
     """Add what a layer's activation stands for behind node ``source``; returns the name of the last node."""
+    shape = draft.nodes[source].shape
+    if neuron := _neuron(layer):
+        return draft.add(Neurons(layer.name, (source,), (shape,), np.zeros(shape[-1:], np.float32), *neuron))
     activation = getattr(layer, "activation", None)
     if isinstance(layer, keras.layers.Softmax):
         activation = keras.activations.softmax
+    if isinstance(layer, keras.layers.ReLU):
+        raise NetworkError("only a plain ReLU can be converted, without max_value, negative_slope and threshold.")
     name = getattr(activation, "__name__", None)
     if activation is None or name == "linear":
         return source
-    shape = draft.nodes[source].shape
-    if isinstance(activation, AAN):
-        zeros = np.zeros(shape[-1:], np.float32)
-        return draft.add(Neurons(layer.name, (source,), (shape,), zeros, activation.parameters, activation.form))
     if name == "softmax":
         return draft.add(_Softmax(f"{layer.name}/softmax", (source,), (shape,)))
     raise ConversionError(
         f"layer {layer.name!r} has the activation {name!r}, which an adaptive spiking neuron does not compute; the "
-        "converted net would give wrong answers. Train with activation=AAN(m_f=...) in every hidden layer."
+        "converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden layer."
     )
 
 
@@ -193,14 +206,16 @@ def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingN
         raise ConversionError("softmax stands inside the network; only the last layer may have it.")
     if isinstance(draft.nodes[output], Neurons):
         raise ConversionError(
-            f"the last layer, {output!r}, has an AAN activation, but the read-out does not spike. End the model with "
-            "a linear or softmax layer."
+            f"the last layer, {output!r}, has an activation that spikes, but the read-out does not spike. End the "
+            "model with a linear or softmax layer."
         )
     if isinstance(draft.nodes[output], MaxPool2D):
         raise ConversionError(f"the model ends with the max pooling {output!r}; end it with a linear or softmax layer.")
     populations = [n for n in draft.nodes.values() if isinstance(n, Neurons)]
     if not populations:
-        raise ConversionError("the model has no AAN activation, so nothing can spike; train it with AAN activations.")
+        raise ConversionError(
+            "the model has no AAN or ReLU activation, so nothing can spike; train it with AAN activations."
+        )
     if len(draft.nodes[output].shape) != 1:
         raise ConversionError(
             f"the output of {output!r} has shape {draft.nodes[output].shape}; it must be one value a class. "
@@ -271,6 +286,22 @@ def check(keras_model: Any, network: SpikingNetwork, x_check: Any, outputs: Mapp
                 "the converter."
             )
     return deviation
+
+
+def _with_fitting_thresholds(network: SpikingNetwork, x: Any) -> SpikingNetwork:
+    """Scale the resting thresholds of neurons with graded spikes to their potentials: theta0 = m_f times the root mean
+    square of the positive ones. ReLU nets compute with values of any size, and rates follow S/theta0."""
+    values: dict[str, Array] = {network.input.name: network.check_images(x, np.float64)}
+    theta0: dict[str, float] = {}
+    for node, total in network.propagate(values):
+        if isinstance(node, Neurons):
+            values[node.name] = node.analog(total)
+            active = values[node.name][values[node.name] > 0]
+            if node.graded and active.size:
+                theta0[node.name] = node.parameters.m_f * float(np.sqrt(np.mean(active**2)))
+    return network.map_neurons(
+        lambda n: replace(n, parameters=replace(n.parameters, theta0=theta0[n.name])) if n.name in theta0 else n
+    )
 
 
 class _CallableModule(types.ModuleType):

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import DATASETS, Config
+from snntb_adsnn.config import DATASETS, Config, TrainingSection
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, write_json
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, open_npz, write_json
 
 Array = NDArray[np.float32]
 NORM_SAMPLES = 1000
@@ -79,14 +79,23 @@ class Dataset:
         return len(self.input_shape) == 3
 
 
-def load_dataset(name: str) -> Dataset:
+def load_dataset(name: str, *, cache: Path | None = None) -> Dataset:
     """Load one of ``DATASETS``; train and test parts are the same on every call.
+
+    Args:
+        name: of the data set.
+        cache: folder where images that must be decoded first are kept for the next call.
 
     Raises:
         DataError: unknown name, or the data are missing or damaged.
     """
+    if name in ("cifar10", "cifar100"):
+        from snntb_adsnn.cifar import load_cifar
+
+        return load_cifar(name, cache)
     if name not in _LOADERS:
-        raise DataError(f"data set {name!r} is unknown: choose one of {', '.join(DATASETS)}.")
+        known = ", ".join(name for name in DATASETS if name != "image_folder")
+        raise DataError(f"data set {name!r} is unknown: choose one of {known}.")
     return _LOADERS[name]()
 
 
@@ -204,7 +213,7 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
 
 def _read_mnist_npz(path: Path) -> tuple[NDArray[np.uint8], ...]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
     except DAMAGED_NPZ as error:
         raise DataError(f"{path}: damaged MNIST file ({error}); delete it, and it is fetched again.") from None
@@ -236,7 +245,6 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 _LOADERS: Mapping[str, Callable[[], Dataset]] = {"iris": _iris, "sonar": _sonar, "digits": _digits, "mnist": _mnist}
-assert tuple(_LOADERS) == DATASETS
 
 
 # ---- what a run needs on disk ----------------------------------------------------------------------------------------
@@ -259,8 +267,8 @@ def write_toolbox_data(dataset: Dataset, folder: Path) -> None:
         atomic_write(folder / f"{name}.npz", buffer.getvalue())
 
 
-def ensure_toolbox_data(name: str, folder: Path) -> None:
-    """Write data set ``name`` to ``folder`` unless it is there; files of the user's own are left alone."""
+def ensure_toolbox_data(settings: TrainingSection, folder: Path) -> None:
+    """Write the data set of ``settings`` to ``folder`` unless it is there; files of the user's own are left alone."""
     files = [folder / f"{part}.npz" for part in ("x_test", "y_test", "x_norm")]
     try:
         marked = json.loads((folder / _MARKER).read_text(encoding="utf-8")).get("dataset")
@@ -270,8 +278,19 @@ def ensure_toolbox_data(name: str, folder: Path) -> None:
             return
     except (OSError, ValueError, AttributeError):
         marked = None
+    name, load = _dataset_of(settings, folder)
     if marked != name or not all(file.exists() for file in files):
-        write_toolbox_data(load_dataset(name), folder)
+        write_toolbox_data(load(), folder)
+
+
+def _dataset_of(settings: TrainingSection, folder: Path) -> tuple[str, Callable[[], Dataset]]:
+    """Name of the data set in memory that a run needs, and how to load it."""
+    if settings.dataset != "image_folder":
+        return settings.dataset, lambda: load_dataset(settings.dataset, cache=folder)
+    from snntb_adsnn.folder import folder_of
+
+    images = folder_of(settings)
+    return images.name(settings.test_images), lambda: images.sample(settings.test_images)
 
 
 def prepare_run(config: Config) -> None:
@@ -283,7 +302,7 @@ def prepare_run(config: Config) -> None:
         OutputError: a folder cannot be written.
     """
     if config.training is not None:
-        ensure_toolbox_data(config.training.dataset, config.paths.dataset_path)
+        ensure_toolbox_data(config.training, config.paths.dataset_path)
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
     if pretrained is None or model.exists():
         return

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.operations import Costs, Operations, ann_operations, snn_operations
 
 
 def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
@@ -37,7 +38,9 @@ class Metrics:
         firing_rate_hz_per_layer: the same by layer.
         spikes_per_neuron_at_mt: spikes per neuron until the matching time.
         synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
+        multiply_adds_per_image: the same for graded spikes, each of which multiplies the weight first.
         neuron_updates_per_image: state updates of one image, over the whole window.
+        costs: operations and memory accesses of one image, and of the ANN.
     """
 
     num_images: int
@@ -54,7 +57,9 @@ class Metrics:
     firing_rate_hz_per_layer: Mapping[str, float]
     spikes_per_neuron_at_mt: float
     synaptic_operations_per_image: float
+    multiply_adds_per_image: float
     neuron_updates_per_image: int
+    costs: Costs
 
 
 @dataclass
@@ -75,7 +80,7 @@ class Evaluation:
             raise ParameterError(f"matching_fraction = {self.matching_fraction!r} must be above 0 and at most 1.")
         self._correct: NDArray[np.int64] | None = None
         self._spikes_per_step: dict[str, NDArray[np.int64]] = {}
-        self._synaptic_operations = 0.0
+        self._synaptic_operations: dict[str, float] = dict.fromkeys(self.network.population_names, 0.0)
         self._ann_correct: int | None = None
         self._agreeing = 0
 
@@ -103,7 +108,8 @@ class Evaluation:
         for name, counts in result.spikes_per_step.items():
             self._spikes_per_step[name] += counts
         for name, spikes in result.spike_counts.items():
-            self._synaptic_operations += float((spikes * self.network.synapse_counts[name]).sum())
+            per_neuron = spikes.sum(axis=0, dtype=np.int64)
+            self._synaptic_operations[name] += float((per_neuron * self.network.synapse_counts[name]).sum())
         if ann_predictions is not None and self._ann_correct is not None:
             predicted = as_classes(ann_predictions, images, classes)
             self._ann_correct += int((predicted == truth).sum())
@@ -125,7 +131,7 @@ class Evaluation:
         sizes = {p.name: p.size for p in self.network.populations}
         spikes = {name: int(counts.sum()) for name, counts in self._spikes_per_step.items()}
         neurons = self.network.neuron_count * self.images
-        until_match = sum(int(counts[: at + 1].sum()) for counts in self._spikes_per_step.values())
+        until_match = {name: int(counts[: at + 1].sum()) for name, counts in self._spikes_per_step.items()}
         return Metrics(
             num_images=self.images,
             duration_ms=steps * dt,
@@ -139,9 +145,30 @@ class Evaluation:
             accuracy_sd=float(accuracy[at:].std()),
             firing_rate_hz=sum(spikes.values()) / neurons / seconds,
             firing_rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
-            spikes_per_neuron_at_mt=until_match / neurons,
-            synaptic_operations_per_image=self._synaptic_operations / self.images,
+            spikes_per_neuron_at_mt=sum(until_match.values()) / neurons,
+            synaptic_operations_per_image=self._synaptic(graded=False),
+            multiply_adds_per_image=self._synaptic(graded=True),
             neuron_updates_per_image=self.network.neuron_count * steps,
+            costs=self._costs(spikes, until_match, steps, at + 1),
+        )
+
+    def _synaptic(self, *, graded: bool) -> float:
+        names = [p.name for p in self.network.populations if p.graded == graded]
+        return sum(self._synaptic_operations[name] for name in names) / self.images
+
+    def _costs(self, spikes: dict[str, int], until_match: dict[str, int], steps: int, match: int) -> Costs:
+        """Of one image. Until the matching time a layer's spikes are taken to have the fan-out of its others."""
+
+        def operations(fired: dict[str, int], steps: int) -> Operations:
+            share = {name: n * fired[name] / max(spikes[name], 1) for name, n in self._synaptic_operations.items()}
+            fired_once, share_once = ({k: n / self.images for k, n in all_.items()} for all_ in (fired, share))
+            return snn_operations(self.network, fired_once, share_once, steps)
+
+        return Costs(
+            operations(spikes, steps),
+            operations(until_match, match),
+            ann_operations(self.network),
+            1 - sum(spikes.values()) / (self.network.neuron_count * self.images * steps),
         )
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snntb_adsnn.errors import OutputError
 
 DAMAGED_NPZ = (
@@ -22,6 +24,20 @@ DAMAGED_NPZ = (
 
 TEMPORARY = ".tmp-"
 """What the names of unfinished files begin with; a killed process leaves them."""
+
+
+def open_npz(path: Path) -> Any:
+    """``numpy.load`` of an ``.npz`` file, without pickles; a context manager.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no archive (``numpy.load`` would take it for a pickle, and say so).
+        any of ``DAMAGED_NPZ``: an archive that is damaged.
+    """
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is not a zip archive")
+    return np.load(path, allow_pickle=False)
 
 
 @contextmanager

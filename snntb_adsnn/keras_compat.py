@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 
 from snntb_adsnn.errors import AdSNNError
-from snntb_adsnn.keras_choice import select_keras_2
+from snntb_adsnn.keras_choice import quiet_start, select_keras_2
 
 if "tensorflow" not in sys.modules:
     select_keras_2()
 
-import tensorflow as tf  # the environment must be set first
+with quiet_start():
+    import tensorflow as tf  # the environment must be set first
 
 keras = tf.keras
 __all__ = ["keras", "select_keras_2", "tf"]

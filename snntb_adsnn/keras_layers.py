@@ -92,7 +92,7 @@ def _need_image(kept: KerasLayer) -> None:
 
 @_converts(
     "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
-    "Activation", "Softmax",
+    "Activation", "Softmax", "ReLU",
 )  # fmt: skip
 def _nothing(kept: KerasLayer) -> Converted:
     """Identity when not training; an activation is added by the caller."""

@@ -163,7 +163,7 @@ class Dense(Linear):
     def output_shape(self) -> Shape:
         self._need(
             self.weights.ndim == 2 and self.input_shapes == ((self.weights.shape[0],),),
-            f"needs {self.weights.shape[0]} features",
+            f"needs one axis of {self.weights.shape[0]} features (Flatten or global pooling in front makes it one)",
         )
         return (int(self.weights.shape[1]),)
 

@@ -16,11 +16,13 @@ import numpy as np
 
 from snntb_adsnn import linear
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
 from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import check_form, spike_height, transfer
+from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
+VARIANTS = 2
+"""Networks at other precisions that a network remembers."""
 FORMAT = "snntb-adsnn network"
 VERSION = 1
 
@@ -42,7 +44,7 @@ class Precision(NamedTuple):
 
     Attributes:
         m_f, theta0: speed of adaptation and resting threshold.
-        height: h, by which every outgoing weight is scaled.
+        height: h, by which every outgoing weight is scaled (graded spikes: and by the threshold of the moment).
     """
 
     m_f: float | Array
@@ -57,7 +59,7 @@ class Neurons(Node):
     Attributes:
         bias: added after pooling, unfiltered: shape (channels,) or the full ``shape``.
         parameters: the neurons' constants.
-        form: transfer function it was trained with; fixes the spike height.
+        form: transfer function it was trained with; fixes the spike height. ``relu``: spikes are graded.
         pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
         m_f: each neuron's own m_f in place of ``parameters.m_f``, broadcastable to ``shape`` (location-based attention:
             (height, width, 1)); theta0 and h follow. ``None``: all have the same.
@@ -108,6 +110,15 @@ class Neurons(Node):
         table = np.array([values, [p.resting_threshold for p in neurons], heights], np.float64)
         spread = table[:, np.broadcast_to(index.reshape(self.m_f.shape), self.shape)]
         return Precision(spread[0], spread[1], spread[2])
+
+    @property
+    def graded(self) -> bool:
+        """Whether a spike's height is h times the threshold that it exceeded, instead of h."""
+        return self.form == GRADED
+
+    def with_form(self, form: str | None) -> Neurons:
+        """With another transfer form of neurons whose spikes are all alike; graded ones stay as they are."""
+        return self if self.graded or form is None else dataclasses.replace(self, form=form)
 
     def pooled(self, x: Array) -> Array:
         """pool(x) for x of shape (batch, *input_shape)."""
@@ -173,14 +184,21 @@ def _broadcasts(shape: Shape, into: Shape) -> bool:
     return all(size in (1, whole) for size, whole in zip(padded, into, strict=True))
 
 
-def _at_precision(node: Neurons, m_f: float | Array) -> Neurons:
-    """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+def _checked_m_f(name: str, m_f: float | Array) -> Array:
+    """A layer's new m_f as float64; raises ParameterError unless all are finite numbers above 0."""
     if np.ndim(m_f) == 0:
-        return dataclasses.replace(node, parameters=node.parameters.with_m_f(m_f), m_f=None)  # type: ignore[arg-type]
+        return np.float64(ASNParameters(m_f=m_f).m_f)  # type: ignore[arg-type, return-value]
     values = np.asarray(m_f, np.float64)
     if not np.all((values > 0) & (values < math.inf)):
-        raise ParameterError(f"m_f of layer {node.name!r} must hold finite numbers above 0 only.")
-    return dataclasses.replace(node, m_f=values)
+        raise ParameterError(f"m_f of layer {name!r} must hold finite numbers above 0 only.")
+    return values
+
+
+def _at_precision(node: Neurons, m_f: Array) -> Neurons:
+    """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+    if m_f.ndim:
+        return dataclasses.replace(node, m_f=m_f)
+    return dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)
 
 
 def softmax(x: Array) -> Array:
@@ -277,7 +295,20 @@ class SpikingNetwork:
             by_layer = dict(m_f)
         else:
             by_layer = dict.fromkeys(self.population_names, m_f)
-        return self.map_neurons(lambda n: _at_precision(n, by_layer[n.name]) if n.name in by_layer else n)
+        change = {name: _checked_m_f(name, value) for name, value in by_layer.items()}
+        key = tuple((name, value.shape, value.tobytes()) for name, value in change.items())
+        if key not in self._variants:
+            while len(self._variants) >= VARIANTS:
+                self._variants.pop(next(iter(self._variants)))
+            variant = self.map_neurons(lambda n: _at_precision(n, change[n.name]) if n.name in change else n)
+            self._variants[key] = variant
+        return self._variants[key]
+
+    @cached_property
+    def _variants(self) -> dict[Any, SpikingNetwork]:
+        """The latest results of ``with_m_f``: engines keep what they prepared by network, so that calls with many
+        batches of images prepare it once."""
+        return {}
 
     @property
     def population_names(self) -> list[str]:
@@ -299,6 +330,8 @@ class SpikingNetwork:
 
     def check_images(self, x: Any, dtype: type[np.floating[Any]]) -> Array:
         """``x`` as an array of shape (images, *input shape); raises ParameterError where it does not fit."""
+        if np.iscomplexobj(x):
+            raise ParameterError("input holds complex numbers, and a neuron's current is real; give real numbers.")
         x = np.asarray(x, dtype)
         if x.shape[1:] != self.input.shape or not len(x):
             raise ParameterError(
@@ -372,7 +405,7 @@ class SpikingNetwork:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open_npz(path) as file:
                 header = json.loads(bytes(file["header"]).decode())
                 if header.get("format") != FORMAT or header.get("version") != VERSION:
                     raise OutputError(

@@ -67,7 +67,7 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
     """Move every max pooling into the neurons before or behind it.
 
     Behind an activation: the transfer function grows with S, so pooling its output equals pooling S. Before it, with a
-    batch norm of positive gain between: the same.
+    batch norm of gains of at least 0 between: the same.
 
     Returns:
         graph, constants, and by population the node (before the rewrite) whose output it now computes.
@@ -107,7 +107,7 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
         if isinstance(node, MaxPool2D):
             raise ConversionError(
                 f"max pooling {node.name!r} is not next to an AAN activation, so neurons cannot take it over. Put it "
-                "directly before or after an activation (a batch norm between them needs positive gains), or use "
+                "directly before or after an activation (a batch norm between them must have no negative gain), or use "
                 "average pooling."
             )
     return result, constants, {name: computes[name] for name in result if name in computes}
@@ -141,10 +141,10 @@ def _is_pooled(reshape: Reshape, nodes: Graph) -> bool:
 
 
 def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> Neurons:
-    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains above 0."""
+    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains of at least 0."""
     gains: list[Scale] = []
     source = nodes[neurons.inputs[0]]
-    while isinstance(source, Scale) and (source.factors > 0).all():
+    while isinstance(source, Scale) and (source.factors >= 0).all():
         gains.append(source)
         source = nodes[source.inputs[0]]
     if not isinstance(source, MaxPool2D):

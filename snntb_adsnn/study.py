@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from snntb_adsnn.config import Config, read_ini
+from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.errors import ConfigError, DataError, OutputError, WorkerError
 from snntb_adsnn.evaluate import as_classes
 from snntb_adsnn.files import TEMPORARY, write_json
@@ -33,19 +34,23 @@ from snntb_adsnn.workers import Failure, Job, Runner
 
 # ---- what a study starts from ----------------------------------------------------------------------------------------
 
+_corrected: dict[str, SpikingNetwork] = {}
+"""Networks with corrected biases, by what they came from: many points of a study share one."""
+
 
 @dataclass(frozen=True)
 class Subject:
     """A converted network and the test images it is simulated on.
 
     Attributes:
-        network: with the constants of ``[adsnn]``.
+        network: with the constants of ``[adsnn]``; biases as trained.
         trained: with its trained constants.
         x: test inputs, shape (images, *input shape).
         labels: their classes, shape (images,).
         ann: the classes that the ANN chooses, shape (images,).
         duration: simulated time per image, ms.
         batch_size: images simulated at a time.
+        correction: training inputs from which biases are corrected at every precision; none without it.
     """
 
     network: SpikingNetwork
@@ -55,11 +60,21 @@ class Subject:
     ann: Array
     duration: float
     batch_size: int
+    correction: Array | None = None
 
     @property
     def ann_accuracy(self) -> float:
         """Share of the test images that the ANN classifies correctly."""
         return float((self.ann == self.labels).mean())
+
+    def corrected(self, network: SpikingNetwork, engine: str) -> SpikingNetwork:
+        """``network``, with its biases corrected where ``[adsnn] bias_correction`` asks for it."""
+        if self.correction is None:
+            return network
+        key = fingerprint(network, self.trained, self.correction, engine)
+        if key not in _corrected:
+            _corrected[key] = correct_biases(network, self.correction, trained=self.trained, engine=engine)
+        return _corrected[key]
 
 
 def load_subject(config: Config, images: int | None = None) -> Subject:
@@ -87,6 +102,7 @@ def load_subject(config: Config, images: int | None = None) -> Subject:
 
     model = load_model(config.paths.path_wd / config.paths.filename_ann)
     trained = convert(model, x[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
+    used = config.adsnn.bias_correction
     batch_size = int(_number(ini, "batch_size", 100))
     return Subject(
         settings.configured(trained, config.adsnn, _number(ini, "dt", 1.0)),
@@ -96,6 +112,7 @@ def load_subject(config: Config, images: int | None = None) -> Subject:
         model.predict(x, batch_size=batch_size, verbose=0).argmax(axis=1),
         _number(ini, "duration", 500.0),
         batch_size,
+        settings.correction_inputs(config.paths.dataset_path / "x_norm.npz", used) if used else None,
     )
 
 
@@ -105,7 +122,10 @@ def _number(ini: ConfigParser, key: str, default: float) -> float:
 
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
-_CODE = ("linear.py", "network.py", "neuron.py", "transfer.py", "evaluate.py", "sweep.py", "arousal.py", "engine/*.py")
+_CODE = (
+    *("linear.py", "network.py", "neuron.py", "transfer.py", "engine/*.py"),
+    *("evaluate.py", "correction.py", "sweep.py", "arousal.py"),
+)
 
 
 @lru_cache(maxsize=1)

@@ -54,7 +54,7 @@ class Point:
             if isinstance(node, Neurons):
                 p = node.parameters if self.m_f is None else node.parameters.with_m_f(self.m_f)
                 p = dataclasses.replace(p, tau_eta=self.tau_eta or p.tau_eta, tau_beta=self.tau_beta or p.tau_beta)
-                return dataclasses.replace(node, parameters=p, form=self.form or node.form)
+                return dataclasses.replace(node, parameters=p).with_form(self.form)
             if isinstance(node, Readout):
                 return dataclasses.replace(node, tau_beta=self.tau_beta or node.tau_beta)
             return node
@@ -105,7 +105,8 @@ class Shared:
 
 def simulate_point(shared: Shared, point: Point) -> dict[str, Any]:
     """The figures of one point (``simulate_images``)."""
-    figures, _ = simulate_images(shared, point.of(shared.subject.network), point.duration)
+    network = shared.subject.corrected(point.of(shared.subject.network), shared.engine)
+    figures, _ = simulate_images(shared, network, point.duration)
     return figures
 
 
@@ -190,16 +191,25 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Out
         OutputError: a result cannot be written.
         WorkerError: a point has no result; the others are kept.
     """
+    points = simulate_points(config, subject, grid(config.sweep, subject.duration), runner)
+    return Outcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
+
+
+def simulate_points(
+    config: Config, subject: Subject, points: Sequence[Point], runner: Runner | None = None, *, title: str = "sweep"
+) -> list[dict[str, Any]]:
+    """The results of ``points``, each simulated unless it has one; raises as ``sweep``."""
     shared = make_shared(config, subject)
-    data = fingerprint(shared.subject.x, subject.labels, subject.ann, shared.engine, shared.matching_fraction)
-    points = {}
-    for point in grid(config.sweep, subject.duration):
+    data = fingerprint(
+        *(subject.x, subject.labels, subject.ann, subject.correction), shared.engine, shared.matching_fraction
+    )
+    items = {}
+    for point in points:
         network = point.of(subject.network)
         transfer_change(subject.trained, network)  # refuses neurons that never spike
-        points[fingerprint(data, code_version(), network, point.duration)] = point
-    runner = ready(runner, shared)
-    results = compute(simulate_point, shared, points, config.paths.path_wd / FOLDER / "points", runner, title="sweep")
-    return Outcome(list(results.values()), subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
+        items[fingerprint(data, code_version(), network, point.duration)] = point
+    folder = config.paths.path_wd / FOLDER / "points"
+    return list(compute(simulate_point, shared, items, folder, ready(runner, shared), title=title).values())
 
 
 def make_shared(config: Config, subject: Subject) -> Shared:

@@ -1,4 +1,4 @@
-"""Training of AAN networks: cross-entropy, Adam, early stopping; writes model, data and a log."""
+"""Training of AAN networks: cross-entropy, early stopping, resumed where it stopped; writes model, data and a log."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import math
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from snntb_adsnn import __version__
-from snntb_adsnn.activation import AAN
+from snntb_adsnn import __version__, checkpoint
+from snntb_adsnn.activation import AAN, PACKAGE
+from snntb_adsnn.checkpoint import Course
 from snntb_adsnn.config import Config, TrainingSection
-from snntb_adsnn.data import Dataset, ensure_toolbox_data, load_dataset
-from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
+from snntb_adsnn.data import ensure_toolbox_data, load_dataset
+from snntb_adsnn.errors import OutputError, TrainingError
+from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation
 from snntb_adsnn.files import atomic_path, write_json
+from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras, tf
-from snntb_adsnn.models import build, training_model
+from snntb_adsnn.models import build, copy_weights, training_model
+
+__all__ = ["TrainingResult", "save_model", "split_validation", "train"]
 
 _CLIPNORM = 1.0
 
@@ -48,6 +54,9 @@ class TrainingResult:
 def train(config: Config, *, progress: bool = True) -> TrainingResult:
     """Train as ``[training]`` says; write model, data in the toolbox's format, and a log.
 
+    After each epoch the state is written to ``NAME_training.npz``; a training that was stopped goes on from there, with
+    the same result up to the rounding of parallel sums. The file is removed at the end.
+
     Args:
         config: a loaded configuration with a section ``[training]``.
         progress: show a progress bar on standard error.
@@ -56,39 +65,38 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
         ConfigError: no ``[training]``, or settings that do not fit the data.
         DataError: the data set cannot be loaded.
         TrainingError: the loss became NaN or infinite.
-        OutputError: a folder cannot be written; noticed before training starts.
+        OutputError: a folder cannot be written, noticed before training starts; or the state of an interrupted
+            training is damaged or has other settings.
     """
     settings = config.need_training()
     paths = config.paths
     _need_writable(paths.path_wd)
-    dataset = load_dataset(settings.dataset)
-    ensure_toolbox_data(settings.dataset, paths.dataset_path)
-    if settings.augmentation and not dataset.is_images:
-        raise ConfigError(
-            f"{config.file}: [training] augmentation = True is not allowed for {settings.dataset}: its inputs are no "
-            "images; set it to False."
-        )
+    feed = _feed(config, settings)
+    ensure_toolbox_data(settings, paths.dataset_path)
     keras.utils.set_random_seed(settings.seed)
     activation = AAN(form=settings.form, **settings.constants)
-    model = build(settings.architecture, dataset.input_shape, len(dataset.classes), activation)
-    history, best = _fit(model, dataset, settings, config.file, progress)
+    model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
+    state = paths.path_wd / f"{paths.filename_ann}_training.npz"
+    course = _fit(model, feed, settings, state, progress)
+    recalibrate(model, feed.training(0), settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    accuracy = float(model.evaluate(dataset.x_test, dataset.y_test, batch_size=500, verbose=0)[1])
+    accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
     save_model(model, paths.model_file)
     log_file = write_json(
         paths.path_wd / f"{paths.filename_ann}_training.json",
         {
             "training": settings.model_dump(mode="json"),
             "versions": {"snntb_adsnn": __version__, "tensorflow": tf.__version__, "numpy": np.__version__},
-            "best_epoch": best,
+            "best_epoch": course.best,
             "test_accuracy": accuracy,
-            "test_images": len(dataset.x_test),
+            "test_images": feed.test_images,
             "parameters": model.count_params(),
-            "epochs": history,
+            "epochs": course.epochs,
         },
     )
-    return TrainingResult(paths.model_file, log_file, len(history), best, accuracy, len(dataset.x_test))
+    state.unlink(missing_ok=True)
+    return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, feed.test_images)
 
 
 def save_model(model: Any, path: Path) -> Path:
@@ -97,6 +105,32 @@ def save_model(model: Any, path: Path) -> Path:
         warnings.simplefilter("ignore", UserWarning)  # .h5 is the only format that the toolbox reads
         model.save(temporary, save_format="h5")
     return path
+
+
+def recalibrate(model: Any, batches: Any, count: int) -> None:
+    """Measure the means and variances of all batch norms again, on ``count`` inputs at least; 0: leave them.
+
+    In training they were averaged over changing weights and, with coding noise, over noisy potentials, whose maximum
+    over a pooling window lies higher. The model itself has no noise: its own means and variances suit it better.
+
+    Args:
+        model: a net from ``build``.
+        batches: of training data, as a sequence of (inputs, labels).
+        count: number of inputs.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    seen = 0
+    for index in range(len(batches)):
+        if seen >= count:
+            break
+        x = batches[index][0]
+        for layer in norms:
+            layer.momentum = seen / (seen + len(x))  # the mean over all inputs so far
+        model(x, training=True)
+        seen += len(x)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _need_writable(folder: Path) -> None:
@@ -110,56 +144,87 @@ def _need_writable(folder: Path) -> None:
         ) from None
 
 
-def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:
-    """Training and validation part of the training data, as ``train`` uses them: x, x_val, y, y_val.
-
-    Raises:
-        ConfigError: ``validation_split`` leaves a part without every class.
-    """
-    from sklearn.model_selection import train_test_split
-
-    x, y = dataset.x_train, dataset.y_train
-    try:
-        parts: list[Any] = train_test_split(
-            x, y, test_size=settings.validation_split, stratify=y.argmax(axis=1), random_state=settings.seed
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"{config_file}: [training] validation_split = {settings.validation_split} does not fit "
-            f"{len(x)} training inputs ({error})"
-        ) from None
-    return parts
+def _feed(config: Config, settings: TrainingSection) -> Feed:
+    if settings.dataset == "image_folder":
+        return folder_feed(folder_of(settings), settings, config.file)
+    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
+    return array_feed(dataset, settings, config.file)
 
 
-def _fit(
-    model: Any, dataset: Dataset, settings: TrainingSection, config_file: Path, progress: bool
-) -> tuple[list[dict[str, float]], int]:
-    """Train ``model`` in place; returns one log entry per epoch, and the number of the best epoch."""
-    x, x_val, y, y_val = split_validation(dataset, settings, config_file)
+def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progress: bool) -> Course:
+    """Train ``model`` in place, from the beginning or from ``state``."""
     learner = training_model(
         model,
         coding_noise=settings.coding_noise,
         activity_penalty=settings.activity_penalty,
         augmentation=settings.augmentation,
+        precision=settings.precision,
+        smooth=settings.smooth,
     )
-    batches = math.ceil(len(x) / settings.batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * batches)
-    learner.compile(keras.optimizers.Adam(rate, clipnorm=_CLIPNORM), "categorical_crossentropy", metrics=["accuracy"])
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=settings.patience, restore_best_weights=True, verbose=0
-    )
+    steps = settings.epochs * len(feed.training(0))
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    learner.compile(_optimizer(settings, steps), loss, metrics=["accuracy"])
+    described = settings.model_dump(mode="json")
+    course = checkpoint.load(state, learner, described)
     with _progress_bar(progress) as bar:
-        log = _Log(bar, settings.epochs * batches)
-        learner.fit(
-            x,
-            y,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-            validation_data=(x_val, y_val),
-            callbacks=[stopping, log.callback()],
-            verbose=0,
+        watch = _Watch(
+            course, settings, learner, bar, steps, lambda: checkpoint.save(state, course, learner, described)
         )
-    return log.epochs, stopping.best_epoch + 1
+        if not course.over(settings.epochs, settings.patience):
+            learner.fit(
+                feed.training(len(course.epochs)),
+                epochs=settings.epochs,
+                initial_epoch=len(course.epochs),
+                validation_data=feed.validation,
+                callbacks=[watch.callback()],
+                workers=feed.workers,
+                shuffle=False,
+                verbose=0,
+            )
+    learner.set_weights(course.best_weights)
+    copy_weights(learner, model)
+    return course
+
+
+def _optimizer(settings: TrainingSection, steps: int) -> Any:
+    peak = settings.learning_rate
+    rate = (
+        OneCycle(peak, steps)
+        if settings.schedule == "one_cycle"
+        else keras.optimizers.schedules.CosineDecay(peak, steps)
+    )
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate, clipnorm=_CLIPNORM)
+    if settings.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    else:
+        decay = settings.weight_decay or None
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+@keras.utils.register_keras_serializable(package=PACKAGE)
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate that rises on a straight line during the first fifth of ``steps``, then falls to 0 on another.
+
+    Args:
+        peak: the highest rate.
+        steps: number of batches of the whole training.
+    """
+
+    def __init__(self, peak: float, steps: int) -> None:
+        super().__init__()
+        self.peak, self.steps = peak, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Rate at ``step``, from 0."""
+        part = (tf.cast(step, tf.float32) + 1) / (self.steps + 1)
+        return self.peak * tf.minimum(part / 0.2, (1 - part) / 0.8)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the schedule again."""
+        return {"peak": self.peak, "steps": self.steps}
 
 
 def _progress_bar(shown: bool) -> Progress:
@@ -170,23 +235,31 @@ def _progress_bar(shown: bool) -> Progress:
 
 
 @dataclass
-class _Log:
-    """Keeps one entry per epoch, moves the progress bar, and stops when the loss is no longer a number."""
+class _Watch:
+    """Follows a training: log entries, state on disk, progress bar, early stopping, and a loss that is no number."""
 
+    course: Course
+    settings: TrainingSection
+    learner: Any
     bar: Progress
-    batches: int
-    epochs: list[dict[str, float]] = field(default_factory=list)
+    steps: int
+    save: Callable[[], None]
 
     def callback(self) -> Any:
-        task = self.bar.add_task("training", total=self.batches)
+        done = len(self.course.epochs)
+        task = self.bar.add_task("training", total=self.steps, completed=self.steps * done // self.settings.epochs)
         start = time.monotonic()
+        before = self.course.epochs[-1]["seconds"] if done else 0.0
 
         def need_finite(loss: float) -> None:
             if not math.isfinite(loss):
                 raise TrainingError(
-                    f"training stopped in epoch {len(self.epochs) + 1}: the loss became {loss}. "
+                    f"training stopped in epoch {len(self.course.epochs) + 1}: the loss became {loss}. "
                     "Lower [training] learning_rate, or coding_noise and activity_penalty."
                 )
+
+        def before_epoch(epoch: int, logs: Any) -> None:
+            reseed(self.learner, self.settings.seed, epoch)
 
         def after_batch(batch: int, logs: dict[str, float]) -> None:
             need_finite(logs["loss"])
@@ -195,7 +268,13 @@ class _Log:
         def after_epoch(epoch: int, logs: dict[str, float]) -> None:
             need_finite(logs["val_loss"])
             values = {key: float(value) for key, value in logs.items()}
-            self.epochs.append({"epoch": epoch + 1, **values, "seconds": round(time.monotonic() - start, 1)})
+            seconds = round(before + time.monotonic() - start, 1)
+            self.course.add({"epoch": epoch + 1, **values, "seconds": seconds}, self.learner.get_weights())
+            self.save()
             self.bar.update(task, description=f"epoch {epoch + 1}: validation {values['val_accuracy']:.2%}")
+            if self.course.over(self.settings.epochs, self.settings.patience):
+                self.learner.stop_training = True
 
-        return keras.callbacks.LambdaCallback(on_batch_end=after_batch, on_epoch_end=after_epoch)
+        return keras.callbacks.LambdaCallback(
+            on_epoch_begin=before_epoch, on_batch_end=after_batch, on_epoch_end=after_epoch
+        )

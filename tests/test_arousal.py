@@ -18,14 +18,12 @@ from snntb_adsnn.study import load_subject
 from snntb_adsnn.sweep import Shared
 from snntb_adsnn.workers import in_process
 
-ENGINE = "[adsnn]\nengine = reference\n"
-
 
 @pytest.fixture
 def config(tmp_path):
     def config(text=""):
         file = tmp_path / "c.ini"
-        file.write_text(f"[paths]\npath_wd = run\nfilename_ann = net\n{ENGINE}[arousal]\n{text}")
+        file.write_text(f"[paths]\npath_wd = run\nfilename_ann = net\n[adsnn]\n[arousal]\n{text}")
         return load_config(file)
 
     return config
@@ -88,7 +86,7 @@ def test_a_choices_figures_against_two_runs_without_a_switch():
     subject = small_subject(images=80)
     labels = (subject.ann + (np.arange(80) % 3 == 0)) % 3
     subject = dataclasses.replace(subject, labels=labels)
-    shared = Shared(subject, "reference", 0.99)
+    shared = Shared(subject, "event", 0.99)
     low = simulate(subject.network, subject.x, duration=100, m_f=0.6, engine="reference")
     highest = np.sort(low.outputs[:, 40:60], axis=-1)
     margins = (highest[..., -1] - highest[..., -2]).mean(axis=1)
@@ -144,7 +142,7 @@ def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(
     (tmp_path / "c.ini").write_text(
         "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = iris\n"
         "[simulation]\nsimulator = adsnn\nduration = 500\nnum_to_test = 50\nbatch_size = 50\n"
-        f"{ENGINE}pretrained = {MODELS}/iris.h5\n"
+        f"[adsnn]\npretrained = {MODELS}/iris.h5\n"
         "[training]\ndataset = iris\narchitecture = iris\nvalidation_split = 0.2\nseed = 1\n"
         "[arousal]\nm_f_low = 0.8\naccumulation_time = 10, 50\n"
     )

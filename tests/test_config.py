@@ -185,3 +185,26 @@ def test_any_value_is_accepted_or_refused_by_name(write, value):
         m_f, message = {}, str(error)
         assert message.startswith(str(path))
     assert all(value > 0 for value in m_f.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[adsnn]\nm_f = 1e-30\n", "m_f = 1e-30 .*more than once in a step of 1 ms.*at least 0.016"),
+        ("[adsnn]\nm_f = 0.004\n", "m_f = 0.004 .*at least 0.016"),
+        ("[adsnn]\nm_f = 2\n", r"theta0 = 2 \(it follows m_f\): a neuron with S = 1 never spikes.*below 2"),
+        ("[adsnn]\nm_f = 0.2, conv_1: 3\n", "theta0 = 3 .*never spikes"),
+        ("[adsnn]\ntheta0 = 2.5\n", "theta0 = 2.5: .*never spikes"),
+        ("[adsnn]\ntau_gamma = 1e-9\n", "tau_gamma = 1e-09 ms does not fit steps of 1 ms"),
+        ("[adsnn]\ntau_beta = 1e30\n", r"tau_beta = 1e\+30 ms .*0.01 to 100000 ms"),
+        ("[training]\ndataset = iris\narchitecture = iris\nm_f = 5\n", r"\[training\] theta0 = 5"),
+    ],
+)
+def test_constants_that_no_neuron_can_work_with(write, text, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(write(MINIMAL + text))
+
+
+def test_shorter_steps_allow_higher_precision(write):
+    text = MINIMAL + "[simulation]\nsimulator = adsnn\ndt = 0.1\n[adsnn]\nm_f = 0.004\n"
+    assert load_config(write(text)).adsnn.m_f == {"": 0.004}

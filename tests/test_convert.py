@@ -203,6 +203,55 @@ def shared():
     return keras.Model(i, L.Dense(2)(layer(layer(i))))
 
 
+def relu_net():
+    return chain(
+        IMAGE,
+        L.Conv2D(4, 3, activation="relu", name="c1"),
+        L.MaxPooling2D(2),
+        L.BatchNormalization(),
+        L.Conv2D(5, 2, use_bias=False),
+        L.BatchNormalization(),
+        L.ReLU(name="r"),
+        L.AveragePooling2D((2, 1)),
+        L.Dense(6),
+        L.Activation("relu", name="a"),
+        L.Dense(4, activation=AAN(0.2)),
+    )
+
+
+def test_relu_nets_become_graded_spikes_and_equal_keras():
+    x = images(IMAGE)
+    network = assert_exact(relu_net(), 3 * x)
+    assert [p.name for p in network.populations if p.graded] == ["c1", "r", "a"]
+    assert {p.form for p in network.populations} == {"relu", "exact"}
+
+
+def test_resting_thresholds_of_graded_spikes_follow_the_size_of_their_potentials():
+    """A ReLU net whose values are all 50 times larger spikes as before."""
+    x, model = images(IMAGE), chain(IMAGE, L.Conv2D(4, 3, activation="relu"), L.Conv2D(3, 3, activation="relu"))
+    plain = convert(model, x)
+    S = np.maximum(keras.Model(model.inputs, model.layers[0].output).predict(x, verbose=0), 0)
+    rms = np.sqrt((S[S > 0] ** 2).mean())
+    assert plain.populations[0].parameters.theta0 == pytest.approx(0.1 * rms, rel=1e-5)
+    kernel, bias = model.layers[0].get_weights()
+    model.layers[0].set_weights([50 * kernel, 50 * bias])
+    kernel, bias = model.layers[1].get_weights()
+    model.layers[1].set_weights([kernel, 50 * bias])
+    rates = [simulate(n, x, duration=100).firing_rates_hz for n in (plain, convert(model, x))]
+    assert rates[0] == pytest.approx(rates[1], rel=0.02)
+    assert min(rates[0].values()) > 5
+
+
+def test_graded_spikes_carry_what_relu_computes():
+    """A dense ReLU net in spikes: what the read-out's current settles to, and how far that is from the ANN."""
+    x = np.abs(images((12,), 20))
+    model = randomised(keras.Sequential([L.Input((12,)), L.Dense(30, activation="relu"), L.Dense(4)]))
+    network = convert(model, x, readout_tau_phi=200.0).with_m_f(0.05)
+    expected = model.predict(x, verbose=0)
+    found = simulate(network, x, duration=2000).outputs[:, -500:].mean(axis=1)
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
 def negative_gain():
     model = chain(IMAGE, L.Conv2D(2, 3), L.MaxPooling2D(2, name="the_pool"), L.BatchNormalization(name="n"), L.Activation(AAN(0.2)))  # fmt: skip
     gamma, *rest = model.get_layer("n").get_weights()
@@ -211,19 +260,21 @@ def negative_gain():
 
 
 REFUSED = {
-    "relu": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation="relu", name="c")), "'c'.*'relu'.*AAN"),
-    "relu layer": (lambda: chain(IMAGE, L.ReLU(name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .ReLU.*Supported"),
+    "tanh": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation="tanh", name="c")), "'c'.*'tanh'.*AAN"),
+    "leaky relu": (lambda: chain(IMAGE, L.LeakyReLU(name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .LeakyReLU.*Supported"),
+    "relu6": (lambda: chain(IMAGE, L.ReLU(6.0, name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .ReLU.*max_value"),
     "nan": (with_nan, "'broken'.*NaN"),
     "custom layer": (lambda: chain(IMAGE, Doubled(3, activation=AAN(0.2), name="d")), "'d' .Doubled"),
     "shared layer": (shared, "'twice'.*more than once"),
     "nested": (lambda: chain(IMAGE, keras.Sequential([L.Input(IMAGE), L.Conv2D(2, 3)], name="inner")), "nested|'inner'"),
-    "no activation": (lambda: chain(IMAGE, L.Conv2D(2, 3)), "no AAN activation"),
+    "no activation": (lambda: chain(IMAGE, L.Conv2D(2, 3)), "no AAN or ReLU activation"),
     "softmax inside": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation="softmax"), L.Conv2D(2, 3, activation=AAN(0.2))), "softmax"),
     "max pooling of a linear map": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.Conv2D(2, 1), L.MaxPooling2D(2, name="p")), "'p' is not next to"),
     "two max poolings": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.MaxPooling2D(2), L.MaxPooling2D(2, name="p")), "'p' follows another"),
     "negative gain behind max pooling": (negative_gain, "'the_pool'"),
     "spiking output": (lambda: keras.Sequential([L.Input((4,)), L.Dense(2, activation=AAN(0.2), name="out")]), "'out'.*read-out does not spike"),
     "different tau_beta": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.Conv2D(2, 3, activation=AAN(0.2, tau_beta=20.0))), "tau_beta"),
+    "dense on rows": (lambda: chain((6, 5), L.Dense(2, activation=AAN(0.2), name="d")), "'d'.*one axis of 5 features .Flatten"),
     "channel-first": (lambda: chain(IMAGE, L.Flatten(data_format="channels_first", name="f"), L.Dense(2, activation=AAN(0.2))), "'f'.*channels_first"),
 }  # fmt: skip
 

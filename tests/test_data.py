@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snntb_adsnn import data
-from snntb_adsnn.config import load_config
+from snntb_adsnn.config import TrainingSection, load_config
 from snntb_adsnn.data import Dataset, ensure_toolbox_data, load_dataset, one_hot, prepare_run, read_idx, read_sonar
 from snntb_adsnn.errors import ConfigError, DataError, OutputError
 
@@ -246,22 +246,26 @@ def stored(folder):
 def test_toolbox_format(tmp_path):
     from snntoolbox.datasets.utils import load_npz
 
-    ensure_toolbox_data("iris", tmp_path / "data")
+    ensure_toolbox_data(of("iris"), tmp_path / "data")
     dataset = load_dataset("iris")
     assert np.array_equal(load_npz(str(tmp_path / "data"), "x_test.npz"), dataset.x_test)
     assert np.array_equal(load_npz(str(tmp_path / "data"), "y_test.npz"), dataset.y_test)
     assert np.array_equal(load_npz(str(tmp_path / "data"), "x_norm.npz"), dataset.x_train)
 
 
+def of(dataset):
+    return TrainingSection(dataset=dataset, architecture="iris")
+
+
 def test_data_are_written_once_and_again_when_incomplete_or_of_another_set(tmp_path):
-    ensure_toolbox_data("iris", tmp_path)
+    ensure_toolbox_data(of("iris"), tmp_path)
     first = (tmp_path / "x_test.npz").stat().st_mtime_ns
-    ensure_toolbox_data("iris", tmp_path)
+    ensure_toolbox_data(of("iris"), tmp_path)
     assert (tmp_path / "x_test.npz").stat().st_mtime_ns == first
     (tmp_path / "y_test.npz").unlink()
-    ensure_toolbox_data("iris", tmp_path)
+    ensure_toolbox_data(of("iris"), tmp_path)
     assert stored(tmp_path)["y_test"].shape == (50, 3)
-    ensure_toolbox_data("sonar", tmp_path)
+    ensure_toolbox_data(of("sonar"), tmp_path)
     assert stored(tmp_path)["x_test"].shape == (70, 60)
 
 
@@ -275,15 +279,15 @@ def test_interrupted_writing_is_mended(tmp_path, monkeypatch):
 
     monkeypatch.setattr(data, "atomic_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ensure_toolbox_data("iris", tmp_path)
+        ensure_toolbox_data(of("iris"), tmp_path)
     monkeypatch.undo()
-    ensure_toolbox_data("iris", tmp_path)
+    ensure_toolbox_data(of("iris"), tmp_path)
     assert stored(tmp_path).keys() == {"x_test", "y_test", "x_norm"}
 
 
 def test_own_data_of_the_user_are_left_alone(tmp_path):
     np.savez(tmp_path / "x_test.npz", np.zeros(3))
-    ensure_toolbox_data("iris", tmp_path)
+    ensure_toolbox_data(of("iris"), tmp_path)
     assert stored(tmp_path)["x_test"].shape == (3,)
     assert stored(tmp_path).keys() == {"x_test"}
 
@@ -292,7 +296,7 @@ def test_unwritable_folder(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="cannot be written"):
-        ensure_toolbox_data("iris", blocked / "data")
+        ensure_toolbox_data(of("iris"), blocked / "data")
 
 
 def config(folder: Path, pretrained: str):

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from test_engines import ALL, assert_same_counts, conv_net, exact, networks
+from hypothesis import strategies as st
+from test_engines import ALL, assert_same, assert_same_counts, conv_net, exact, networks, switch_at
 
-from snntb_adsnn.engine import RECORDABLE, automatic, reference, simulate
+from snntb_adsnn.engine import Switch, automatic, reference, simulate
 from snntb_adsnn.engine import tensorflow as engine
 
 # each network is traced and compiled anew
-FEW = settings(max_examples=10, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=6, suppress_health_check=list(HealthCheck))
 
 
 @FEW
@@ -18,17 +19,40 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
     network, x = case
     assume(exact(network))
     expected = reference.run(network, x, 12, ALL)
-    found = engine.run(network, x, 12, ALL)
-    for quantity in RECORDABLE:
-        for name in network.population_names:
-            np.testing.assert_array_equal(
-                found.records[quantity][name], expected.records[quantity][name], err_msg=f"{quantity} of {name}"
-            )
-    np.testing.assert_array_equal(found.outputs, expected.outputs)
-    assert_same_counts(found, expected)
+    assert_same(engine.run(network, x, 12, ALL), expected)
 
 
-def test_chunks_and_batches_join_up(monkeypatch):
+@FEW
+@given(networks(dyadic=True), st.integers(0, 2))
+def test_a_switched_network_is_the_references_bit_by_bit_on_a_dyadic_grid(case, chosen):
+    network, x = case
+    assume(exact(network))
+    schedule = switch_at(network, x, 3, 3, chosen).schedule(network, 12)
+    assert_same(engine.run(network, x, 12, ALL, schedule), reference.run(network, x, 12, ALL, schedule))
+
+
+def test_batches_switch_each_for_itself_and_neurons_have_their_own_precision(monkeypatch, short_chunks):
+    network = conv_net(8)
+    x = np.random.default_rng(0).random((5, 16, 16, 1)).astype(np.float32)
+    mask = np.where(np.arange(16)[:, None, None] < 8, 0.05, 0.4)
+    switch = Switch({"input": mask}, 10, 5, 0.05)
+    monkeypatch.setattr(engine, "BATCH", 2)
+    found, expected = (
+        simulate(network, x, duration=40, engine=name, switch=switch) for name in ("tensorflow", "reference")
+    )
+    assert 0 < expected.switched.sum() < 5
+    np.testing.assert_array_equal(found.switched, expected.switched)
+    np.testing.assert_allclose(found.margins, expected.margins, atol=1e-5)
+    np.testing.assert_array_equal(found.spike_counts["input"], expected.spike_counts["input"])
+
+
+@pytest.fixture
+def short_chunks(monkeypatch):
+    """Less to trace and compile."""
+    monkeypatch.setattr(engine, "CHUNK", 10)
+
+
+def test_chunks_and_batches_join_up(monkeypatch, short_chunks):
     network = conv_net(8)
     x = np.random.default_rng(0).random((5, 16, 16, 1)).astype(np.float32)
     whole = engine.run(network, x, 30, frozenset({"spikes"}))
@@ -42,7 +66,7 @@ def test_chunks_and_batches_join_up(monkeypatch):
         np.testing.assert_array_equal(parts.records["spikes"][name], spikes)
 
 
-def test_decides_as_the_reference():
+def test_decides_as_the_reference(short_chunks):
     network = conv_net(16)
     x = np.random.default_rng(1).random((20, 16, 16, 1)).astype(np.float32)
     found = simulate(network, x, duration=100, engine="tensorflow")

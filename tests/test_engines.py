@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from snntb_adsnn.engine import RECORDABLE, event, reference, simulate
+from snntb_adsnn.engine import RECORDABLE, SimulationResult, Switch, event, reference, simulate
 from snntb_adsnn.engine._plan import Layer, _waits
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.errors import NetworkError
@@ -63,6 +63,8 @@ DYADIC = [
     parameters_with_height(1 / 4, tau_phi=5.0, tau_gamma=10.0),
     parameters_with_height(1 / 2, tau_phi=1.0),
 ]
+OWN = dict.fromkeys(DYADIC[:2], DYADIC[:2])
+"""By neuron, two precisions that the grid allows it."""
 GENERAL = [ASNParameters(m_f=0.1), ASNParameters(m_f=0.3), ASNParameters(m_f=0.2, tau_phi=7.0)]
 
 
@@ -153,12 +155,18 @@ class Builder:
             pool = self.window(shape, dilated=False)
             shape = (*pool.output_size(*shape[:2]), shape[2])
         bias_shape = shape if self.pick(0, 1) else shape[-1:]
+        chosen, m_f = self.parameters[self.pick(0, len(self.parameters) - 1)], None
+        if chosen in OWN and self.pick(0, 2) == 0:  # each neuron or pixel its own precision
+            where = self.random.random((*shape[:-1], 1) if len(shape) == 3 and self.pick(0, 1) else shape) < 0.5
+            m_f = np.where(where, *(p.m_f for p in OWN[chosen]))
         return self.add(
             Neurons,
             source,
             bias=(self.random.normal(size=bias_shape) * 0.2).astype(np.float32),
-            parameters=self.parameters[self.pick(0, len(self.parameters) - 1)],
+            parameters=chosen,
+            form="exact" if self.dyadic or self.pick(0, 2) else "relu",
             pool=pool,
+            m_f=m_f,
         )
 
     def network(self) -> SpikingNetwork:
@@ -222,13 +230,47 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
     assume(exact(network))
     expected = reference.run(network, x, 40, ALL)
     found = event.run(network, x, 40, ALL)
-    for quantity in RECORDABLE:
-        for name in network.population_names:
-            np.testing.assert_array_equal(
-                found.records[quantity][name], expected.records[quantity][name], err_msg=f"{quantity} of {name}"
-            )
+    assert_same(found, expected)
+
+
+def higher(network: SpikingNetwork) -> dict[str, float]:
+    """By layer of a network on the dyadic grid, a higher precision that keeps it there."""
+    constants = {p.name: (p.parameters.tau_phi, p.parameters.tau_gamma) for p in network.populations}
+    m_f = {(phi, gamma): parameters_with_height(1 / 16, tau_phi=phi, tau_gamma=gamma).m_f
+           for phi, gamma in set(constants.values())}  # fmt: skip
+    return {name: m_f[taus] for name, taus in constants.items()}
+
+
+def switch_at(network: SpikingNetwork, x: Array, start: int, window: int, chosen: int) -> Switch:
+    """A switch of none, one or all of two images."""
+    if network.readout.shape[0] < 2:
+        assume(False)
+    plain = reference.run(network, x, start + window, frozenset())
+    margins = Switch(0.1, start, window, 0.0).schedule(network, start + window).decide(plain.outputs)[0]
+    threshold = (-np.inf, float(margins.astype(np.float64).mean()), np.inf)[chosen]
+    return Switch(higher(network), start, window, threshold)
+
+
+def assert_same(found: SimulationResult, expected: SimulationResult) -> None:
+    for quantity, by_layer in expected.records.items():
+        for name, states in by_layer.items():
+            np.testing.assert_array_equal(found.records[quantity][name], states, err_msg=f"{quantity} of {name}")
     np.testing.assert_array_equal(found.outputs, expected.outputs)
+    np.testing.assert_array_equal(found.margins, expected.margins)
+    np.testing.assert_array_equal(found.switched, expected.switched)
     assert_same_counts(found, expected)
+
+
+@RANDOM_NETWORKS
+@given(networks(dyadic=True), st.integers(0, 20), st.integers(1, 20), st.integers(0, 2), st.sampled_from([ALL, ()]))
+def test_a_switched_network_is_the_references_bit_by_bit_on_a_dyadic_grid(case, start, window, chosen, record):
+    network, x = case
+    assume(exact(network))
+    schedule = switch_at(network, x, start, window, chosen).schedule(network, 40)
+    expected = reference.run(network, x, 40, frozenset(record), schedule)
+    assert_same(event.run(network, x, 40, frozenset(record), schedule), expected)
+    alone = event.run(network, x[:1], 40, frozenset(record), schedule, threads=3)
+    np.testing.assert_array_equal(alone.outputs, expected.outputs[:1])
 
 
 @pytest.mark.parametrize("channels", [3, 10, 24, 40, 65, 100])
@@ -293,12 +335,37 @@ def test_with_arbitrary_weights_spikes_part_only_at_near_ties(case):
                 S, S_hat, theta = (expected.records[q][p.name][image] for q in ("S", "S_hat", "theta"))
                 k_eta = np.float32(p.parameters.k_eta)
                 before = k_eta * S_hat[first - 1] if first else np.zeros_like(S_hat[0])
-                threshold = theta[first - 1] if first else np.float32(p.parameters.resting_threshold)
+                threshold = theta[first - 1] if first else np.float32(p.precision.theta0)
                 margin = np.abs(2 * (S[first] - before) - threshold)[differ[first]]
                 size = np.abs(expected.records["V"][p.name][image][: first + 1]).max() + 1
                 assert margin.max() < 1e-4 * size
         scale = np.abs(expected.outputs[image, :first]).max(initial=1)
         np.testing.assert_allclose(found.outputs[image, :first], expected.outputs[image, :first], atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2))])
+def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(pool):
+    """Each neuron hears one other, so that the height of every single spike shows."""
+    random = np.random.default_rng(0)
+    nodes: list[Node] = [Input("x", (), (), (4, 4, 70))]
+
+    def add(kind: type[Node], **fields: object) -> None:
+        nodes.append(kind(f"{kind.__name__}{len(nodes)}", (nodes[-1].name,), (nodes[-1].shape,), **fields))
+
+    for m_f in (0.1, 0.4, 0.2):
+        add(Scale, factors=(random.random(70) + 0.5).astype(np.float32))
+        bias = random.normal(size=70).astype(np.float32) * np.float32(0.3)
+        add(Neurons, bias=bias, parameters=ASNParameters(m_f=m_f), form="relu", pool=pool if m_f == 0.4 else None)
+    add(Reshape, target=(int(np.prod(nodes[-1].shape)),))
+    add(Readout, bias=np.zeros(nodes[-1].shape, np.float32))
+    network = SpikingNetwork(tuple(nodes))
+    x = random.random((2, 4, 4, 70)).astype(np.float32) * 3
+    schedule = Switch(0.05, 60, 20, np.inf).schedule(network, 120)
+    for arguments in ((frozenset(),), (ALL,), (ALL, schedule)):
+        expected, found = reference.run(network, x, 120, *arguments), event.run(network, x, 120, *arguments)
+        assert_same(found, expected)
+    alike = network.map_neurons(lambda n: dataclasses.replace(n, form="exact"))
+    assert (event.run(alike, x, 120, frozenset()).outputs != found.outputs).any()
 
 
 @RANDOM_NETWORKS
@@ -439,6 +506,9 @@ def test_simulators_are_used_again_and_freed_with_their_network():
     assert_same_counts(again, first)
     event.run(network, x, 61, frozenset(), threads=2)
     assert not set(event._idle[network]) & set(kept)
+    event.run(conv_net(16), x, 60, frozenset(), threads=2)
+    assert network not in event._idle  # only the latest network's
+    event.run(network, x, 60, frozenset(), threads=2)
     gone = weakref.ref(network)
     del network
     gc.collect()
@@ -459,7 +529,7 @@ def test_kernels_work_where_no_cache_can_be_written():
 def test_an_interrupt_stops_the_workers(monkeypatch):
     started = []
 
-    def interrupted(self, x, image, result, stopped):
+    def interrupted(self, x, image, *rest):
         started.append(image)
         raise KeyboardInterrupt
 

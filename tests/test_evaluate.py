@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snntb_adsnn.engine import SimulationResult
+from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import DataError, OutputError, ParameterError
 from snntb_adsnn.evaluate import Evaluation, as_classes, matching_step
 from snntb_adsnn.linear import AveragePool2D, Conv2D, Dense, Reshape, Window
@@ -71,6 +71,21 @@ def test_figures_of_two_batches_by_hand():
     expected = (2 * 2 * fan_out.sum() + (2 * 8 + 24) * 2) / 3
     assert m.synaptic_operations_per_image == pytest.approx(expected)
     assert m.neuron_updates_per_image == 17 * 4
+
+
+def test_graded_spikes_cost_multiply_adds():
+    neurons = [Neurons("a", ("x",), ((3,),), np.zeros(3, np.float32), ASNParameters(), form="relu")]
+    neurons.append(Dense("d", ("a",), ((3,),), np.ones((3, 5), np.float32)))
+    neurons.append(Neurons("b", ("d",), ((5,),), np.zeros(5, np.float32), ASNParameters()))
+    neurons.append(Dense("e", ("b",), ((5,),), np.ones((5, 2), np.float32)))
+    readout = Readout("out", ("e",), ((2,),), np.zeros(2, np.float32))
+    network = SpikingNetwork((Input("x", (), (), (3,)), *neurons, readout))
+    result = simulate(network, np.ones((2, 3)), duration=50)
+    evaluation = Evaluation(network)
+    evaluation.add(result, [0, 1])
+    m = evaluation.metrics()
+    assert m.multiply_adds_per_image == 5 * result.spike_counts["a"].sum() / 2 > 0
+    assert m.synaptic_operations_per_image == 2 * result.spike_counts["b"].sum() / 2 > 0
 
 
 def test_synapse_counts_equal_a_probe_of_each_neuron():

@@ -33,3 +33,18 @@ def test_attention():
     assert left == float(low[0])  # nothing changed where attention is not
     assert right == float(high[1]) < 0.3 * float(low[1])
     assert float(low[2]) < rate < 0.7 * float(high[2])
+
+
+def test_relu():
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "relu.py"], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    pattern = r"m_f (\S+): ANN (\S+)%, AdSNN (\S+)%, same decision (\S+)%, (\S+) Hz, (\S+) multiply-adds"
+    lines = [tuple(map(float, line)) for line in re.findall(pattern, done.stdout)]
+    assert [line[0] for line in lines] == [0.1, 0.2, 0.4, 0.8, 1.2]
+    for _, ann, snn, agreement, _, _ in lines[:3]:
+        assert ann > 90
+        assert abs(ann - snn) < 2
+        assert agreement > 98
+    assert lines[0][4] > 1.5 * lines[1][4] > 2 * lines[2][4]  # half the rate at half the precision, nearly
+    assert lines[0][5] > 1.5 * lines[1][5] > 2 * lines[2][5]

@@ -9,21 +9,35 @@ from snntb_adsnn.config import ARCHITECTURES
 from snntb_adsnn.convert import convert
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras, tf
-from snntb_adsnn.models import ActivityPenalty, CodingNoise, build, neuron_count, training_model
+from snntb_adsnn.models import (
+    ActivityPenalty,
+    CodingNoise,
+    SmoothAAN,
+    build,
+    copy_weights,
+    neuron_count,
+    training_model,
+)
+from snntb_adsnn.transfer import smooth_constants, transfer, transfer_gradient
 
-SHAPES = {"iris": (4,), "sonar": (60,), "digits": (8, 8, 1), "mnist": (28, 28, 1), "mnist_dense": (28, 28, 1)}
+SHAPES = {
+    **{"iris": (4,), "sonar": (60,), "digits": (8, 8, 1), "mnist": (28, 28, 1), "mnist_dense": (28, 28, 1)},
+    # any size will do: small ones are quick
+    **{"vgg_cifar": (16, 16, 3), "resnet_cifar": (16, 16, 3), "resnet18": (32, 32, 3)},
+}
 assert tuple(SHAPES) == ARCHITECTURES
 
 
 def randomized(model, seed=0):
-    """Give batch-norms some history, gains of both signs included."""
+    """Give batch-norms some history, gains of both signs included where training allows them."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = (w.shape for w in layer.get_weights())
+            signs = [-1, 1] if layer.gamma_constraint is None else [0, 1]
             layer.set_weights(
                 [
-                    rng.choice([-1, 1], gamma) * rng.uniform(0.5, 1.5, gamma),
+                    rng.choice(signs, gamma) * rng.uniform(0.5, 1.5, gamma),
                     rng.uniform(0, 1, beta),
                     rng.normal(0, 0.3, mean),
                     rng.uniform(0.3, 1, variance),
@@ -42,6 +56,7 @@ def test_nets_begin_with_bn_aan_and_convert(architecture):
     assert isinstance(model.layers[1], keras.layers.BatchNormalization)
     assert isinstance(model.layers[2].activation, AAN)
     standard = {"InputLayer", "BatchNormalization", "Activation", "Dense", "Conv2D", "MaxPooling2D", "Flatten"}
+    standard |= {"Dropout", "Add", "GlobalAveragePooling2D"}
     assert {type(layer).__name__ for layer in model.layers} <= standard
     network = convert(model, inputs(architecture))  # checks that analog == Keras
     assert network.neuron_count == neuron_count(model)
@@ -105,7 +120,7 @@ def test_activity_penalty_is_the_mean_output_of_all_neurons():
     assert float(sum(learner.losses)) == pytest.approx(0.7 * total / network.neuron_count, rel=1e-5)
 
 
-@pytest.mark.parametrize("layer", [CodingNoise(1.5, 0.2), ActivityPenalty(0.3)])
+@pytest.mark.parametrize("layer", [CodingNoise(1.5, 0.2), ActivityPenalty(0.3), SmoothAAN(AAN(0.2).name, 1.5, 0.3)])
 def test_training_layers_can_be_rebuilt(layer):
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.get_config() == layer.get_config()
@@ -113,7 +128,9 @@ def test_training_layers_can_be_rebuilt(layer):
 
 def test_pooling_and_aan_change_places_without_changing_values():
     model = build("mnist", (28, 28, 1), 10, AAN(0.2))
-    names = [layer.name for layer in models._pooling_first(model.layers)]
+    names = []
+    models._pooling_first(model, None, lambda layer, x: names.append(layer.name))
+    assert sorted(names) == sorted(layer.name for layer in model.layers[1:])
     assert names.index("pool_1") < names.index("aan_1")
     assert [layer.name for layer in model.layers].index("pool_1") > names.index("pool_1")
 
@@ -130,3 +147,61 @@ def test_pooling_and_aan_change_places_without_changing_values():
 def test_what_does_not_fit_is_refused(architecture, shape, reason):
     with pytest.raises(ParameterError, match=reason):
         build(architecture, shape, 3, AAN(0.2))
+
+
+def test_smooth_aan_is_the_exact_one_in_inference_and_close_to_it_in_training():
+    activation = AAN(0.3)
+    x = np.linspace(-2, 6, 1601, dtype=np.float32)[None]
+    layer = SmoothAAN(activation.name)
+    np.testing.assert_array_equal(layer(x), activation(x))
+    with tf.GradientTape() as tape:
+        S = tf.constant(x)
+        tape.watch(S)
+        y = layer(S, training=True)
+    exact = transfer(x, activation.parameters)
+    half = activation.parameters.resting_threshold / 2
+    away = np.abs(x - half) > 0.01
+    np.testing.assert_allclose(y.numpy()[away], exact[away], atol=0.002)
+    assert not y.numpy()[x < half].any()
+    slope = tape.gradient(y, S).numpy()
+    np.testing.assert_allclose(
+        slope[x > half + 0.1], transfer_gradient(x, activation.parameters)[x > half + 0.1], atol=0.05
+    )
+    assert 2 < slope.max() < 4  # the exact form has no largest slope
+
+
+@pytest.mark.parametrize("m_f", [0.02, 0.1, 0.5, 1.0])
+def test_smooth_form_at_every_precision(m_f):
+    parameters = AAN(m_f).parameters
+    n0, n1, n2, d1, d2 = smooth_constants(parameters)
+    e = np.geomspace(0.01, 8, 300)
+    found = (n0 + e * (n1 + e * n2)) / (1 + e * (d1 + e * d2))
+    np.testing.assert_allclose(found, transfer(m_f / 2 + e, parameters), atol=0.01)
+    assert min(n0, n1, n2, d1, d2) > 0  # no pole, and it never falls
+    assert n1 / d1 > n0
+    assert n2 / d2 > n1 / d1
+
+
+def test_smooth_aan_carries_noise_and_penalty():
+    activation = AAN(0.3)
+    x = np.full((4, 5000), 1.0, np.float32)
+    x[:, ::2] = -1
+    layer = SmoothAAN(activation.name, coding_noise=2.0, activity_penalty=0.5)
+    y = layer(x, training=True).numpy()
+    assert not y[:, ::2].any()
+    assert y[:, 1::2].std() == pytest.approx(2 * activation.height / np.sqrt(12), rel=0.02)
+    assert float(layer.losses[0]) == pytest.approx(0.5 * 2500, rel=1e-3)
+
+
+def test_mixed_precision_learns_on_weights_of_its_own():
+    model = randomized(build("resnet_cifar", (16, 16, 3), 3, AAN(0.3)))
+    learner = training_model(model, smooth=True, precision="mixed_bfloat16")
+    x = inputs("resnet_cifar")
+    np.testing.assert_allclose(learner(x, training=False), model(x), atol=0.05)
+    kernel = learner.get_layer("conv_stem").kernel
+    assert kernel.dtype == tf.float32
+    assert kernel is not model.get_layer("conv_stem").kernel
+    kernel.assign(kernel + 1)
+    copy_weights(learner, model)
+    np.testing.assert_array_equal(model.get_layer("conv_stem").kernel, kernel)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}

@@ -57,7 +57,12 @@ def test_a_broken_graph_is_refused(build, message):
 
 @pytest.mark.parametrize(
     ("x", "message"),
-    [(np.zeros((1, 3)), "does not fit"), (np.zeros((0, 2)), "at least one image"), (np.full((1, 2), np.nan), "NaN")],
+    [
+        (np.zeros((1, 3)), "does not fit"),
+        (np.zeros((0, 2)), "at least one image"),
+        (np.full((1, 2), np.nan), "NaN"),
+        (np.full((1, 2), 1j), "complex"),
+    ],
 )
 def test_inputs_that_do_not_fit_are_refused(x, message):
     network = SpikingNetwork(tuple(nodes()))

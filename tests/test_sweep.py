@@ -17,6 +17,7 @@ from study_jobs import small_network, small_subject
 
 from snntb_adsnn import cli
 from snntb_adsnn.config import load_config
+from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
@@ -108,6 +109,22 @@ def test_a_points_figures_are_those_of_the_readable_simulator():
     assert found["num_images"] == 60
 
 
+def test_biases_are_corrected_at_every_point():
+    subject = small_subject()
+    training = np.random.default_rng(5).random((30, 8), np.float32)
+    subject = dataclasses.replace(subject, correction=training)
+    found = simulate_point(Shared(subject, "event", 0.99), Point(0.8, None, None, None, 100.0))
+    network = correct_biases(subject.network.with_m_f(0.8), training, trained=subject.network)
+    result = simulate(network, subject.x, duration=100)
+    assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
+    assert found["firing_rate_hz"] != pytest.approx(
+        simulate(subject.network, subject.x, duration=100, m_f=0.8).firing_rate_hz
+    )
+    assert found["accuracy_over_time"] == pytest.approx(
+        (result.decisions == subject.labels[:, None]).mean(axis=0), abs=1e-6
+    )
+
+
 def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0):
     points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate} for accuracy, rate in pairs]
     return Outcome(points, ann, tolerance, loss)
@@ -141,7 +158,9 @@ def test_a_key_depends_on_everything_that_determines_a_result():
     assert len(set(keys)) == len(keys) - 1
 
 
-@pytest.mark.parametrize("change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network"])
+@pytest.mark.parametrize(
+    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "correction"]
+)
 def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     subject = small_subject(images=4, duration=20.0)
     sweep(config("m_f = 0.1\n"), subject, in_process)
@@ -156,6 +175,8 @@ def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     elif change == "network":
         subject = dataclasses.replace(subject, network=small_network(41))
         subject = dataclasses.replace(subject, trained=subject.network)
+    elif change == "correction":
+        subject = dataclasses.replace(subject, correction=subject.x)
     else:
         text += f"[adsnn]\n{change} = {'reference' if change == 'engine' else 0.5}\n"
     sweep(config(text), subject, in_process)

@@ -113,6 +113,16 @@ def test_one_output_cannot_be_undecided():
         simulate(network, np.ones((1, 1)), duration=20, engine="reference", switch=Switch(0.1, 0, 10, 0.0))
 
 
+def test_a_network_remembers_a_few_precisions():
+    network = conv_net(8)
+    first = network.with_m_f(0.1)
+    assert network.with_m_f(0.1) is first
+    assert network.with_m_f({"n1": 0.1}) is not first
+    network.with_m_f(0.3)
+    assert network.with_m_f(0.1) is not first
+    assert network.with_m_f(0.1).populations[0].parameters == first.populations[0].parameters
+
+
 # ---- precisions of single neurons -----------------------------------------------------------------------------------
 
 

@@ -361,8 +361,8 @@ def test_other_simulators_keep_working(tmp_path, monkeypatch):
 # ---- mistakes --------------------------------------------------------------------------------------------------------
 
 
-def relu_net():
-    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(5, activation="relu")])
+def tanh_net():
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(5, activation="tanh")])
     model.add(keras.layers.Dense(10, activation="softmax"))
     return model
 
@@ -390,7 +390,7 @@ def narrow_net():
 @pytest.mark.parametrize(
     ("net", "settings", "words"),
     [
-        (relu_net, {}, "relu"),
+        (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
         (conv1d_net, {}, "Conv1D"),
         (narrow_net, {}, "do not fit 23 images and 3 classes"),
@@ -403,6 +403,8 @@ def narrow_net():
         ),
         (dense_net, {"adsnn": {"bias_correction": "9"}}, "x_norm.npz: no such data file"),
         (dense_net, {"adsnn": {"engine": "fast"}}, "engine = fast"),
+        (dense_net, {"adsnn": {"m_f": "1e-30"}}, "more than once in a step of 1 ms"),
+        (dense_net, {"simulation": {"dt": "20"}}, "'dense.*' cannot be simulated so: m_f = 0.2 .*step of 20 ms"),
         (dense_net, {"simulation": {"duration": "soon"}}, "duration = soon must be a whole number"),
         (dense_net, {"simulation": {"dt": "0"}}, "dt = 0 must be a number above 0"),
         (dense_net, {"simulation": {"batch_size": "0"}}, "batch_size = 0"),
@@ -460,9 +462,10 @@ def test_damaged_files_are_named(tmp_path, name, content, words):
 
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
-    (tmp_path / "net_adsnn.npz").write_bytes(b"PK damaged")
-    with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file"):
-        run(file)
+    for content in (b"PK damaged", b"something else", b""):
+        (tmp_path / "net_adsnn.npz").write_bytes(content)
+        with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file \(it is not a zip archive\)"):
+            run(file)
 
 
 def test_image_files(tmp_path):

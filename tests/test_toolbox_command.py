@@ -30,6 +30,7 @@ def test_run(tmp_path):
     done = snntoolbox(write_case(tmp_path, dense_net()))
     assert done.returncode == 0, done.stderr
     assert "firing rate" in done.stdout
+    assert not done.stderr.strip(), "TensorFlow's start-up lines"
     assert json.loads((tmp_path / "log/gui/test/results.json").read_text())["num_images"] == 23
 
 
@@ -38,6 +39,15 @@ def test_mistake_is_one_sentence_and_exit_code_2(tmp_path):
     assert done.returncode == 2
     assert "m_f = none is not allowed" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_run_as_a_module(tmp_path):
+    file = write_case(tmp_path, dense_net(), {"adsnn": {"m_f": "none"}})
+    command = [sys.executable, "-m", "snntoolbox.bin.run", "-t", str(file)]
+    done = subprocess.run(command, env=environment(), cwd="/", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "m_f = none is not allowed" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_switched_off_the_toolbox_is_as_it_was(tmp_path):

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import write_folder
 
 from snntb_adsnn import train as train_module
 from snntb_adsnn.activation import AAN
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
+from snntb_adsnn.errors import ConfigError, DataError, OutputError, TrainingError
 from snntb_adsnn.keras_compat import keras
 from snntb_adsnn.models import build
-from snntb_adsnn.train import train
+from snntb_adsnn.train import recalibrate, train
+from snntb_adsnn.transfer import transfer
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -86,6 +88,101 @@ def test_early_stopping_keeps_the_best_weights(config):
     assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(min(losses), rel=1e-4)
 
 
+def weights_of(result):
+    return keras.models.load_model(result.model_file, compile=False).get_weights()
+
+
+STOPPED = {
+    "small": {"epochs": 6, "coding_noise": 1},
+    "deep": {
+        **{"dataset": "image_folder", "architecture": "vgg_cifar", "folder": "images", "image_size": 16, "flip": True},
+        **{"epochs": 3, "batch_size": 8, "optimizer": "adamw", "weight_decay": 0.01, "schedule": "one_cycle"},
+        **{"validation_split": 0.2, "coding_noise": 1, "precision": "mixed_bfloat16", "smooth": True},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", ["small", pytest.param("deep", marks=pytest.mark.slow)])
+def test_a_stopped_training_goes_on_to_the_same_result(config, tmp_path, monkeypatch, kind):
+    write_folder(tmp_path / "images", train=15)
+    settings = config(**STOPPED[kind])
+    whole = train(settings, progress=False)
+    wanted, epochs = weights_of(whole), whole.epochs
+    whole.model_file.unlink()
+    for batch in (7, 8):  # in the second epoch, and later
+        stop_at_batch(monkeypatch, batch if kind == "small" else 4)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, progress=False)
+        monkeypatch.undo()
+        assert "net_training.npz" in files(tmp_path / "run")
+        assert "net.h5" not in files(tmp_path / "run")
+    resumed = train(settings, progress=False)
+    assert files(tmp_path / "run") == ["net.h5", "net_training.json"]
+    log = json.loads(resumed.log_file.read_text())["epochs"]
+    assert [entry["epoch"] for entry in log] == list(range(1, epochs + 1))
+    for a, b in zip(weights_of(resumed), wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def stop_at_batch(monkeypatch, number):
+    """Ctrl-C at batch ``number`` from now."""
+    batches = iter(range(1, 1000))
+
+    def advance(*_):
+        if next(batches) == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module.Progress, "advance", advance)
+
+
+def test_state_of_another_training_is_not_taken(config, tmp_path, monkeypatch):
+    stop_at_batch(monkeypatch, 7)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), progress=False)
+    monkeypatch.undo()
+    with pytest.raises(OutputError, match=r"other settings \(m_f was 0\.1, is 0\.2\)\. Delete it"):
+        train(config(m_f=0.2), progress=False)
+    state = tmp_path / "run" / "net_training.npz"
+    state.write_bytes(state.read_bytes()[:-1000])
+    with pytest.raises(OutputError, match=r"net_training\.npz: damaged state.*Delete it"):
+        train(config(), progress=False)
+
+
+def test_recalibration_measures_batch_norms_on_the_net_itself():
+    model = build("iris", (4,), 3, AAN(0.2))
+    dataset = load_dataset("iris")
+    batches = [(dataset.x_train[i : i + 10], None) for i in range(0, 100, 10)]
+    recalibrate(model, batches, 0)
+    assert not model.get_layer("bn_input").moving_mean.numpy().any()
+    recalibrate(model, batches, 45)
+    seen = dataset.x_train[:50]
+    first, last = model.get_layer("bn_input"), model.get_layer("bn_1")
+    assert first.momentum == 0.9
+    np.testing.assert_allclose(first.moving_mean, seen.mean(axis=0), rtol=1e-5)
+    within = np.mean([part.var(axis=0) for part in np.split(seen, 5)], axis=0)
+    np.testing.assert_allclose(first.moving_variance, within, rtol=1e-5)
+    # the later layer saw batches normalised by their own statistics, as in training
+    inputs = []
+    for part in np.split(seen, 5):
+        z = (part - part.mean(axis=0)) / np.sqrt(part.var(axis=0) + first.epsilon) + 1
+        inputs.append(transfer(z, AAN(0.2).parameters) @ model.get_layer("dense_1").kernel.numpy())
+    np.testing.assert_allclose(last.moving_mean, np.mean(inputs, axis=(0, 1)), atol=1e-5)
+
+
+def test_an_unreadable_image_stops_training_with_its_name(config, tmp_path):
+    root = write_folder(tmp_path / "images", train=8)
+    (root / "train" / "bee" / "3.png").write_bytes(b"no image")
+    options = {
+        "dataset": "image_folder",
+        "architecture": "vgg_cifar",
+        "folder": root,
+        "image_size": 16,
+        "validation_split": 0.2,
+    }
+    with pytest.raises(DataError, match=r"bee/3\.png: cannot be read as an image"):
+        train(config(**options), progress=False)
+
+
 def test_activity_penalty_lowers_activity(config):
     def activity(penalty):
         result = train(config(activity_penalty=penalty, seed=1), progress=False)
@@ -105,13 +202,17 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(config, tmp_path):
 def test_settings_that_do_not_fit_the_data(config):
     with pytest.raises(ConfigError, match=r"augmentation = True is not allowed for iris"):
         train(config(augmentation=True), progress=False)
+    with pytest.raises(ConfigError, match=r"flip = True is not allowed for iris.*set it to False"):
+        train(config(flip=True), progress=False)
+    with pytest.raises(ConfigError, match=r"shift = 2 is not allowed for iris.*set it to 0"):
+        train(config(shift=2), progress=False)
     with pytest.raises(ConfigError, match=r"validation_split = 0.01 does not fit 100 training inputs"):
         train(config(validation_split=0.01), progress=False)
 
 
 def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
     (tmp_path / "run").write_text("a file where the folder should be")
-    monkeypatch.setattr(train_module, "load_dataset", lambda name: pytest.fail("training began"))
+    monkeypatch.setattr(train_module, "load_dataset", lambda name, **_: pytest.fail("training began"))
     with pytest.raises(OutputError, match="run: cannot be written"):
         train(config(), progress=False)
 
@@ -126,7 +227,7 @@ def test_ctrl_c_leaves_no_half_written_file(config, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.Model, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(config(epochs=1), progress=False)
-    assert files(tmp_path / "run") == []
+    assert files(tmp_path / "run") == ["net_training.npz"]  # whole: training goes on from it
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.ini")), ids=lambda path: path.stem)

@@ -1,5 +1,7 @@
 """The transfer functions: published check values, closed forms, inverse, gradient, invariants."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,11 +9,15 @@ from hypothesis import strategies as st
 
 from snntb_adsnn import ASNParameters, spike_height, transfer
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.neuron import simulate_neuron
 from snntb_adsnn.transfer import (
     FORMS,
     TABLE_START,
     TABLE_STEP,
+    check_constants,
+    equilibrium_input,
     equilibrium_interval,
+    graded_transfer,
     interval_table,
     transfer_gradient,
 )
@@ -96,10 +102,47 @@ def test_interval_table_equals_newton(m_f, z):
 
 
 def test_unknown_form_is_named():
-    with pytest.raises(ParameterError, match="'relu'.*exact, taylor"):
-        transfer(0.5, ASNParameters(), "relu")
+    with pytest.raises(ParameterError, match="'tanh'.*exact, taylor"):
+        transfer(0.5, ASNParameters(), "tanh")
 
 
 def test_a_threshold_that_silences_one_is_refused():
     with pytest.raises(ParameterError, match=r"theta0 = 2.*below 2"):
         spike_height(ASNParameters(m_f=0.1, theta0=2.0))
+
+
+@given(m_f=st.floats(0.001, 0.1), dt=st.sampled_from([0.1, 0.5, 1.0, 2.0]), ratio=st.sampled_from([0.5, 1.0, 3.0]))
+def test_precision_is_refused_where_one_needs_more_than_a_spike_a_step(m_f, dt, ratio):
+    """Against the inverse: the interval at S = 1 without the limit of one step."""
+    p = ASNParameters(m_f=m_f, theta0=ratio * m_f, dt=dt)
+    if equilibrium_interval(1.0, replace(p, dt=1e-6)) < dt:
+        with pytest.raises(ParameterError, match="more than once in a step"):
+            check_constants(p)
+    else:
+        check_constants(p)
+
+
+@pytest.mark.parametrize(("m_f", "T"), [(0.05, 5), (0.05, 30), (0.2, 8), (0.2, 70), (0.6, 13), (0.6, 30)])
+def test_graded_spikes_encode_their_closed_form(m_f, T):
+    """Simulated neurons, driven so that they spike every T ms; the decoded mean is sum h theta / ((1 - k_beta) steps)."""
+    p = ASNParameters(m_f=m_f)
+    S = float(equilibrium_input(T, p)) * (1 + 1e-6)
+    trace = simulate_neuron(np.full(4000, S), p)
+    spikes = np.flatnonzero(trace.spikes[2000:]) + 2000
+    assert set(np.diff(spikes)) == {T}
+    heights = spike_height(p, "relu") * trace.theta[spikes - 1]
+    decoded = heights.mean() / ((1 - p.k_beta) * T)
+    x = T / (2 * p.tau_eta)
+    assert decoded == pytest.approx(S * np.tanh(x) / x, rel=1e-4)
+    assert graded_transfer(S, p) == pytest.approx(decoded, rel=1e-4)
+
+
+def test_graded_spikes_encode_relu_at_high_rates_and_nothing_below_half_the_threshold():
+    p = ASNParameters(m_f=0.1)
+    np.testing.assert_array_equal(transfer([-1.0, 0.0, 0.3, 7.0], p, "relu"), [0, 0, 0.3, 7])
+    np.testing.assert_array_equal(transfer_gradient([-1.0, 0.3, 7.0], p, "relu"), [0, 1, 1])
+    np.testing.assert_array_equal(graded_transfer([-1.0, 0.0, 0.05], p), [0, 0, 0])
+    S = np.array([1.0, 3.0, 10.0])
+    error = 1 - graded_transfer(S, p) / S
+    assert (np.diff(error) < 0).all()
+    assert error[-1] < 2e-3

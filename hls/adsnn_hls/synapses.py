@@ -61,7 +61,7 @@ def chain(network: SpikingNetwork) -> tuple[Link, ...]:
     """The network as a chain of populations; the last link leads to the read-out.
 
     Raises:
-        NetworkError: the network branches.
+        NetworkError: the network branches, or spikes of one population are not all alike.
     """
     links: list[Link] = []
     path: list[Linear] = []
@@ -77,6 +77,12 @@ def chain(network: SpikingNetwork) -> tuple[Link, ...]:
             raise NetworkError(
                 f"{node.name} reads {node.inputs[0]!r}, which another layer reads as well, but hardware stages form a "
                 "chain; use a network without branches."
+            )
+        if isinstance(node, Neurons) and (node.graded or node.m_f is not None):
+            kind = "graded spikes (ReLU)" if node.graded else "a precision of each neuron"
+            raise NetworkError(
+                f"{node.name} has {kind}, but in hardware all spikes of a layer add the same weights; use AAN "
+                "activations with one m_f a layer."
             )
         if isinstance(node, Linear):
             path.append(node)

@@ -54,7 +54,7 @@ def simulate(
         x: analog inputs of shape (images, *input shape), held during the whole simulation.
         duration: simulated time in ms; one step takes ``network.dt`` ms.
         m_f: another precision than the trained one, for all layers or by layer name (theta0 and h follow);
-            an array gives each neuron of a layer its own (location-based attention; not with engine ``event``).
+            an array gives each neuron of a layer its own (location-based attention).
         engine: ``auto``, or a name in ``ENGINES``.
         record: what to keep for every neuron and step, one or more of ``RECORDABLE``; memory grows with steps.
         switch: images that are still undecided go on at a higher precision (arousal).

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
-from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer, Piece
+from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer, Piece, Spikes
 from snntb_adsnn.engine._simd import (
     LANES,
     VECTOR,
@@ -24,11 +24,16 @@ from snntb_adsnn.engine._simd import (
     add_row_32,
     add_row_48,
     add_row_64,
+    add_scaled_row_1,
+    add_scaled_row_16,
+    add_scaled_row_64,
     address,
     clear,
     copy,
     fire,
     fire_above_rest,
+    fire_scaled,
+    get_float,
     get_int32,
     get_int64,
     get_mask,
@@ -46,9 +51,10 @@ from snntb_adsnn.engine._simd import (
 )
 
 # numba freezes module constants: enumerations become plain numbers
-BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT = map(int, Layer)
+BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT, SPIKES = map(int, Layer)
 K_BETA, K_PHI, G_PHI, K_ETA, K_GAMMA, M_F, THETA0 = map(int, Constant)
-LANE, WEIGHT, WEIGHT_STRIDE, VECTORS, ROW = map(int, Piece)
+LANE, WEIGHT, WEIGHT_STRIDE, VECTORS, ROW, SCALED = map(int, Piece)
+ALIKE, GRADED = int(Spikes.ALIKE), int(Spikes.GRADED)
 PIECE = len(Piece)
 CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
 PATIENCE = 200_000  # looks at what is finished (some 80 us) before the processor is left to others
@@ -69,6 +75,9 @@ class At(NamedTuple):
 
     tasks: int
     bias: int
+    m_f: int
+    theta0: int
+    height: int
     plane_edges: int
     edges: int
     pieces: int
@@ -83,6 +92,7 @@ class At(NamedTuple):
     S_hat: int
     theta_a: int
     events: int
+    heights: int
     event_ends: int
     counts: int
     taken: int
@@ -91,6 +101,7 @@ class At(NamedTuple):
     rest: int
     masks: int
     ends: int
+    sizes: int
 
 
 class Chunk(NamedTuple):
@@ -149,7 +160,38 @@ def _deliver(at, start, end, piece, stride):
 
 
 @_compiled
-def _collect(at, steps, neuron, lane, per_step, populations, spikes, neurons):
+def _deliver_scaled(at, start, end, piece, stride):
+    """``_deliver`` of spikes that have a height each."""
+    row = piece * PIECE
+    vectors = get_int32(at.pieces, row + VECTORS)
+    lane = LANES + get_int32(at.pieces, row + LANE)
+    base, step = get_int32(at.pieces, row + WEIGHT), get_int32(at.pieces, row + WEIGHT_STRIDE)
+    first = get_int32(at.pieces, row + ROW)
+    for e in range(start, end):
+        event, height = get_int32(at.events, e), get_float(at.heights, e)
+        channel, into = event & CHANNEL_MASK, (event >> CHANNEL_BITS) * stride + lane
+        count, weight = vectors, base + channel * step
+        if vectors == 0:
+            entry = (first + channel) * 3
+            offset, weight, count = (
+                get_int32(at.rows, entry),
+                get_int32(at.rows, entry + 1),
+                get_int32(at.rows, entry + 2),
+            )
+            if offset < 0:
+                continue
+            into += offset
+            if count == 0:
+                add_scaled_row_1(at.drive, into, at.weights, weight, height)
+        if count == 4:
+            add_scaled_row_64(at.drive, into, at.weights, weight, height)
+        else:
+            for v in range(count):
+                add_scaled_row_16(at.drive, into + v * VECTOR, at.weights, weight + v * VECTOR, height)
+
+
+@_compiled
+def _collect(at, scaled, steps, neuron, lane, per_step, populations, spikes, neurons):
     """Turn the spike masks of the block that starts with ``neuron`` and ``lane`` into events, and count them."""
     for t in range(steps):
         mask = get_mask(at.masks, t)
@@ -161,6 +203,8 @@ def _collect(at, steps, neuron, lane, per_step, populations, spikes, neurons):
             cell = get_int32(at.places, 2 * spiking)
             end = get_int64(at.ends, cell)
             put_int32(at.events, end, (t << CHANNEL_BITS) | get_int32(at.places, 2 * spiking + 1))
+            if scaled:
+                copy(at.heights, end, at.sizes, t * LANES + bit, 1)
             put_int64(at.ends, cell, end + 1)
             put_int64(per_step, t * populations, get_int64(per_step, t * populations) + 1)
             if spikes:
@@ -176,7 +220,11 @@ def _drive(at, plane, chunk, stride):
         start, end = get_int64(at.cell_channels, cell) * chunk, get_int64(at.event_ends, cell)
         if start < end:
             driven = True
-            _deliver(at, start, end, get_int32(at.edges, 2 * e + 1), stride)
+            piece = get_int32(at.edges, 2 * e + 1)
+            if get_int32(at.pieces, piece * PIECE + SCALED):
+                _deliver_scaled(at, start, end, piece, stride)
+            else:
+                _deliver(at, start, end, piece, stride)
     return driven
 
 
@@ -296,9 +344,15 @@ def _fire_block(at, layer, constants, block, chunk, keep, awake, asleep, V0, res
     """Equations 3 to 7 of a block: the spikes of each step into ``masks``."""
     lane = (layer[BLOCK] + block) * LANES
     k_eta, k_gamma, m_f, theta0 = constants[K_ETA], constants[K_GAMMA], constants[M_F], constants[THETA0]
-    if awake < layer[POSITIONS]:
+    if awake < layer[POSITIONS] or layer[SPIKES] != ALIKE:
         _rest(layer[PLANE] + block * layer[POSITIONS], layer[POSITIONS], asleep, V0, rest)
-    if awake == 0:
+    if layer[SPIKES] != ALIKE:
+        start, stride = (lane * keep, LANES) if awake else (0, 0)
+        fire_scaled(
+            chunk.steps, at.potential if awake else at.rest, start, stride, at.rest, at.bias, at.S_hat, at.theta_a,
+            lane, k_eta, k_gamma, at.m_f, at.theta0, at.masks, at.height, at.sizes, layer[SPIKES] == GRADED,
+        )  # fmt: skip
+    elif awake == 0:
         fire(
             chunk.steps, at.rest, 0, 0, at.rest, at.bias, at.S_hat, at.theta_a, lane, k_eta, k_gamma, m_f, theta0,
             at.masks,
@@ -328,9 +382,9 @@ def _read_out_block(layer, block, chunk, keep, potential, bias, outputs):
 
 @_compiled
 def advance(
-    layers, tasks, constants, bias, plane_edges, edges, pieces, rows, weights, places, cell_channels,
-    V0, sleeps, fresh, held, I, V, S_hat, theta_a, asleep, events, event_ends, counts, outputs, spikes, longest,
-    member, team, taken, finished, drive, potential, rest, keep, masks, ends, per_step,
+    layers, tasks, constants, bias, m_f, theta0, height, plane_edges, edges, pieces, rows, weights, places,
+    cell_channels, V0, sleeps, fresh, held, I, V, S_hat, theta_a, asleep, events, heights, event_ends, counts, outputs,
+    spikes, longest, member, team, taken, finished, drive, potential, rest, keep, masks, ends, sizes, per_step,
 ):  # fmt: skip
     """Advance one image by ``len(outputs)`` steps, as one member of a team that shares each layer's tasks.
 
@@ -340,7 +394,7 @@ def advance(
         held: analog current of every lane of every plane.
         I, V, S_hat, theta_a: state of every lane; changed.
         asleep: bool per plane: no current has reached it yet, so that V is still V0; changed.
-        events, event_ends: working memory of the team.
+        events, heights, event_ends: working memory of the team; a height for each event where spikes are not ALIKE.
         counts: int32, spikes of every lane; added to.
         outputs: (steps, classes), filled.
         spikes: (steps, neurons), bool, True is set where a neuron spikes; or (0, 0).
@@ -348,16 +402,18 @@ def advance(
         member, team: number of this member, and of all.
         taken, finished: int64, 0 at first, the same for the whole team: tasks taken of each layer and member's share,
             and all tasks that are finished. Nobody waits for a member that has not taken a task.
-        drive, potential, rest, masks, ends: working memory of this member; drive is 0 before and after, its first
-            ``LANES`` always (they serve as the drive of a silent plane).
+        drive, potential, rest, masks, ends, sizes: working memory of this member; drive is 0 before and after, its
+            first ``LANES`` always (they serve as the drive of a silent plane).
         keep: 1: each block has its own part of ``potential`` (of one step); 0: all share it.
         per_step: (steps, populations), int64, spikes that this member saw; added to.
     """
     at = At(
-        address(tasks), address(bias), address(plane_edges), address(edges), address(pieces), address(rows),
-        address(weights), address(places), address(cell_channels), address(V0), address(held), address(I), address(V),
-        address(S_hat), address(theta_a), address(events), address(event_ends), address(counts), address(taken),
-        address(drive), address(potential), address(rest), address(masks), address(ends),
+        address(tasks), address(bias), address(m_f), address(theta0), address(height), address(plane_edges),
+        address(edges), address(pieces), address(rows), address(weights), address(places),
+        address(cell_channels), address(V0), address(held), address(I), address(V), address(S_hat),
+        address(theta_a), address(events), address(heights), address(event_ends), address(counts),
+        address(taken), address(drive), address(potential), address(rest), address(masks), address(ends),
+        address(sizes),
     )  # fmt: skip
     populations, neurons, finished_at, before = per_step.shape[1], spikes.shape[1], address(finished), 0
     for number_of_chunk in range(-(-len(outputs) // longest)):
@@ -386,7 +442,8 @@ def advance(
                     elif awake or not sleeps[layer[BLOCK] + block]:
                         _fire_block(at, layer, k, block, chunk, keep, awake, asleep, V0, rest)
                         _collect(
-                            at, chunk.steps, layer[NEURON] + block * LANES, (layer[BLOCK] + block) * LANES,
+                            at, layer[SPIKES] != ALIKE, chunk.steps, layer[NEURON] + block * LANES,
+                            (layer[BLOCK] + block) * LANES,
                             address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
                         )  # fmt: skip
                 _publish_events(at, cell, end_cell)

@@ -264,9 +264,10 @@ def cells(channels: int) -> list[int]:
 
 
 def _spikes(node: Neurons) -> PixelMap:
-    """From a population's cells to its pixels."""
+    """From a population's cells to its pixels: the height of its spikes, 1 where they are not all alike."""
     every, sizes = np.arange(pixels(node.shape)), cells(node.shape[-1])
-    height = np.full(CELL, node.spike_height, np.float32)
+    alike = node.m_f is None and not node.graded
+    height = np.full(CELL, node.spike_height if alike else 1, np.float32)
     return PixelMap.of(
         (every * len(sizes) + k, every, Band.diagonal(height[:size], k * CELL)) for k, size in enumerate(sizes)
     )

@@ -32,7 +32,15 @@ JOINED = 1 << 14
 class Layer(IntEnum):
     """Columns of ``Plan.layers``."""
 
-    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT = range(12)
+    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT, SPIKES = range(13)
+
+
+class Spikes(IntEnum):
+    """Values of the column SPIKES: the height of a population's spikes."""
+
+    ALIKE = 0  # h, folded into the weights
+    OWN = 1  # each neuron's own
+    GRADED = 2  # h times the threshold
 
 
 class Constant(IntEnum):
@@ -45,10 +53,11 @@ class Piece(IntEnum):
     """Columns of ``Plan.pieces``: how one spike of channel c is added to a plane.
 
     ``vectors`` > 0: ``weights[weight + c * stride :]`` goes to ``lane`` and on, in so many vectors of ``VECTOR``;
-    ``vectors`` = 0: ``rows[row + c]`` holds (lane or -1, weight, vectors or 0 for a single weight).
+    ``vectors`` = 0: ``rows[row + c]`` holds (lane or -1, weight, vectors or 0 for a single weight). SCALED: times the
+    spike's height.
     """
 
-    LANE, WEIGHT, STRIDE, VECTORS, ROW = range(5)
+    LANE, WEIGHT, STRIDE, VECTORS, ROW, SCALED = range(6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +71,7 @@ class Plan:
             share these out; no cell lies in two.
         constants: float32, columns ``Constant``.
         bias: float32 per lane of every block; -inf where there is no neuron.
+        m_f, theta0, height: float32 per lane of every block; m_f and height serve where spikes are not ALIKE.
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
         sleeps: bool per block: no neuron spikes as long as no current reaches the block.
         gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
@@ -77,6 +87,9 @@ class Plan:
     tasks: NDArray[np.int64]
     constants: NDArray[np.float32]
     bias: NDArray[np.float32]
+    m_f: NDArray[np.float32]
+    theta0: NDArray[np.float32]
+    height: NDArray[np.float32]
     V0: NDArray[np.float32]
     sleeps: NDArray[np.bool_]
     gather: Mapping[str, Indices]
@@ -115,17 +128,19 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     tasks: list[Indices] = []
     constants: list[list[float]] = []
     bias: list[Array] = []
+    precision: list[Array] = []
     V0: list[Array] = []
     sleeps: list[Array] = []
     gather: dict[str, Indices] = {}
     first_cell: dict[str, int] = {}
+    scaled: set[str] = set()
     places: list[Array] = [np.zeros((0, 2), np.int64)]
     channels: list[Array] = [np.zeros(1, np.int64)]
     block = plane = neuron = cell = task = 0
     nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
     for node in nodes:
         layer = _LayerPlan(node, complete)
-        stride = store.add(layer, [(first_cell[name], path) for name, path in found[node.name].items()])
+        stride = store.add(layer, [(first_cell[name], name in scaled, path) for name, path in found[node.name].items()])
         spiking = isinstance(node, Neurons)
         fields = {
             Layer.BLOCK: block,
@@ -140,12 +155,16 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
             Layer.TASK: task,
             Layer.TASKS: len(layer.tasks()) - 1,
             Layer.WAIT: waits[node.name],
+            Layer.SPIKES: layer.spikes,
         }
         layers.append([int(fields[column]) for column in Layer])
         tasks.append(layer.tasks())
         task += len(tasks[-1])
         constants.append(_constants(node))
         bias.append(layer.bias())
+        precision.append(layer.precision())
+        if layer.spikes != Spikes.ALIKE:
+            scaled.add(node.name)
         gather[node.name] = layer.gather()
         V0.append(np.where(gather[node.name] < layer.inputs, 0, -np.inf if spiking else 0))
         sleeps.append(layer.sleeps(V0[-1]))
@@ -159,12 +178,16 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
             channels.append(np.tile(sizes, pixels(node.shape)))
             neuron += layer.neurons
             cell += pixels(node.shape) * len(sizes)
+    m_f, theta0, height = np.concatenate(precision, axis=1)
     return Plan(
         tuple(n.name for n in nodes),
         np.array(layers, np.int64),
         np.concatenate(tasks),
         np.array(constants, np.float32),
         _float(np.concatenate(bias)),
+        _float(m_f),
+        _float(theta0),
+        _float(height),
         _float(np.concatenate(V0)),
         np.concatenate(sleeps),
         gather,
@@ -221,6 +244,9 @@ class _LayerPlan:
         else:
             self.window = np.arange(pixels(shape))[:, None]
         self.positions = self.window.shape[1]
+        self.spikes = Spikes.ALIKE
+        if isinstance(node, Neurons):
+            self.spikes = Spikes.GRADED if node.graded else Spikes.ALIKE if node.m_f is None else Spikes.OWN
         self.blocks = -(-len(self.window) * self.channels // LANES)
 
     def tasks(self) -> Indices:
@@ -235,13 +261,21 @@ class _LayerPlan:
         bias[: self.neurons] = np.broadcast_to(self.node.bias, self.node.shape).reshape(-1)
         return bias
 
+    def precision(self) -> Array:
+        """m_f, theta0 and spike height for every lane of every block."""
+        lanes = np.zeros((3, self.blocks * LANES))
+        if isinstance(self.node, Neurons):
+            for row, values in zip(lanes, self.node.precision, strict=True):
+                row[: self.neurons] = np.broadcast_to(values, self.node.shape).reshape(-1)
+        return lanes
+
     def sleeps(self, V0: Array) -> NDArray[np.bool_]:
         """See ``Plan.sleeps``."""
         if not isinstance(self.node, Neurons):
             return np.zeros(self.blocks, np.bool_)
         V = V0.reshape(self.blocks, self.positions, LANES).max(axis=1)
         S = (V + self.bias().reshape(self.blocks, LANES)).astype(np.float32)
-        quiet = 2 * S <= np.float32(self.node.parameters.resting_threshold)
+        quiet = 2 * S <= self.precision()[1].astype(np.float32).reshape(S.shape)
         return np.asarray(quiet.all(axis=1))
 
     def gather(self) -> Indices:
@@ -271,6 +305,7 @@ class _Store:
         self.rows: list[Array] = []
         self.weights: list[Array] = []
         self.row = self.weight = 0
+        self.scaled = False
 
     def put(self, weights: Array) -> int:
         """Store weights from a cache-line boundary on; returns where they start."""
@@ -289,8 +324,8 @@ class _Store:
         return start
 
     def add_piece(self, *piece: int) -> int:
-        """Add a piece, columns as in ``Piece``; returns its number."""
-        self.pieces.append(piece)
+        """Add a piece, columns as in ``Piece`` but SCALED; returns its number."""
+        self.pieces.append((*piece, self.scaled))
         return len(self.pieces) - 1
 
     def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
@@ -303,8 +338,12 @@ class _Store:
             _float(np.concatenate([*self.weights, np.zeros(LANES)])),
         )
 
-    def add(self, layer: _LayerPlan, paths: list[tuple[int, PixelMap]]) -> int:
-        """Add the edges of one layer from (first cell of a population, map); returns the stride of its drive rows.
+    def add(self, layer: _LayerPlan, paths: list[tuple[int, bool, PixelMap]]) -> int:
+        """Add the edges of one layer; returns the stride of its drive rows.
+
+        Args:
+            layer: where they lead.
+            paths: by population that drives it: its first cell, whether its spikes are not ALIKE, and the map.
 
         A run of channels that a block cuts off brings weights of channels beyond the block along: where that happens,
         rows of the drive are apart by one vector more.
@@ -312,7 +351,7 @@ class _Store:
         runs = layer.runs()
         edges, pieces = [], []
         cut = False
-        for first_cell, path in paths:
+        for first_cell, self.scaled, path in paths:
             order = np.argsort(path.target, kind="stable")
             bounds = np.searchsorted(path.target[order], np.arange(layer.inputs // layer.channels + 1))
             found = []

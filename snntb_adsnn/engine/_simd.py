@@ -52,6 +52,19 @@ class _Emitter:
     def constant(self, value):
         return ir.Constant(self.vector, [ir.Constant(_FLOAT, value)] * self.lanes)
 
+    def fire(self, S, S_hat, theta_a, constants, masks, t):
+        """Equations 4 to 7 of one step: masks[t] gets the spikes; returns the threshold before."""
+        builder, (k_eta, k_gamma, m_f, theta0) = self.builder, constants
+        decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
+        theta = builder.fadd(theta0, old)
+        spikes = builder.fcmp_ordered(">", builder.fmul(self.constant(2.0), builder.fsub(S, decayed)), theta)
+        builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
+        raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
+        builder.store(builder.fmul(k_gamma, raised), theta_a)
+        word = ir.IntType(LANES)
+        builder.store(builder.bitcast(spikes, word), _pointer(builder, masks, t, word, word))
+        return theta
+
     def variable(self, value):
         slot = cgutils.alloca_once(self.builder, self.vector)
         self.builder.store(value, slot)
@@ -80,6 +93,24 @@ def _add_row(lanes):
     return add_row
 
 
+def _add_scaled_row(lanes):
+    @intrinsic
+    def add_scaled_row(typing, into, i, row, j, scale):
+        """``into[i : i + lanes] += scale * row[j : j + lanes]``."""
+
+        def generate(context, builder, signature, args):
+            emit = _Emitter(builder, lanes)
+            into, i, row, j, scale = args
+            product = builder.fmul(emit.broadcast(scale), emit.load(row, j))
+            emit.store(builder.fadd(emit.load(into, i), product), into, i)
+            return context.get_dummy_value()
+
+        return types.void(_INT, _INT, _INT, _INT, _REAL), generate
+
+    return add_scaled_row
+
+
+add_scaled_row_1, add_scaled_row_16, add_scaled_row_64 = map(_add_scaled_row, (1, VECTOR, LANES))
 add_row_1 = _add_row(1)
 add_row_16, add_row_32, add_row_48, add_row_64 = (_add_row(VECTOR * n) for n in (1, 2, 3, 4))
 
@@ -143,23 +174,15 @@ def _fire(*, above_rest):
             steps, potential, S, stride, rest, bias, S_hat_array, theta_a_array, at = args[:9]
             k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[9:13])
             masks = args[13]
-            two = emit.constant(2.0)
             bias = emit.load(bias, at)
             rest = emit.load(rest, ir.Constant(_WORD, 0)) if above_rest else None
             S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
-            word = ir.IntType(LANES)
             with cgutils.for_range(builder, steps) as loop:
                 V = emit.load(potential, emit.row(S, loop.index, stride))
                 if above_rest:
                     V = builder.select(builder.fcmp_ordered(">", V, rest), V, rest)
-                now = builder.fadd(V, bias)
-                decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
-                theta = builder.fadd(theta0, old)
-                spikes = builder.fcmp_ordered(">", builder.fmul(two, builder.fsub(now, decayed)), theta)
-                builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
-                raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
-                builder.store(builder.fmul(k_gamma, raised), theta_a)
-                builder.store(builder.bitcast(spikes, word), _pointer(builder, masks, loop.index, word, word))
+                constants = k_eta, k_gamma, m_f, theta0
+                emit.fire(builder.fadd(V, bias), S_hat, theta_a, constants, masks, loop.index)
             emit.store(builder.load(S_hat), S_hat_array, at)
             emit.store(builder.load(theta_a), theta_a_array, at)
             return context.get_dummy_value()
@@ -170,6 +193,35 @@ def _fire(*, above_rest):
 
 
 fire, fire_above_rest = _fire(above_rest=False), _fire(above_rest=True)
+
+
+@intrinsic
+def fire_scaled(
+    typing, steps, potential, S, stride, rest, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks, height,
+    sizes, graded
+):  # fmt: skip
+    """``fire_above_rest`` with each neuron's own m_f[at] and theta0[at]; the height of its spike at step t, height[at]
+    or (``graded``) that times the threshold, goes to sizes[t * LANES]."""
+
+    def generate(context, builder, signature, args):
+        emit = _Emitter(builder, LANES)
+        steps, potential, S, stride, rest, bias, S_hat_array, theta_a_array, at = args[:9]
+        k_eta, k_gamma = map(emit.broadcast, args[9:11])
+        m_f, theta0 = (emit.load(array, at) for array in args[11:13])
+        masks, height, sizes, graded = args[13], emit.load(args[14], at), args[15], args[16]
+        bias, rest = emit.load(bias, at), emit.load(rest, ir.Constant(_WORD, 0))
+        S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
+        with cgutils.for_range(builder, steps) as loop:
+            V = emit.load(potential, emit.row(S, loop.index, stride))
+            V = builder.select(builder.fcmp_ordered(">", V, rest), V, rest)
+            theta = emit.fire(builder.fadd(V, bias), S_hat, theta_a, (k_eta, k_gamma, m_f, theta0), masks, loop.index)
+            size = builder.select(graded, builder.fmul(height, theta), height)
+            emit.store(size, sizes, emit.row(ir.Constant(_WORD, 0), loop.index, ir.Constant(_WORD, LANES)))
+        emit.store(builder.load(S_hat), S_hat_array, at)
+        emit.store(builder.load(theta_a), theta_a_array, at)
+        return context.get_dummy_value()
+
+    return types.void(*(_INT,) * 9, _REAL, _REAL, *(_INT,) * 5, types.boolean), generate
 
 
 @intrinsic
@@ -242,6 +294,17 @@ def _put(bits):
         return types.void(_INT, _INT, _INT), generate
 
     return put
+
+
+@intrinsic
+def get_float(typing, array, index):
+    """``array[index]``."""
+
+    def generate(context, builder, signature, args):
+        array, index = args
+        return builder.load(_pointer(builder, array, index, _FLOAT, _FLOAT))
+
+    return _REAL(_INT, _INT), generate
 
 
 @intrinsic

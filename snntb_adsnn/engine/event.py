@@ -21,18 +21,18 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
 
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Layer, Plan, aligned, make_plan
+from snntb_adsnn.engine._plan import Layer, Plan, Spikes, aligned, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule
-from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
@@ -64,9 +64,9 @@ def run(
     Raises:
         NetworkError: a node of a kind this engine does not know.
     """
-    if schedule is not None:
-        raise ParameterError("engine event cannot switch the precision in mid-run; use engine = reference.")
-    plan = _plan_of(network, complete=bool(record & {"I", "V"}))
+    complete = bool(record & {"I", "V"})
+    plan = _plan_of(network, complete=complete)
+    high = None if schedule is None else _plan_of(schedule.high, complete=complete)
     images = len(x)
     result = SimulationResult(
         np.empty((images, steps, *network.readout.shape), np.float32),
@@ -83,6 +83,8 @@ def run(
             }
             for quantity in record
         },
+        None if schedule is None else np.empty(images, np.float32),
+        None if schedule is None else np.empty(images, np.bool_),
     )
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, images)
@@ -94,7 +96,7 @@ def run(
         try:
             while queue and not stopped.is_set():
                 with suppress(IndexError):  # another worker took the last one
-                    simulator.run(x, queue.popleft(), result, stopped)
+                    simulator.run(x, queue.popleft(), result, stopped, schedule, high)
         except BaseException:
             stopped.set()
             raise
@@ -104,6 +106,8 @@ def run(
     for column, name in enumerate(network.population_names):
         result.spikes_per_step[name][:] = totals[:, column]
     if not record:
+        if network not in _idle:
+            _idle.clear()
         _idle.setdefault(network, []).extend(simulators)
     return result
 
@@ -135,7 +139,8 @@ def _plan_of(network: SpikingNetwork, *, complete: bool) -> Plan:
 
 
 _idle: WeakKeyDictionary[SpikingNetwork, list[_ImageSimulator]] = WeakKeyDictionary()
-"""Simulators between two calls: to make one takes a good part of the time of one image."""
+"""Simulators between two calls, of the latest network only (they can be large): to make one takes a good part of the
+time of one image."""
 os.register_at_fork(after_in_child=_idle.clear)  # a child has none of their threads
 
 
@@ -181,6 +186,7 @@ class _Member:
         self.rest = aligned(LANES)
         self.masks = aligned(chunk, np.uint64)
         self.ends = aligned(len(plan.cell_channels) - 1, np.int64)
+        self.sizes = aligned(chunk * LANES)
         self.per_step = np.zeros((steps, len(plan.layers) - 1), np.int64)
 
 
@@ -207,6 +213,8 @@ class _ImageSimulator:
         self.S_hat, self.theta_a = aligned(blocks), aligned(blocks)
         self.asleep = np.zeros(planes // LANES, np.bool_)
         self.events = aligned(neurons * self.chunk, np.int32)
+        scaled = (plan.layers[:, Layer.SPIKES] != Spikes.ALIKE).any()
+        self.heights = aligned(len(self.events) if scaled else 0)
         self.event_ends = aligned(len(plan.cell_channels) - 1, np.int64)
         self.counts = aligned(blocks, np.int32)
         self.taken, self.finished = aligned(len(plan.layers) * team, np.int64), aligned(8, np.int64)
@@ -219,17 +227,30 @@ class _ImageSimulator:
             member.per_step[:] = 0
         return total
 
-    def run(self, x: Array, image: int, result: SimulationResult, stopped: threading.Event) -> None:
-        """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set."""
+    def run(
+        self,
+        x: Array,
+        image: int,
+        result: SimulationResult,
+        stopped: threading.Event,
+        schedule: Schedule | None = None,
+        high: Plan | None = None,
+    ) -> None:
+        """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set.
+
+        ``schedule``: when the image may switch to the precision of plan ``high``.
+        """
         self._reset(x[image : image + 1])
-        outputs = result.outputs[image]
-        segment = 1 if self.states else SEGMENT
-        for first in range(0, self.steps, segment):
+        outputs, plan = result.outputs[image], self.plan
+        cuts = {*range(0, self.steps, 1 if self.states else SEGMENT), self.steps}
+        for first, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
             if stopped.is_set():
                 return
-            self._advance(slice(first, min(first + segment, self.steps)), outputs)
+            self._advance(plan, slice(first, end), outputs)
             if self.states:
-                self._record(image, first, result.records)
+                self._record(plan, image, first, result.records)
+            if schedule is not None and high is not None and end == schedule.stop:
+                plan = high if self._switches(schedule, image, result) else plan
         start = 0
         for p, layer in zip(self.populations, self.plan.layers, strict=False):
             part = slice(start, start + p.size)
@@ -239,6 +260,14 @@ class _ImageSimulator:
                 recorded = self.spikes[:, part].reshape(self.steps, *p.shape)
                 result.records["spikes"][p.name][image] = recorded
             start += p.size
+
+    @staticmethod
+    def _switches(schedule: Schedule, image: int, result: SimulationResult) -> bool:
+        assert result.margins is not None
+        assert result.switched is not None
+        margins, switched = schedule.decide(result.outputs[image : image + 1])
+        result.margins[image], result.switched[image] = margins[0], switched[0]
+        return bool(switched[0])
 
     def _reset(self, x: Array) -> None:
         """Set what the kernels do not set to rest themselves."""
@@ -265,22 +294,23 @@ class _ImageSimulator:
             values[node.name] = node.apply(*inputs)
         return {node.name: values[node.inputs[0]] for node in self.layers if node.inputs[0] in values}
 
-    def _advance(self, steps: slice, outputs: Array) -> None:
+    def _advance(self, plan: Plan, steps: slice, outputs: Array) -> None:
         """Let every member of the team do its part of ``steps``."""
         self.taken[:] = self.finished[:] = 0
-        self.team.run(lambda member: self._take_part(member, steps, outputs))
+        self.team.run(lambda member: self._take_part(member, plan, steps, outputs))
 
-    def _take_part(self, member: int, steps: slice, outputs: Array) -> None:
-        p, own = self.plan, self.members[member]
+    def _take_part(self, member: int, p: Plan, steps: slice, outputs: Array) -> None:
+        own = self.members[member]
         advance(
-            p.layers, p.tasks, p.constants, p.bias, p.plane_edges, p.edges, p.pieces, p.rows, p.weights, p.places,
-            p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I, self.V, self.S_hat, self.theta_a,
-            self.asleep, self.events, self.event_ends, self.counts, outputs[steps], self.spikes[steps], self.chunk,
-            member, self.team.size, self.taken, self.finished, own.drive, own.potential, own.rest, bool(self.states),
-            own.masks, own.ends, own.per_step[steps],
+            p.layers, p.tasks, p.constants, p.bias, p.m_f, p.theta0, p.height, p.plane_edges, p.edges, p.pieces,
+            p.rows, p.weights, p.places, p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I,
+            self.V, self.S_hat, self.theta_a, self.asleep, self.events, self.heights, self.event_ends, self.counts,
+            outputs[steps], self.spikes[steps], self.chunk, member, self.team.size, self.taken, self.finished,
+            own.drive, own.potential, own.rest, bool(self.states), own.masks, own.ends, own.sizes,
+            own.per_step[steps],
         )  # fmt: skip
 
-    def _record(self, image: int, t: int, records: Mapping[str, Mapping[str, Array]]) -> None:
+    def _record(self, plan: Plan, image: int, t: int, records: Mapping[str, Mapping[str, Array]]) -> None:
         for number, node in enumerate(self.populations):
             start = int(self.plan.layers[number, Layer.BLOCK]) * LANES
             neurons = slice(start, start + node.size)
@@ -294,6 +324,6 @@ class _ImageSimulator:
                 elif quantity == "S_hat":
                     target[:] = self.S_hat[neurons]
                 elif quantity == "theta":
-                    target[:] = np.float32(node.parameters.resting_threshold) + self.theta_a[neurons]
+                    target[:] = plan.theta0[neurons] + self.theta_a[neurons]
                 else:
                     target[:] = self.members[0].potential[neurons] + self.plan.bias[neurons]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.engine.switch import Schedule
+from snntb_adsnn.engine.switch import Schedule, mixed
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNState
@@ -33,9 +33,9 @@ def run(
         p.name: ASNState(p.parameters, (images, *p.shape), (images, *p.input_shapes[0]), dtype)
         for p in network.populations
     }
-    heights: dict[str, Array] = {}
-    for p in network.populations:
-        _set_precision(p, None, None, states[p.name], heights)
+    precisions = {p.name: p.precision for p in network.populations}
+    for name, precision in precisions.items():
+        states[name].set_precision(precision.m_f, precision.theta0)
     readout = network.readout
     k_beta, k_phi = dtype(readout.k_beta), dtype(readout.k_phi)
     current: Array = np.zeros((images, *readout.shape), dtype)
@@ -57,16 +57,20 @@ def run(
     for t in range(steps):
         if schedule is not None and t == schedule.stop:
             _, switched = schedule.decide(outputs)
-            for p, high in zip(network.populations, schedule.high.populations, strict=True):
-                _set_precision(p, high, switched, states[p.name], heights)
+            for low, high in zip(network.populations, schedule.high.populations, strict=True):
+                precisions[low.name] = mixed(low, high, switched)
+                states[low.name].set_precision(precisions[low.name].m_f, precisions[low.name].theta0)
         values: dict[str, Array] = {network.input.name: silent}
         for node, drive in network.propagate(values):
             if isinstance(node, Neurons):
                 state = states[node.name]
                 V = state.integrate(drive, held=held[node.name])
                 S = node.potential(V)
+                height = np.asarray(precisions[node.name].height, dtype)
+                if node.graded:
+                    height = height * state.theta
                 spikes = state.fire(S)
-                values[node.name] = spikes * heights[node.name]
+                values[node.name] = spikes * height
                 counts[node.name] += spikes
                 per_step[node.name][t] = np.count_nonzero(spikes)
                 seen = {"spikes": spikes, "S": S, "S_hat": state.S_hat, "theta": state.theta, "I": state.I, "V": V}
@@ -80,19 +84,6 @@ def run(
                 outputs[:, t] = smoothed + node.bias.astype(dtype)
     decided = schedule.decide(outputs) if schedule else (None, None)
     return SimulationResult(outputs, counts, per_step, network.dt, records, *decided)
-
-
-def _set_precision(
-    node: Neurons, high: Neurons | None, switched: Array | None, state: ASNState, heights: dict[str, Array]
-) -> None:
-    """Give a population the precision of ``high`` in the images ``switched``, of ``node`` in the others."""
-    m_f, theta0, height = (np.asarray(value, state.dtype) for value in node.precision)
-    if high is not None and switched is not None:
-        chosen = switched.reshape(-1, *(1,) * len(node.shape))
-        pairs = zip((m_f, theta0, height), high.precision, strict=True)
-        m_f, theta0, height = (np.where(chosen, np.asarray(new, state.dtype), old) for old, new in pairs)
-    state.set_precision(m_f, theta0)
-    heights[node.name] = height
 
 
 def analog_drive(network: SpikingNetwork, x: Array) -> dict[str, Array | None]:

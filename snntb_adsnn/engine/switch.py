@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Array
-from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network import Neurons, Precision, SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,17 @@ class Schedule:
         difference: NDArray[np.float32] = (highest[..., 1] - highest[..., 0]).mean(axis=1, dtype=np.float64)
         margins = difference.astype(np.float32)
         return margins, margins <= self.threshold
+
+
+def mixed(low: Neurons, high: Neurons, switched: NDArray[np.bool_]) -> Precision:
+    """The precision of ``high`` in the images ``switched``, of ``low`` in the others.
+
+    Returns:
+        float64 arrays that broadcast with (images, *shape).
+    """
+    chosen = switched.reshape(-1, *(1,) * len(low.shape))
+    pairs = zip(low.precision, high.precision, strict=True)
+    return Precision(*(np.where(chosen, new, old) for old, new in pairs))
 
 
 def _is_number(value: object) -> bool:

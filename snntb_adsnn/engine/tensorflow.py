@@ -9,15 +9,17 @@ are equal but for rounding.
 from __future__ import annotations
 
 from functools import lru_cache, singledispatch
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.engine.switch import Schedule
-from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.engine.switch import Schedule, mixed
+from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.keras_compat import tf
 from snntb_adsnn.linear import (
     Add,
@@ -34,7 +36,7 @@ from snntb_adsnn.linear import (
     Window,
     ZeroPad2D,
 )
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNState
 
 CHUNK = 50
@@ -47,11 +49,9 @@ def run(
     network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], schedule: Schedule | None = None
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``."""
-    if schedule is not None:
-        raise ParameterError("engine tensorflow cannot switch the precision in mid-run; use engine = reference.")
     chunk = _compiled(network, tuple(sorted(record)))
-    parts = [_run_batch(network, x[i : i + BATCH], steps, chunk) for i in range(0, len(x), BATCH)]
-    outputs, counts, per_step, records = zip(*parts, strict=True)
+    parts = [_run_batch(network, x[i : i + BATCH], steps, chunk, schedule) for i in range(0, len(x), BATCH)]
+    outputs, counts, per_step, records, decided = zip(*parts, strict=True)
     names = network.population_names
     return SimulationResult(
         np.concatenate(outputs),
@@ -59,16 +59,25 @@ def run(
         {n: np.sum([p[n] for p in per_step], axis=0, dtype=np.int64) for n in names},
         network.dt,
         {q: {n: np.concatenate([r[q][n] for r in records]) for n in names} for q in record},
+        *(map(np.concatenate, zip(*decided, strict=True)) if schedule else ()),
     )
 
 
-def _run_batch(network: SpikingNetwork, x: Array, steps: int, chunk: Any) -> tuple[Any, ...]:
+def _run_batch(network: SpikingNetwork, x: Array, steps: int, chunk: Any, schedule: Schedule | None) -> tuple[Any, ...]:
     held = {name: None if h is None else tf.constant(h) for name, h in analog_drive(network, x).items()}
     states = _fresh_states(network, len(x))
-    outputs, kept = [], []
-    for start in range(0, steps, CHUNK):
-        states, output, seen = chunk(states, held, min(CHUNK, steps - start))
+    precisions = {p.name: _tensors(p.precision, p.shape) for p in network.populations}
+    outputs: list[Array] = []
+    kept = []
+    decided: tuple[Array, NDArray[np.bool_]] | None = None
+    cuts = {*range(0, steps, CHUNK), steps}
+    for start, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
+        states, output, seen = chunk(states, held, precisions, end - start)
         outputs.append(output.numpy())
+        if schedule is not None and end == schedule.stop:
+            decided = schedule.decide(np.moveaxis(np.concatenate(outputs), 0, 1))
+            for low, high in zip(network.populations, schedule.high.populations, strict=True):
+                precisions[low.name] = _tensors(mixed(low, high, decided[1]), low.shape)
         kept.append({q: {n: v.numpy() for n, v in by_layer.items()} for q, by_layer in seen.items()})
     counts = {n: sum(k["spike_counts"][n] for k in kept) for n in network.population_names}
     per_step = {n: np.concatenate([k["spikes_per_step"][n] for k in kept]) for n in network.population_names}
@@ -77,7 +86,13 @@ def _run_batch(network: SpikingNetwork, x: Array, steps: int, chunk: Any) -> tup
         for q in kept[0]
         if q not in ("spike_counts", "spikes_per_step")
     }
-    return np.moveaxis(np.concatenate(outputs), 0, 1), counts, per_step, records
+    return np.moveaxis(np.concatenate(outputs), 0, 1), counts, per_step, records, decided
+
+
+def _tensors(precision: Precision, shape: Shape) -> Precision:
+    """As float32 tensors, all of the rank of (images, *shape): the compiled chunk must know it."""
+    arrays = map(np.asarray, precision)
+    return Precision(*(tf.constant(a.reshape((1,) * (1 + len(shape) - a.ndim) + a.shape), tf.float32) for a in arrays))
 
 
 _chunks: WeakKeyDictionary[SpikingNetwork, dict[tuple[str, ...], Any]] = WeakKeyDictionary()
@@ -107,7 +122,7 @@ def _fresh_states(network: SpikingNetwork, images: int) -> dict[str, tuple[Any, 
 
 def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) -> Any:
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def chunk(states: Any, held: Any, steps: int) -> Any:
+    def chunk(states: Any, held: Any, precisions: Any, steps: int) -> Any:
         """Simulate ``steps`` steps: (new states, outputs (steps, images, classes), what was seen)."""
         values: dict[str, Any] = {source: None}  # the analog input acts through ``held``
         after: dict[str, Any] = {}
@@ -118,8 +133,11 @@ def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) ->
                 values[node.name] = _drive(node, [values[name] for name in node.inputs], steps)
             elif isinstance(node, Neurons):
                 drive = values[node.inputs[0]]
-                after[node.name], trace = _spike(node, states[node.name], drive, held[node.name], steps, record)
-                values[node.name] = trace["spikes"] * np.float32(node.spike_height)
+                precision = precisions[node.name]
+                after[node.name], trace = _spike(
+                    node, states[node.name], drive, held[node.name], precision, steps, record
+                )
+                values[node.name] = trace["graded" if node.graded else "spikes"] * precision.height
                 counted = tf.cast(trace["spikes"], tf.int32)
                 seen["spike_counts"][node.name] = tf.reduce_sum(counted, axis=0)
                 seen["spikes_per_step"][node.name] = tf.reduce_sum(counted, axis=list(range(1, counted.shape.rank)))
@@ -136,14 +154,14 @@ def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) ->
 
 
 def _spike(
-    node: Neurons, state: Any, drive: Any, held: Any, steps: int, record: tuple[str, ...]
+    node: Neurons, state: Any, drive: Any, held: Any, precision: Any, steps: int, record: tuple[str, ...]
 ) -> tuple[Any, dict[str, Any]]:
     """The equations of ``ASNState``, step by step; (new state, arrays with time first)."""
     constants = ASNState(node.parameters, (), dtype=np.float32)
     I, V, S_hat, theta_a = state
-    theta = constants.theta0 + theta_a
+    theta = precision.theta0 + theta_a
     bias = tf.constant(node.bias, tf.float32)
-    wanted = {"spikes", *record}
+    wanted = {"spikes", *record} | ({"graded"} if node.graded else set())
     trace: dict[str, list[Any]] = {q: [] for q in wanted}
     for t in range(steps):
         I = constants.k_beta * I if drive is None else constants.k_beta * I + drive[t]
@@ -152,10 +170,11 @@ def _spike(
         S = (V if node.pool is None else _max_pool(node.pool, V)) + bias
         S_hat = constants.k_eta * S_hat
         spikes = tf.cast(2 * (S - S_hat) > theta, tf.float32)
-        S_hat = S_hat + spikes * theta
-        theta_a = constants.k_gamma * (theta_a + spikes * (constants.m_f * theta))
-        theta = constants.theta0 + theta_a
-        now = {"spikes": spikes, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
+        graded = spikes * theta
+        S_hat = S_hat + graded
+        theta_a = constants.k_gamma * (theta_a + spikes * (precision.m_f * theta))
+        theta = precision.theta0 + theta_a
+        now = {"spikes": spikes, "graded": graded, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
         for quantity in wanted:
             trace[quantity].append(now[quantity])
     return (I, V, S_hat, theta_a), {q: tf.stack(v) for q, v in trace.items()}

@@ -18,7 +18,7 @@ from snntb_adsnn.evaluate import Metrics
 from snntb_adsnn.files import atomic_path
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.neuron import simulate_neuron
-from snntb_adsnn.transfer import transfer
+from snntb_adsnn.transfer import spike_height, transfer
 
 _RASTER_NEURONS = 400
 """At most this many neurons of a layer are drawn, evenly spread."""
@@ -127,9 +127,9 @@ def transfer_against_neurons(population: Neurons) -> Figure:
     parameters = population.parameters
     S = np.linspace(-0.2, 2, 111)
     steps = round(3000 / parameters.dt)
-    spikes = simulate_neuron(np.broadcast_to(S, (steps, len(S))), parameters).spikes
-    settled = spikes[steps // 3 :]
-    encoded = settled.mean(axis=0) * population.spike_height / (1 - parameters.k_beta)
+    trace = simulate_neuron(np.broadcast_to(S, (steps, len(S))), parameters)
+    sizes = trace.spikes[1:] * (trace.theta[:-1] if population.graded else 1.0)
+    encoded = sizes[steps // 3 :].mean(axis=0) * spike_height(parameters, population.form) / (1 - parameters.k_beta)
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
     axes.plot(S, encoded, ".", color="C0", label="simulated neurons (2 s average)")
     fine = np.linspace(S[0], S[-1], 1000)

@@ -13,6 +13,7 @@ matplotlib.use("Agg")  # files only; must come before pyplot
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from snntb_adsnn import arousal
 from snntb_adsnn.files import atomic_path
@@ -59,7 +60,9 @@ def accuracy_against_rate(outcome: Outcome) -> Figure:
         lowest = min(100 * min(p["snn_accuracy"] for p in outcome.points), ann)
         axes.set_ylim(max(lowest, best - 12) - 0.6, best + 0.5)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         images = outcome.points[0]["num_images"]
         axes.set(
             xlabel="firing rate (spikes per neuron per second)",

@@ -18,6 +18,7 @@ from snntb_adsnn.evaluate import Evaluation, as_classes
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.operations import multiplications
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
@@ -109,7 +110,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.network is not None, "build first"
         network = self.network
         layers: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
-        products = logs.multiplications(network)
+        products = multiplications(network)
         sizes = [int(np.prod(layer.shape)) for layer in layers]
         self.num_neurons = [int(np.prod(network.input.shape)), *sizes]
         sized = list(zip(layers, sizes, strict=True))
@@ -131,6 +132,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
         self.simulated = settings.simulated_network(self.network, section, self._dt, inputs)
         self.evaluation = Evaluation(self.simulated, section.matching_fraction)
+        self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
     def simulate(self, x_b_l: Any = None, truth_b: Any = None, **_: Any) -> Array:
         """Simulate one batch, count it in ``evaluation``, and fill the log variables.
@@ -143,21 +145,29 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             shape (batch, classes, steps): at every step the largest is the read-out's choice, and they are never all 0
             (which the toolbox would take for undecided).
         """
-        result = self._simulate(x_b_l, truth_b, self._ann(x_b_l))
+        dense = logs.needs_spikes(self._log_keys, self._plot_keys)
+        result = self._simulate(x_b_l, truth_b, self._ann(x_b_l), dense=dense)
         outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
         outputs -= outputs.min(axis=1, keepdims=True)
         return outputs + ~outputs.any(axis=1, keepdims=True)
 
-    def _simulate(self, x: Array, truth: Array, ann_outputs: Array) -> SimulationResult:
+    def _simulate(self, x: Array, truth: Array, ann_outputs: Array, *, dense: bool) -> SimulationResult:
+        """``dense``: fill ``spiketrains_n_b_l_t``, which the toolbox's plots read; its log files do without."""
         if self.evaluation is None:
             self.init_cells()
         assert self.simulated is not None
         assert self.evaluation is not None
         section = settings.current_section(self.config)
         record = logs.recorded(self._log_keys, self._plot_keys)
-        self.result = simulate(self.simulated, x, duration=self._duration, engine=section.engine, record=record)
+        self._spikes.clear()
+        results = []
+        for part in [slice(None)] if dense or record != {"spikes"} else self._spikes.pieces(len(x)):
+            result = simulate(self.simulated, x[part], duration=self._duration, engine=section.engine, record=record)
+            self._spikes.add(result)
+            results.append(result)
+        self.result = logs.join(results)
         self.evaluation.add(self.result, truth, ann_outputs.argmax(axis=-1))
-        self._fill_log_variables(self.result, x, truth)
+        self._fill_log_variables(self.result, x, truth, dense=dense)
         return self.result
 
     def _ann(self, x: Array) -> Array:
@@ -167,15 +177,15 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.network is not None
         return self.network.analog(x)
 
-    def _fill_log_variables(self, result: SimulationResult, x: Array, truth: Array) -> None:
+    def _fill_log_variables(self, result: SimulationResult, x: Array, truth: Array, *, dense: bool) -> None:
         keys, network = (self._log_keys, self._plot_keys), self.simulated
         assert network is not None
         if "input_b_l_t" in self._log_keys:
             self.input_b_l_t = np.broadcast_to(np.asarray(x, np.float32)[..., None], (*x.shape, self._num_timesteps))
-        if logs.needs_spikes(*keys):
+        if dense:
             self.spiketrains_n_b_l_t = logs.spike_trains(network, result)
         if logs.needs_operations(*keys):
-            self.synaptic_operations_b_t = logs.synaptic_operations(network, result)
+            self.synaptic_operations_b_t = self._spikes.operations
         if "neuron_operations_b_t" in self._log_keys:
             self.neuron_operations_b_t = logs.neuron_operations(network, result)
         if logs.needs_potentials(*keys):
@@ -223,7 +233,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             truth = as_classes(y, len(x), self.num_classes)
             sample = x[0] if sample is None else sample
             print(f"\nStarting simulation of batch {index + 1}...")
-            result = self._simulate(x, truth, ann_outputs)
+            result = self._simulate(x, truth, ann_outputs, dense=logs.needs_spikes((), self._plot_keys))
             totals.add(result.outputs[:, -1], ann_outputs, truth)
             self.top1err_ann, self.top5err_ann = 1 - totals.ann_top1, 1 - totals.ann_top_k
             print(totals.message())
@@ -269,8 +279,10 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.result is not None
         rate = self.result.firing_rate_hz
         print(f"Average firing rate of this batch: {rate:.2f} Hz\n")
-        if self.spiketrains_n_b_l_t is not None:
+        if logs.needs_spikes(self._log_keys, self._plot_keys):
             variables["avg_rate"] = rate * self._dt / 1000
+        if "spiketrains_n_b_l_t" in variables:
+            variables["spiketrains_n_b_l_t"] = self._spikes.trains
         logs.save(folder / "log_vars" / f"{index}.npz", variables)
 
     def _plot(self, folder: Path, x: Array, truth: Array, totals: Totals) -> None:

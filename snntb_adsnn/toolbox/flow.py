@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import functools
+import importlib
 import sys
 import tempfile
 import warnings
@@ -40,6 +41,7 @@ def run(config_path: str | Path, json_copy: str | Path | None = None) -> list[fl
     if json_copy is not None and not parser.getboolean("tools", "simulate", fallback=True):
         raise ConfigError(f"{config_path}: [tools] simulate = False leaves no results for --json; set it to True.")
     register()
+    _start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup
 
     config = update_setup(str(config_path))
@@ -48,6 +50,11 @@ def run(config_path: str | Path, json_copy: str | Path | None = None) -> list[fl
         results = Path(config.get("paths", "log_dir_of_current_run")) / RESULTS
         atomic_write(Path(json_copy), results.read_bytes())
     return accuracies
+
+
+def _start_tensorflow() -> None:
+    """Import TensorFlow by our own module, which keeps its log lines off the terminal, before the toolbox does."""
+    importlib.import_module("snntb_adsnn.keras_compat")
 
 
 # ---- patches of snntoolbox.bin ---------------------------------------------------------------------------------------
@@ -142,6 +149,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         try:
+            _start_tensorflow()
             return original()
         except AdSNNError as error:
             print(f"snntoolbox: {error}", file=sys.stderr)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
+import os
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snntb_adsnn.engine import SimulationResult
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.linear import Array, Linear, Node
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.linear import Array, Linear
+from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.operations import input_multiplications, state_variables
 from snntb_adsnn.toolbox.shims import labelled
+
+if TYPE_CHECKING:
+    from snntb_adsnn.toolbox.trains import SpikeTrains
 
 Labelled = list[tuple[Array, str]]
 """One (array, label) for each population: the toolbox's format for quantities of all layers."""
@@ -34,49 +38,6 @@ def _synapses(network: SpikingNetwork, population: Neurons) -> str:
     while isinstance(node, Linear) and not node.weighted:
         node = network.by_name[node.inputs[0]]
     return "AAN" if isinstance(node, Neurons) else type(node).__name__
-
-
-def multiplications(network: SpikingNetwork) -> dict[str, float]:
-    """By population and read-out, the products with weights that one evaluation of its inputs takes in the ANN."""
-    total: dict[str, float] = {}
-    counted: set[str] = set()
-    for node in network.nodes:
-        if isinstance(node, Neurons | Readout):
-            pending, products = [network.by_name[node.inputs[0]]], 0.0
-            while pending:
-                source = pending.pop()
-                if not isinstance(source, Linear) or source.name in counted:
-                    continue
-                counted.add(source.name)
-                if source.weighted:
-                    products += sum(float(c.sum()) for c in source.count(np.ones(source.shape)))
-                pending += [network.by_name[name] for name in source.inputs]
-            total[node.name] = products
-    return total
-
-
-def input_multiplications(network: SpikingNetwork) -> float:
-    """Products with weights that the analog input takes, once a simulation."""
-    products, reached = 0.0, {network.input.name}
-    for node in network.nodes:
-        if isinstance(node, Linear) and reached & set(node.inputs):
-            if node.weighted:
-                products += sum(float(c.sum()) for c in node.count(np.ones(node.shape)))
-            else:
-                reached.add(node.name)
-    return products
-
-
-def state_variables(network: SpikingNetwork) -> int:
-    """State variables updated in one step: I and V for each input of a neuron, S_hat and theta for each neuron, two of
-    the read-out's for each class."""
-
-    def of(node: Node) -> int:
-        if isinstance(node, Neurons):
-            return 2 * math.prod(node.input_shapes[0]) + 2 * node.size
-        return 2 * math.prod(node.shape) if isinstance(node, Readout) else 0
-
-    return sum(map(of, network.nodes))
 
 
 # ---- log variables ---------------------------------------------------------------------------------------------------
@@ -118,14 +79,81 @@ def rates(network: SpikingNetwork, result: SimulationResult) -> Labelled:
     return [(counts / result.duration, names[name]) for name, counts in result.spike_counts.items()]
 
 
+class SpikeLog:
+    """What the toolbox logs of a batch's spikes, gathered piece by piece, so that few images' spikes are in memory.
+
+    Attributes:
+        trains: ``spiketrains_n_b_l_t`` for the log file, where it is logged.
+    """
+
+    def __init__(
+        self, network: SpikingNetwork, steps: int, log_keys: Collection[str], plot_keys: Collection[str]
+    ) -> None:
+        self.network, self.steps = network, steps
+        self._operations: list[Array] | None = [] if needs_operations(log_keys, plot_keys) else None
+        self.trains: SpikeTrains | None = None
+        if "spiketrains_n_b_l_t" in log_keys:
+            from snntb_adsnn.toolbox.trains import SpikeTrains  # numba is slow to import
+
+            shapes = {p.name: p.shape for p in network.populations}
+            self.trains = SpikeTrains(labels(network), shapes, steps, network.dt)
+
+    def clear(self) -> None:
+        """Begin the next batch."""
+        if self.trains is not None:
+            self.trains.clear()
+        if self._operations is not None:
+            self._operations.clear()
+
+    def pieces(self, images: int) -> Iterator[slice]:
+        """Pieces whose largest record stays below a size above which C's allocator asks the system for fresh memory,
+        which costs more than the simulation."""
+        cores = os.cpu_count() or 1
+        largest = self.steps * max(p.size for p in self.network.populations)
+        piece = max(_PIECE // largest // cores, 1) * cores
+        for start in range(0, images, piece):
+            yield slice(start, start + piece)
+
+    def add(self, result: SimulationResult) -> None:
+        """Take the next images."""
+        if self.trains is not None:
+            self.trains.add(result.records["spikes"], result.spike_counts)
+        if self._operations is not None:
+            self._operations.append(synaptic_operations(self.network, result))
+
+    @property
+    def operations(self) -> Array:
+        """Additions that the spikes of each step cause, shape (images, steps)."""
+        assert self._operations is not None, "not asked for"
+        return np.concatenate(self._operations)
+
+
+_PIECE = 24 << 20
+"""Bytes; glibc's allocator keeps up to 32 MB for the next request."""
+
+
+def join(results: list[SimulationResult]) -> SimulationResult:
+    """One result of several, without the records."""
+    if len(results) == 1:
+        return results[0]
+    names = results[0].spike_counts
+    return SimulationResult(
+        np.concatenate([r.outputs for r in results]),
+        {name: np.concatenate([r.spike_counts[name] for r in results]) for name in names},
+        {name: np.sum([r.spikes_per_step[name] for r in results], axis=0) for name in names},
+        results[0].dt,
+    )
+
+
 def synaptic_operations(network: SpikingNetwork, result: SimulationResult) -> Array:
     """Additions that the spikes of each step cause, shape (images, steps)."""
     images, steps = result.outputs.shape[:2]
     operations = np.zeros((images, steps))
     for name, spikes in result.records["spikes"].items():
         counts = network.synapse_counts[name].ravel()
-        for image in range(images):  # one by one: float copies of all spikes would be large
-            operations[image] += spikes[image].reshape(steps, -1).astype(np.float32) @ counts
+        for image in range(images):
+            step, neuron = np.divmod(np.flatnonzero(spikes[image]), len(counts))
+            operations[image] += np.bincount(step, counts[neuron], steps)
     return operations
 
 
@@ -177,6 +205,9 @@ def save(path: Path, variables: dict[str, Any]) -> None:
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
         for key, value in variables.items():
+            if hasattr(value, "write"):  # spike trains, compressed already
+                value.write(archive, f"{key}.npy")
+                continue
             array = labelled(value) if isinstance(value, list) else np.asanyarray(value)
             with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=True)

@@ -20,11 +20,12 @@ def _find_plugin(package: ModuleType) -> None:
     package.__path__.append(_PLUGIN)
 
 
+_SCRIPT = "snntoolbox.bin.run"
 _PATCHES: Mapping[str, Callable[[Any], None]] = {
     "snntoolbox.simulation.target_simulators": _find_plugin,
     "snntoolbox.parsing.model_libs": _find_plugin,
     "snntoolbox.bin.utils": flow.patch_utils,
-    "snntoolbox.bin.run": flow.patch_run,
+    _SCRIPT: flow.patch_run,
     "snntoolbox.simulation.utils": shims.patch_simulation,
     "snntoolbox.conversion.utils": shims.patch_conversion,
     "snntoolbox.simulation.plotting": shims.patch_plotting,
@@ -65,11 +66,16 @@ class _PatchOnImport:
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is None or spec.loader is None:
             return spec
-        execute = spec.loader.exec_module
+        loader: Any = spec.loader
+        execute = loader.exec_module
 
         def execute_and_patch(module: ModuleType) -> None:
+            loader.__dict__.pop("get_code", None)
             execute(module)
             _patch(module)
 
-        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
+        loader.exec_module = execute_and_patch
+        if name == _SCRIPT:
+            # ``python -m`` takes the code without importing the module: let it call the module's patched ``main``
+            loader.get_code = lambda _: compile(f"from {_SCRIPT} import main\nmain()", f"<{_SCRIPT}>", "exec")
         return spec

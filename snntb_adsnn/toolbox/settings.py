@@ -10,10 +10,11 @@ import numpy as np
 
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, read_ini
 from snntb_adsnn.correction import correct_biases
-from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import DAMAGED_NPZ
+from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.files import DAMAGED_NPZ, open_npz
 from snntb_adsnn.linear import Array, Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.transfer import check_constants
 
 NAME = "adsnn"
 """Value of ``[simulation] simulator`` and ``[input] model_lib``."""
@@ -196,7 +197,7 @@ def read_npz(path: Path) -> Array:
         DataError: the file is missing, damaged, or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             array: Array = file["arr_0"]
     except FileNotFoundError:
         raise DataError(f"{path}: no such data file; write it with numpy.savez_compressed(path, array).") from None
@@ -226,7 +227,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
     """``network`` with the constants of ``[adsnn]`` and the toolbox's time step; what is not given stays.
 
     Raises:
-        ConfigError: ``m_f`` names a layer that is not there.
+        ConfigError: ``m_f`` names a layer that is not there, or the constants fit no neuron.
     """
     if unknown := set(section.m_f) - {"", *network.population_names}:
         raise ConfigError(
@@ -239,7 +240,11 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
     def change(node: Node) -> Node:
         if isinstance(node, Neurons):
             parameters = replace(node.parameters, dt=dt, **section.overrides)
-            return replace(node, parameters=parameters, form=section.form or node.form)
+            try:
+                check_constants(parameters)
+            except ParameterError as error:
+                raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
+            return replace(node, parameters=parameters).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.tau_beta or node.tau_beta
             return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)

@@ -183,6 +183,16 @@ def test_ranges_count_saturation() -> None:
     assert overflows > 100
 
 
+def test_last_steps() -> None:
+    outputs = np.array(
+        [[[0, 1, 0], [5, 9, 1], [0, 9, 0]], [[7, 0, 7], [3, 3, 3], [2, 3, 1]], [[9, 5, 1], [0, 0, 0], [0, 0, 0]]]
+    )
+    result = GoldenResult(outputs, {}, {}, {}, 1.0)
+    assert result.last_steps().tolist() == [2, 2, 2]
+    assert result.last_steps(4).tolist() == [1, 2, 0]
+    assert result.last_steps(1).tolist() == [0, 2, 0]
+
+
 def test_accuracy_and_rates() -> None:
     network = dense_net()
     x = pixels(network, 5)

@@ -91,6 +91,10 @@ def _residual() -> SpikingNetwork:
     return b.neurons().dense(2).readout()
 
 
+def _two() -> SpikingNetwork:
+    return Builder((2,), 0).scale().neurons().dense(2).readout()
+
+
 def _branch() -> SpikingNetwork:
     b = Builder((4,), 0).scale().neurons()
     first = b.nodes[-1]
@@ -104,6 +108,11 @@ def _branch() -> SpikingNetwork:
     [
         (_residual(), r"residual \(Add\) joins .* chain .* without skip connections"),
         (_branch(), r"side reads 'neurons_2', .* without branches"),
+        (
+            _two().map_neurons(lambda n: dataclasses.replace(n, form="relu")),
+            r"neurons_2 has graded spikes \(ReLU\), .* AAN",
+        ),
+        (_two().with_m_f({"neurons_2": np.array([0.1, 0.2])}), "neurons_2 has a precision of each neuron"),
         (
             Builder((4,), 0).dense(4).neurons().dense(2).readout(),
             r"dense_1 \(Dense\) reads the analog input.*BatchNormalization",

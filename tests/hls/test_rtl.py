@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from adsnn_hls.quantize import calibrate, quantize
-from adsnn_hls.rtl import Lanes, choose_lanes, generate
-from adsnn_hls.rtl.command import make_lanes
+from adsnn_hls.rtl import Lanes, choose_lanes, fpga, generate
+from adsnn_hls.rtl.command import make_lanes, make_margin
 from adsnn_hls.rtl.fpga import check_fit
 from adsnn_hls.rtl.generate import instances
 from adsnn_hls.rtl.lanes import channels
@@ -65,6 +66,18 @@ def test_bad_lanes(dense, lanes, message):
 def test_lanes_of_unknown_stages(dense):
     with pytest.raises(ParameterError, match="look at typo"):
         generate(dense, choose_lanes(dense) | {"typo": Lanes()})
+
+
+def test_margin_in_words_of_the_outputs(dense):
+    step = 2.0**-dense.readout.potential.fraction
+    assert [make_margin(HlsSection(margin=m * step), dense) for m in (0, 1, 3, 100)] == [0, 1, 3, 100]
+    assert ".MARGIN(77)" in generate(dense, margin=77)["asn_accelerator.sv"]
+
+
+@pytest.mark.parametrize("words", [0.4, 2.0**31])
+def test_margin_that_the_register_does_not_hold(dense, words):
+    with pytest.raises(ParameterError, match="one word of the outputs"):
+        make_margin(HlsSection(margin=words * 2.0**-dense.readout.potential.fraction), dense)
 
 
 def test_overlapping_pooling_is_refused():
@@ -224,3 +237,24 @@ def test_hls4ml_finds_the_backend(dense, tmp_path):
     model.write()
     written = {path.name: path.read_text() for path in (tmp_path / "project").iterdir()}
     assert written == generate(dense, steps=9)
+
+
+def test_placements_until_the_clock_is_reached(tmp_path, monkeypatch):
+    clocks = {1: 97.0, 2: 99.0, 3: 98.0, 4: 101.0, 5: 120.0}
+
+    def nextpnr(command, folder):
+        seed = int(command[command.index("--seed") + 1])
+        used = {cell: {"used": seed, "available": 9} for cell in ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD")}
+        report = {"utilization": used, "fmax": {"clk": {"achieved": clocks[seed]}}}
+        (folder / command[command.index("--report") + 1]).write_text(json.dumps(report))
+        return f"seed {seed}"
+
+    monkeypatch.setattr(fpga, "synthesize", lambda *_: {})
+    monkeypatch.setattr(fpga.shutil, "which", lambda *_, **__: "nextpnr")
+    monkeypatch.setattr(fpga, "run_tool", nextpnr)
+    reached = fpga.place_ecp5(tmp_path, seeds=(1, 2, 3, 4, 5))
+    assert (reached.seed, reached.fmax_mhz, reached.used["LUT"]) == (4, 101.0, 4)
+    best = fpga.place_ecp5(tmp_path, seeds=(1, 2, 3))
+    assert (best.seed, best.fmax_mhz) == (2, 99.0)
+    assert (tmp_path / "placed.log").read_text() == "seed 2"
+    assert json.loads((tmp_path / "placed.json").read_text())["fmax"]["clk"]["achieved"] == 99.0

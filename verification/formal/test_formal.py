@@ -58,16 +58,23 @@ class Bug:
 
 BUGS = {
     "RTL: spike at the threshold": Bug(
-        "asn_fire.sv", "twice > level", "twice >= level", "mnist_dense_rtl s1_aan_1", "unequal_spike"
+        "asn_fire.sv", "twice > level", "twice >= level", "mnist_dense_rtl s1_aan_1", "equal_spike"
     ),
     "C++: spike at the threshold": Bug(
-        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_rtl s1_aan_1", "unequal_spike"
+        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_rtl s1_aan_1", "equal_spike"
     ),
     "RTL: rounds down instead of to zero": Bug(
-        "asn_cast.sv", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)", "mnist_dense_rtl s1_aan_1", "unequal_i"
+        "asn_cast.sv", "? neg && (half || rest)", "? 1'b0 && neg && (half || rest)", "mnist_dense_rtl s1_aan_1", "equal_i"
     ),
     "RTL: one bit of a coefficient": Bug(
-        "asn_scale.sv", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);", "mnist_dense_rtl s0_aan_input", "unequal_v"
+        "asn_scale.sv", "(FACTOR_W + 1)'(FACTOR);", "(FACTOR_W + 1)'(FACTOR ^ 1);", "mnist_dense_rtl s0_aan_input", "equal_v"
+    ),
+    "RTL: one digit of a coefficient": Bug(
+        "asn_scale.sv", "N3 & ~N1", "N3 & ~N1 & ~(FACTOR_W + 2)'(128)", "mnist_dense_shift_rtl s1_aan_1", "unequal"
+    ),
+    "C++: spike at the threshold, no multipliers": Bug(
+        "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_shift_rtl s1_aan_1",
+        "unequal_spike"
     ),
     "event dropped under back-pressure": Bug(
         "asn_events.sv", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", "events", "stream_rules"

@@ -139,7 +139,9 @@ def _yosys_abc() -> Path:
     return Path(found.origin).parent / "yosys-abc"
 
 
-def solve(folder: Path, top: str, files: Mapping[str, str], depth: int, *, cover: bool = False) -> Outcome:
+def solve(
+    folder: Path, top: str, files: Mapping[str, str], depth: int, *, techmap: str = "", cover: bool = False
+) -> Outcome:
     """Bounded check of every assertion of ``top`` (or that every cover statement is reached) with SymbiYosys.
 
     Args:
@@ -147,6 +149,7 @@ def solve(folder: Path, top: str, files: Mapping[str, str], depth: int, *, cover
         top: module.
         files: SystemVerilog sources by name.
         depth: clocks.
+        techmap: Verilog for Yosys ``techmap``, applied before the check.
         cover: reach the cover statements instead.
 
     Raises:
@@ -165,8 +168,12 @@ def solve(folder: Path, top: str, files: Mapping[str, str], depth: int, *, cover
     script = (
         f"read_slang -j 1 -D SYNTHESIS -D FORMAL --allow-use-before-declare --top {top} {sources}\nprep -top {top}\n"
     )
-    options = f"mode {'cover' if cover else 'bmc'}\ndepth {depth}\n"
     listed = "\n".join(files)
+    if techmap:
+        (folder / "techmap.v").write_text(techmap)
+        script += "flatten\ntechmap -map techmap.v\nopt -full\n"
+        listed += "\ntechmap.v"
+    options = f"mode {'cover' if cover else 'bmc'}\ndepth {depth}\n"
     text = f"[options]\n{options}[engines]\nsmtbmc boolector\n[script]\n{script}[files]\n{listed}\n"
     job = folder / ("cover.sby" if cover else "prove.sby")
     job.write_text(text)

@@ -132,7 +132,8 @@ def _backend() -> type[Any]:
 
         def build(self, model: Any, **_: Any) -> dict[str, Any]:
             """Place on an ECP5 with open tools."""
-            return asdict(place_ecp5(Path(model.config.get_output_dir())))
+            clock_mhz = 1000 / _settings(model)["clock_ns"]
+            return asdict(place_ecp5(Path(model.config.get_output_dir()), clock_mhz=clock_mhz))
 
     return RTLBackend
 

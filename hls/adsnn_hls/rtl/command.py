@@ -46,33 +46,18 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """A configuration's network, ready for RTL."""
+    """A configuration's network, ready for RTL; ``margin`` in words of the outputs."""
 
     config: Config
     network: FixedNetwork
     lanes: Mapping[str, Lanes]
+    margin: int
     data: Data
 
     @property
     def multiplier_free(self) -> bool:
         """Whether neurons are built of shifts and additions."""
         return self.config.hls.multiplier_free
-
-    @property
-    def margin(self) -> int:
-        """``[hls] margin`` in steps of the potential.
-
-        Raises:
-            ParameterError: a margin that is not 0, but less than one step.
-        """
-        potential, margin = self.network.readout.potential, self.config.hls.margin
-        words = round(margin * 2.0**potential.fraction)
-        if margin and not words:
-            raise ParameterError(
-                f"[hls] margin = {margin:g} is less than one step of the outputs, {2.0**-potential.fraction:g}; give "
-                "more, or 0 for no early decisions."
-            )
-        return words
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,7 +84,23 @@ def prepare(config_file: Path) -> Prepared:
     pixels = PixelFormat.of(data.x_norm, config.hls.pixel_bits)
     ranges = calibrate(network, data.x_norm[: config.hls.calibration_images], config.hls.steps, pixels)
     fixed = quantize(network, ranges, widths, pixels=pixels, multiplier_free=config.hls.multiplier_free)
-    return Prepared(config, fixed, make_lanes(config.hls, fixed), data)
+    return Prepared(config, fixed, make_lanes(config.hls, fixed), make_margin(config.hls, fixed), data)
+
+
+def make_margin(section: HlsSection, network: FixedNetwork) -> int:
+    """``[hls]`` key ``margin`` in words of the outputs.
+
+    Raises:
+        ParameterError: a margin that is less than one word, but not 0, or too large for the register.
+    """
+    step = 2.0**-network.readout.potential.fraction
+    words = round(section.margin / step)
+    if (section.margin and not words) or words >= 1 << 31:
+        raise ParameterError(
+            f"[hls] margin = {section.margin:g} is not between one word of the outputs, {step:g}, and 2^31 of them; "
+            "give 0 for no early decisions."
+        )
+    return words
 
 
 def make_lanes(section: HlsSection, network: FixedNetwork) -> dict[str, Lanes]:
@@ -169,7 +170,7 @@ def hls(
         figures["output"] = str(output.expanduser().absolute())
         _print_cosim(figures)
         if report:
-            figures["fpga"] = _fpga(folder, figures)
+            figures["fpga"] = _fpga(folder, figures, 1000 / prepared.config.hls.clock_ns)
         write_json(folder / "report.json", figures)
     print(f"Project: {output}")
     if json_file is not None:
@@ -210,16 +211,16 @@ def _print_cosim(report: Mapping[str, Any]) -> None:
     )
 
 
-def _fpga(folder: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _fpga(folder: Path, figures: Mapping[str, Any], clock_mhz: float) -> dict[str, Any]:
     """Place, print the table, return the figures."""
     from adsnn_hls.command import _print_table
 
-    placed, estimate = place_ecp5(folder), estimate_xc7(folder)
+    placed, estimate = place_ecp5(folder, clock_mhz=clock_mhz), estimate_xc7(folder)
     assert placed.fmax_mhz is not None
     microseconds = figures["cycles_per_image"] / placed.fmax_mhz
     latency = figures["latency"] / placed.fmax_mhz
     print(
-        f"{placed.device}: {placed.fmax_mhz:.1f} MHz; {microseconds:.1f} us an image "
+        f"{placed.device}: {placed.fmax_mhz:.1f} MHz (placement {placed.seed}); {microseconds:.1f} us an image "
         f"({1e6 / microseconds:.0f} images/s), {latency:.1f} us from the first image's first pixel to its decision."
     )
     head = ["design", "LUT", "FF", "DSP", "BRAM", "us/image", "accuracy", "source"]

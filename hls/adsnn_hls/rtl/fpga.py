@@ -18,6 +18,8 @@ from adsnn_hls.rtl.wrapper import WRAPPER
 
 DEVICE = "ECP5-85k"
 PACKAGE, SPEED = "CABGA756", 6
+SEEDS = (1, 2, 3, 4)
+"""Placements that are tried: random starts spread the clock by some percent."""
 INSTALL = "pip install 'snntb-adsnn[fpga]'"
 
 # native cells of the placed design -> what a data sheet calls them
@@ -40,12 +42,14 @@ class Figures:
         used: number of LUT, FF, DSP, BRAM.
         available: what the device has; empty for an estimate.
         fmax_mhz: after place and route, or ``None`` for an estimate.
+        seed: of the placement.
     """
 
     device: str
     used: dict[str, int]
     available: dict[str, int]
     fmax_mhz: float | None
+    seed: int | None = None
 
 
 def synthesize(folder: Path, script: str, top: str = WRAPPER) -> dict[str, int]:
@@ -74,14 +78,16 @@ def synthesize(folder: Path, script: str, top: str = WRAPPER) -> dict[str, int]:
     return cells
 
 
-def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, seed: int = 1) -> Figures:
+def place_ecp5(
+    folder: Path, top: str = WRAPPER, *, clock_mhz: float = 100.0, seeds: tuple[int, ...] = SEEDS
+) -> Figures:
     """Synthesise, place and route for the ECP5-85k.
 
     Args:
         folder: the project.
         top: module.
-        target_mhz: clock that nextpnr works for.
-        seed: of the placement.
+        clock_mhz: clock to reach.
+        seeds: of the placements that are tried, until one reaches the clock; the fastest counts.
 
     Raises:
         ToolError: a tool is missing or fails; the design does not fit (the message names the resource).
@@ -93,10 +99,29 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
         raise ToolError(f"nextpnr is missing, which places the design; install it with {INSTALL}.")
     check_fit(synthesize(folder, _ECP5_SCRIPT, top))
     command = [nextpnr, "--85k", "--package", PACKAGE, "--speed", str(SPEED), "--json", f"{top}.json"]
-    command += ["--freq", str(target_mhz), "--timing-allow-fail", "--lpf-allow-unconstrained", "--seed", str(seed)]
-    log = run_tool([*command, "--report", "placed.json"], folder)
-    (folder / "placed.log").write_text(log)
-    report: dict[str, Any] = json.loads((folder / "placed.json").read_text())
+    command += ["--freq", f"{1.05 * clock_mhz:g}", "--timing-allow-fail", "--lpf-allow-unconstrained"]
+    best: Figures | None = None
+    for seed in seeds:
+        log = run_tool([*command, "--seed", str(seed), "--report", "seed.json"], folder)
+        found = _placed(folder / "seed.json", seed)
+        if best is None or _fmax(found) > _fmax(best):
+            best = found
+            (folder / "placed.log").write_text(log)
+            (folder / "seed.json").replace(folder / "placed.json")
+        if _fmax(best) >= clock_mhz:
+            break
+    assert best is not None
+    (folder / "seed.json").unlink(missing_ok=True)
+    return best
+
+
+def _fmax(figures: Figures) -> float:
+    return figures.fmax_mhz or 0.0
+
+
+def _placed(file: Path, seed: int) -> Figures:
+    """Figures from nextpnr's report."""
+    report: dict[str, Any] = json.loads(file.read_text())
     cells = {name: report["utilization"][cell] for cell, name in _PLACED.items()}
     fmax = min(clock["achieved"] for clock in report["fmax"].values())
     return Figures(
@@ -104,6 +129,7 @@ def place_ecp5(folder: Path, top: str = WRAPPER, *, target_mhz: float = 105.0, s
         {name: int(c["used"]) for name, c in cells.items()},
         {name: int(c["available"]) for name, c in cells.items()},
         float(fmax),
+        seed,
     )
 
 

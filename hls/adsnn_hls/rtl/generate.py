@@ -54,12 +54,10 @@ def generate(
 
     Raises:
         NetworkError: a geometry that the cores do not have.
-        ParameterError: types, parallelism, steps or a margin that they do not have.
+        ParameterError: types, parallelism or steps that they do not have.
     """
     if not 1 <= steps < 1 << 16:
         raise ParameterError(f"steps = {steps} is not allowed: the RTL counts 1 to {(1 << 16) - 1} steps of an image.")
-    if not 0 <= margin < 1 << 31:
-        raise ParameterError(f"margin = {margin} is not allowed: the RTL compares with 0 to {(1 << 31) - 1}.")
     stages = instances(network, lanes, multiplier_free=multiplier_free)
     files = {"asn_parameters.sv": parameter_package(stages), **core_sources()}
     files[f"{TOP}.sv"] = top_level(stages)

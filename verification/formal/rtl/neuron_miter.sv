@@ -77,5 +77,14 @@ module neuron_miter #(
   assign unequal_h     = PART == 2 && h_cxx != 64'(h_new);
   assign unequal_a     = PART == 2 && a_cxx != 64'(a_new);
   assign unequal_spike = PART == 2 && spike_cxx != 64'(spike);
+`ifdef FORMAL
+  always_comb begin
+    equal_i:     assert (!unequal_i);
+    equal_v:     assert (!unequal_v);
+    equal_h:     assert (!unequal_h);
+    equal_a:     assert (!unequal_a);
+    equal_spike: assert (!unequal_spike);
+  end
+`endif
 endmodule
 `default_nettype wire

@@ -1,0 +1,226 @@
+"""Training batches: shuffled anew in every epoch, with flips and shifts; the same whenever an epoch is repeated."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.data import Array, Dataset, one_hot
+from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.folder import ImageFolder
+from snntb_adsnn.keras_compat import keras
+
+
+class Batches(keras.utils.Sequence):  # type: ignore[misc]
+    """Batches of arrays for ``keras.Model.fit``.
+
+    What is drawn at random depends on seed and epoch alone, so a training resumed in some epoch sees what it would
+    have seen.
+
+    Args:
+        x: shape (samples, *input shape).
+        y: labels, shape (samples, classes).
+        batch_size: samples of a batch; the last one may be smaller.
+        seed: of order, flips and shifts.
+        epoch: the first epoch that is asked for, from 0; Keras announces the end of each.
+        flip: mirror half of the images (height, width, channels) left to right.
+        shift: largest shift in pixels along each axis; the border is mirrored outwards.
+    """
+
+    def __init__(
+        self, x: Array, y: Array, batch_size: int, *, seed: int, epoch: int = 0, flip: bool = False, shift: int = 0
+    ) -> None:
+        super().__init__()
+        self.x, self.y, self.batch_size, self.seed, self.flip, self.shift = x, y, batch_size, seed, flip, shift
+        if shift:
+            self.x = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
+        self.size = x.shape[1:3]
+        self._draw(epoch)
+
+    def _draw(self, epoch: int) -> None:
+        self.epoch = epoch
+        rng = np.random.default_rng([self.seed, epoch])
+        self.order = rng.permutation(len(self.x))
+        self.flipped = rng.random(len(self.x)) < (0.5 if self.flip else 0.0)
+        self.corners = rng.integers(0, 2 * self.shift + 1, (len(self.x), 2))
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(len(self.x) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        """Inputs and labels of one batch."""
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        if not (self.flip or self.shift):
+            return self.x[chosen], self.y[chosen]
+        rows, columns = (self.corners[chosen, axis, None] + np.arange(self.size[axis]) for axis in (0, 1))
+        columns = np.where(self.flipped[chosen, None], columns[:, ::-1], columns)
+        return self.x[chosen[:, None, None], rows[:, :, None], columns[:, None]], self.y[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order, flips and shifts."""
+        self._draw(self.epoch + 1)
+
+
+class FolderBatches(keras.utils.Sequence):  # type: ignore[misc]
+    """Batches read from an image folder while training goes on.
+
+    Args:
+        folder: the images.
+        files, labels: those to take, and their class numbers.
+        batch_size: images of a batch; the last one may be smaller.
+        seed: of order, crops and flips.
+        epoch: the first epoch that is asked for, from 0.
+        augment: crop anywhere instead of in the centre.
+        flip: mirror half of the images (with ``augment``).
+    """
+
+    def __init__(
+        self,
+        folder: ImageFolder,
+        files: tuple[Path, ...],
+        labels: NDArray[np.int64],
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int = 0,
+        augment: bool = False,
+        flip: bool = False,
+    ) -> None:
+        super().__init__()
+        self.folder, self.files, self.labels, self.batch_size = folder, files, labels, batch_size
+        self.seed, self.augment, self.flip = seed, augment, flip
+        self._draw(epoch)
+
+    def _draw(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.files))
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(len(self.files) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        """Inputs and labels of one batch."""
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, self.epoch, index]) if self.augment else None
+        x = self.folder.load([self.files[i] for i in chosen], rng, flip=self.flip)
+        return x, one_hot(self.labels[chosen], len(self.folder.classes))
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order."""
+        self._draw(self.epoch + 1)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where a training takes its data from.
+
+    Attributes:
+        training: batches from a given epoch on.
+        validation, test: batches without augmentation.
+        input_shape, classes: of the data set.
+        test_images: number of test inputs.
+        workers: threads that prepare batches.
+    """
+
+    training: Callable[[int], Any]
+    validation: Any
+    test: Any
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    test_images: int
+    workers: int = 1
+
+
+def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -> Feed:
+    """Feed of a data set in memory.
+
+    Raises:
+        ConfigError: settings that do not fit the data.
+    """
+    for key in ("augmentation", "flip", "shift"):
+        if (value := getattr(settings, key)) and not dataset.is_images:
+            raise ConfigError(
+                f"{config_file}: [training] {key} = {value} is not allowed for {settings.dataset}: its inputs are no "
+                f"images; set it to {type(value)()}."
+            )
+    x, x_val, y, y_val = split_validation(dataset, settings, config_file)
+    size, seed = settings.batch_size, settings.seed
+
+    def training(epoch: int) -> Batches:
+        return Batches(x, y, size, seed=seed, epoch=epoch, flip=settings.flip, shift=settings.shift)
+
+    validation = Batches(x_val, y_val, max(size, 32), seed=seed)
+    test = Batches(dataset.x_test, dataset.y_test, 500, seed=seed)
+    return Feed(training, validation, test, dataset.input_shape, dataset.classes, len(dataset.x_test))
+
+
+def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Path) -> Feed:
+    """Feed of an image folder: crops of training images are drawn at random.
+
+    Raises:
+        ConfigError: ``validation_split`` leaves a part without every class, or ``shift`` is asked for.
+    """
+    if settings.shift:
+        raise ConfigError(
+            f"{config_file}: [training] shift = {settings.shift} is not for image folders, whose random crops shift "
+            "already; leave it out."
+        )
+    kept, held = _split(folder.train_labels, settings, config_file)
+    size, seed = settings.batch_size, settings.seed
+
+    def training(epoch: int) -> FolderBatches:
+        files = tuple(folder.train[i] for i in kept)
+        labels = folder.train_labels[kept]
+        return FolderBatches(folder, files, labels, size, seed=seed, epoch=epoch, augment=True, flip=settings.flip)
+
+    files = tuple(folder.train[i] for i in held)
+    validation = FolderBatches(folder, files, folder.train_labels[held], size, seed=seed)
+    test = FolderBatches(folder, folder.test, folder.test_labels, size, seed=seed)
+    shape = (folder.size, folder.size, 3)
+    return Feed(training, validation, test, shape, folder.classes, len(folder.test), min(8, os.cpu_count() or 1))
+
+
+def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:
+    """Training and validation part of the training data, as ``train`` uses them: x, x_val, y, y_val.
+
+    Raises:
+        ConfigError: ``validation_split`` leaves a part without every class.
+    """
+    x, y = dataset.x_train, dataset.y_train
+    kept, held = _split(y.argmax(axis=1), settings, config_file)
+    return [x[kept], x[held], y[kept], y[held]]
+
+
+def _split(labels: NDArray[np.int64], settings: TrainingSection, config_file: Path) -> list[NDArray[np.int64]]:
+    from sklearn.model_selection import train_test_split
+
+    try:
+        parts: list[NDArray[np.int64]] = train_test_split(
+            np.arange(len(labels)), test_size=settings.validation_split, stratify=labels, random_state=settings.seed
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"{config_file}: [training] validation_split = {settings.validation_split} does not fit "
+            f"{len(labels)} training inputs ({error})"
+        ) from None
+    return parts
+
+
+def reseed(model: Any, seed: int, epoch: int) -> None:
+    """Set the random generators of a model's layers (noise, dropout, distortion) to a state that depends on seed and
+    epoch alone."""
+    for number, layer in enumerate(model.layers):
+        source = getattr(layer, "_random_generator", None)
+        generator = getattr(source, "_generator", None)
+        if generator is not None:
+            generator.reset_from_seed(int(np.random.default_rng([seed, epoch, number]).integers(2**62)))

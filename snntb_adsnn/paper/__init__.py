@@ -1,0 +1,1 @@
+"""The paper's figures and tables, measured anew (``snntb-adsnn paper``): what is measured, drawn, and written."""

@@ -1,0 +1,173 @@
+"""The paper's tables with our figures, and what the paper reports beside them.
+
+The paper's figures are the ranges that its text gives (arXiv 1710.04838).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from snntb_adsnn.paper.measure import arousal_of, outcome_of
+
+PAPER_MATCHING = ["paper, all sets", "", "= ANN", "24 to 68", "about 300", "", "", ""]
+PAPER_LOW_RATE = ["paper, all sets", "", "= earlier SNNs", "10 to 22", "about 200", "", "", ""]
+PAPER_AROUSAL = ["paper", "", "= high precision", "about half of the high precision's", "", "", "", "about 0.5", ""]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is written: all cells are text."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _point_row(name: str, ann: float, point: Mapping[str, Any] | None) -> list[str]:
+    if point is None:
+        return [name, _percent(ann), "none in the grid", "", "", "", "", ""]
+    return [
+        name,
+        _percent(ann),
+        _percent(point["snn_accuracy"]),
+        f"{point['firing_rate_hz']:.1f}",
+        f"{point['matching_time_ms']:.0f}",
+        _percent(point["accuracy_sd"]),
+        f"{point['spikes_per_neuron_at_mt']:.2f}",
+        f"{point['m_f']:g}" if isinstance(point["m_f"], float) else "by layer",
+    ]
+
+
+_POINT = ["set (test images)", "ANN", "AdSNN", "FR (Hz)", "MT (ms)", "SD from MT on", "spikes/neuron until MT", "m_f"]
+
+
+def matching(measured: Mapping[str, Any]) -> Table:
+    """Table 1: the smallest firing rate that matches the ANN."""
+    rows = []
+    for name, entry in measured["sets"].items():
+        outcome = outcome_of(entry)
+        rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.matching))
+    tolerance = next(iter(measured["sets"].values()))["sweep"]["tolerance"]
+    caption = f"Table 1. Smallest firing rate of the sweep that matches the ANN (at most {tolerance:g} points below it)"
+    return Table(caption, _POINT, [PAPER_MATCHING, *rows])
+
+
+def low_rate(measured: Mapping[str, Any]) -> Table:
+    """Table 2: the low-rate operating points."""
+    rows = []
+    for name, entry in measured["sets"].items():
+        outcome = outcome_of(entry)
+        rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.low_rate))
+    loss = next(iter(measured["sets"].values()))["sweep"]["low_rate_loss"]
+    caption = f"Table 2. Low-rate operating points (at most {loss:g} points below the ANN)"
+    return Table(caption, _POINT, [PAPER_LOW_RATE, *rows])
+
+
+def arousal(measured: Mapping[str, Any]) -> Table:
+    """Table 3: low precision, high precision, and arousal between them."""
+    header = [
+        *("set (test images)", "run", "accuracy", "FR (Hz)", "MT (ms)", "Selectivity", "spikes/neuron until MT"),
+        *("FR of high", "FR of table 1's"),
+    ]
+    rows = []
+    for name, entry in measured["sets"].items():
+        outcome = arousal_of(entry)
+        if outcome is None:
+            continue
+        smallest = outcome_of(entry).matching
+        best = outcome.best
+        runs = [("low", outcome.low), ("high", outcome.high), ("arousal", best)]
+        for label, run in runs:
+            title = f"{name} ({entry['images']})" if label == "low" else ""
+            if run is None:
+                rows.append([title, label, "never as accurate as high", *[""] * 6])
+                continue
+            chosen = f"m_f {run['m_f_low']:g} to {run['m_f_high']:g}" if label == "arousal" else f"m_f {run['m_f']:g}"
+            rows.append(
+                [
+                    title,
+                    f"{label}, {chosen}",
+                    _percent(run["snn_accuracy"]),
+                    f"{run['firing_rate_hz']:.1f}",
+                    f"{run['matching_time_ms']:.0f}",
+                    _percent(run["selectivity"]) if label == "arousal" else "",
+                    f"{run['spikes_per_neuron_at_mt']:.2f}",
+                    f"{run['firing_rate_hz'] / outcome.high['firing_rate_hz']:.2f}",
+                    f"{run['firing_rate_hz'] / smallest['firing_rate_hz']:.2f}" if smallest else "",
+                ]
+            )
+    return Table(
+        "Table 3. Arousal at the high precision's accuracy, at its smallest firing rate", header, [PAPER_AROUSAL, *rows]
+    )
+
+
+def precision(measured: Mapping[str, Any]) -> Table:
+    """Precision at S = 1, where every transfer function is 1, beside what Poisson spikes would need."""
+    rows = []
+    for run in measured["coding"]["precision"]:
+        at = run["S"].index(1.0)
+        rows.append(
+            [
+                f"{run['m_f']:g}",
+                f"{run['h']:.3f}",
+                f"{run['mean'][at]:.3f}",
+                f"{run['sd'][at]:.4f}",
+                f"{run['rate_hz'][at]:.1f}",
+                f"{run['poisson_rate_hz'][at]:,.0f}",
+            ]
+        )
+    header = [
+        "m_f",
+        "spike height h",
+        "decoded mean",
+        "standard deviation",
+        "firing rate (Hz)",
+        "Poisson rate for it (Hz)",
+    ]
+    return Table("Precision at S = 1, where f = 1 at every m_f", header, rows)
+
+
+def claims(measured: Mapping[str, Any]) -> Table:
+    """The paper's claims, one row each, beside the range over our sets."""
+    outcomes = [outcome_of(entry) for entry in measured["sets"].values()]
+    matched = [outcome.matching for outcome in outcomes]
+    low = [outcome.low_rate for outcome in outcomes]
+    studies = [outcome for entry in measured["sets"].values() if (outcome := arousal_of(entry))]
+    shares = [
+        outcome.best["firing_rate_hz"] / outcome.high["firing_rate_hz"] if outcome.best else None for outcome in studies
+    ]
+    count = f"{sum(point is not None for point in matched)} of {len(outcomes)} sets"
+    rows = [
+        ["AdSNNs match their ANN on every set", "all", count, _met(all(point is not None for point in matched))],
+        ["... at an average firing rate of (Hz)", "24 to 68", *_range(matched, "firing_rate_hz", 68)],
+        ["... after a matching time of (ms)", "about 300", *_range(matched, "matching_time_ms", 300)],
+        ["A little less accuracy at a low rate of (Hz)", "10 to 22", *_range(low, "firing_rate_hz", 22)],
+        ["... after (ms)", "about 200", *_range(low, "matching_time_ms", 200)],
+        ["Arousal: rate of the high precision's, at equal accuracy", "about 0.5", *_shares(shares)],
+    ]
+    return Table("What the paper reports, and what was measured here", ["claim", "paper", "here", "met"], rows)
+
+
+def _met(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+def _range(points: Sequence[Mapping[str, Any] | None], key: str, limit: float) -> tuple[str, str]:
+    found = [point[key] for point in points if point is not None]
+    if not found:
+        return "none", "no"
+    return f"{min(found):.1f} to {max(found):.1f}", _met(len(found) == len(points) and max(found) <= limit)
+
+
+def _shares(shares: list[float | None]) -> tuple[str, str]:
+    found = [share for share in shares if share is not None]
+    if not found:
+        return "none", "no"
+    # half the rate, rounded as the paper rounds it
+    return f"{min(found):.2f} to {max(found):.2f}", _met(len(found) == len(shares) and max(found) <= 0.6)

@@ -1,0 +1,74 @@
+"""Training batches: everything once an epoch, augmented, and the same again when an epoch is repeated."""
+
+import numpy as np
+import pytest
+from image_files import write_folder
+
+from snntb_adsnn.feed import Batches, FolderBatches
+from snntb_adsnn.folder import ImageFolder
+
+X = np.random.default_rng(0).random((23, 9, 8, 3), np.float32)
+Y = np.eye(23, dtype=np.float32)
+
+
+def epoch_of(batches):
+    found = [batches[i] for i in range(len(batches))]
+    return np.concatenate([x for x, _ in found]), np.concatenate([y for _, y in found])
+
+
+def test_each_sample_once_an_epoch_in_an_order_of_its_own():
+    batches = Batches(X, Y, 5, seed=1)
+    orders = []
+    for _ in range(3):
+        x, y = epoch_of(batches)
+        orders.append(y.argmax(axis=1).tolist())
+        np.testing.assert_array_equal(x, X[orders[-1]])
+        batches.on_epoch_end()
+    assert all(sorted(order) == list(range(23)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_flips_and_shifts_are_windows_of_the_image_mirrored_outwards():
+    batches = Batches(X, Y, 6, seed=2, flip=True, shift=2)
+    padded = np.pad(X, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    seen = set()
+    for _ in range(4):
+        x, y = epoch_of(batches)
+        for image, label in zip(x, y.argmax(axis=1), strict=True):
+            windows = {
+                (i, j, flip): padded[label, i : i + 9, j : j + 8][:, :: -1 if flip else 1]
+                for i in range(5)
+                for j in range(5)
+                for flip in (False, True)
+            }
+            seen.add(next(key for key, window in windows.items() if np.array_equal(window, image)))
+        batches.on_epoch_end()
+    assert {key[0] for key in seen} == {key[1] for key in seen} == set(range(5))
+    assert len(seen) > 30
+
+
+@pytest.mark.parametrize("kind", ["arrays", "folder"])
+def test_an_epoch_is_the_same_however_it_is_reached(kind, tmp_path):
+    if kind == "arrays":
+        make = lambda epoch: Batches(X, Y, 6, seed=3, epoch=epoch, flip=True, shift=1)  # noqa: E731
+    else:
+        folder = ImageFolder.scan(write_folder(tmp_path), 8)
+        make = lambda epoch: FolderBatches(  # noqa: E731
+            folder, folder.train, folder.train_labels, 5, seed=3, epoch=epoch, augment=True, flip=True
+        )
+    walked = make(0)
+    walked.on_epoch_end()
+    first = epoch_of(walked)
+    walked.on_epoch_end()
+    for found, wanted in ((epoch_of(walked), epoch_of(make(2))), (first, epoch_of(make(1)))):
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_folder_batches_carry_the_labels_of_their_files(tmp_path):
+    folder = ImageFolder.scan(write_folder(tmp_path), 8)
+    x, y = epoch_of(FolderBatches(folder, folder.train, folder.train_labels, 5, seed=0))
+    every = folder.load(list(folder.train))
+    at = [next(i for i, image in enumerate(every) if np.array_equal(image, found)) for found in x]
+    assert sorted(at) == list(range(12))
+    np.testing.assert_array_equal(y.argmax(axis=1), folder.train_labels[at])

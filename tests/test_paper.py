@@ -1,0 +1,278 @@
+"""The paper's figures and tables: single neurons against theory, tables against what was measured, the page."""
+
+import base64
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snntb_adsnn import cli
+from snntb_adsnn.errors import DataError
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.paper import coding, page, tables
+from snntb_adsnn.paper.command import draw
+from snntb_adsnn.paper.measure import find_configs
+from snntb_adsnn.transfer import equilibrium_interval, spike_height, transfer
+
+MODELS = Path(__file__).parents[1] / "configs" / "models"
+
+# ---- single neurons --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("m_f", [0.1, 0.4])
+def test_neurons_at_constant_input_follow_theory(m_f):
+    S = np.array([m_f / 4, 0.6, 1.0, 1.6])  # the first is inside the silent zone
+    found = coding.at_constant_input(m_f, S)
+    p = ASNParameters(m_f=m_f)
+    assert found["rate_hz"][0] == found["sd"][0] == found["poisson_rate_hz"][0] == 0
+    np.testing.assert_allclose(found["rate_hz"][1:], 1000 / equilibrium_interval(S[1:], p), rtol=0.03)
+    np.testing.assert_allclose(found["mean"], transfer(S, p), rtol=0.03)
+    # a decaying exponential between jumps of h is nearly a sawtooth of height h
+    np.testing.assert_allclose(found["sd"][1:], spike_height(p) / np.sqrt(12), rtol=0.05)
+
+
+def test_the_poisson_rate_is_that_of_simulated_poisson_spikes():
+    found = coding.at_constant_input(0.4, np.array([1.0]))
+    p, rate = ASNParameters(m_f=0.4), found["poisson_rate_hz"][0] / 1000
+    spikes = np.random.default_rng(0).poisson(rate, 400_000).astype(float)
+    current, decoded = 0.0, []
+    for count in spikes:
+        current = p.k_beta * current + count
+        decoded.append(current)
+    settled = np.array(decoded[1000:])
+    assert settled.std() / settled.mean() == pytest.approx(found["sd"][0] / found["mean"][0], rel=0.05)
+
+
+def test_the_example_decodes_to_the_transfer_function():
+    run = coding.example()
+    assert np.mean(run["decoded"][150:200]) == pytest.approx(run["encoded"][199], rel=0.05)
+    assert len(run["spikes"]) == int((np.diff(run["decoded"]) > 0).sum())
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def run_figures(**changes):
+    figures = {
+        **{"snn_accuracy": 0.95, "ann_accuracy": 0.95, "firing_rate_hz": 20.0, "matching_time_ms": 100.0},
+        **{"accuracy_sd": 0.001, "spikes_per_neuron_at_mt": 2.0, "m_f": 0.2, "num_images": 40, "dt_ms": 1.0},
+        **{"tau_eta": 50.0, "tau_beta": 50.0, "form": "exact", "duration_ms": 5.0, "transfer_change": 0.0},
+        "accuracy_over_time": [0.2, 0.5, 0.9, 0.95, 0.95],
+        "firing_rate_over_time_hz": [90.0, 20.0, 10.0, 10.0, 10.0],
+    }
+    return {**figures, **changes}
+
+
+def trial(**changes):
+    window = {"waiting_time_ms": 2.0, "accumulation_time_ms": 1.0, "quantile": 0.9, "threshold": 0.5}
+    return run_figures(m_f_low=0.8, m_f_high=0.2, selectivity=0.25, wrong_switched=0.0, **window, **changes)
+
+
+@pytest.fixture
+def measured():
+    points = [
+        run_figures(m_f=0.1, firing_rate_hz=40.0),
+        run_figures(m_f=0.2),
+        run_figures(m_f=0.4, firing_rate_hz=12.0, snn_accuracy=0.946, matching_time_ms=150.0),
+        run_figures(m_f=0.8, firing_rate_hz=8.0, snn_accuracy=0.7),
+    ]
+    swept = {"points": points, "ann_accuracy": 0.95, "tolerance": 0.1, "low_rate_loss": 0.5}
+    aroused = {
+        "trials": [trial(firing_rate_hz=11.0), trial(firing_rate_hz=9.0, snn_accuracy=0.9)],
+        "low": points[3],
+        "high": points[1],
+        **{"ann_accuracy": 0.95, "mistakes": 3, "calibration_images": 100, "tolerance": 0.1},
+    }
+    entry = {"config": "net.ini", "dataset": "iris", "images": 40, "neurons": 10, "trained_m_f": 0.2}
+    return {
+        "quick": False,
+        "coding": {"example": coding.example(), "precision": [coding.at_constant_input(0.2, np.linspace(0, 2, 5))]},
+        "sets": {"net": {**entry, "sweep": swept, "arousal": aroused}},
+        "time_constants": {"set": "net", "points": [run_figures(tau_eta=20.0), run_figures()]},
+        "versions": {"python": "3"},
+    }
+
+
+def test_the_tables_hold_the_operating_points(measured):
+    assert tables.matching(measured).rows[1] == [
+        *("net (40)", "95.00 %", "95.00 %", "20.0", "100", "0.10 %", "2.00", "0.2"),
+    ]
+    assert tables.low_rate(measured).rows[1][3:5] == ["12.0", "150"]
+    rows = tables.arousal(measured).rows
+    assert rows[3] == ["", "arousal, m_f 0.8 to 0.2", "95.00 %", "11.0", "100", "25.00 %", "2.00", "0.55", "0.55"]
+    claims = {row[0]: row[2:] for row in tables.claims(measured).rows}
+    assert claims["... at an average firing rate of (Hz)"] == ["20.0 to 20.0", "yes"]
+    assert claims["Arousal: rate of the high precision's, at equal accuracy"] == ["0.55 to 0.55", "yes"]
+    assert all(
+        table(measured).rows[0][0].startswith("paper") for table in (tables.matching, tables.low_rate, tables.arousal)
+    )
+
+
+def test_a_claim_that_is_not_met_is_not_called_met(measured):
+    bad = copy.deepcopy(measured)
+    entry = bad["sets"]["net"]
+    entry["arousal"]["trials"] = entry["arousal"]["trials"][1:]
+    for point in entry["sweep"]["points"]:
+        point["firing_rate_hz"] += 60
+        point["matching_time_ms"] += 300
+    rows = tables.claims(bad).rows
+    assert [row[-1] for row in rows] == ["yes", "no", "no", "no", "no", "no"]
+    entry["sweep"]["ann_accuracy"] = 0.99
+    rows = tables.claims(bad).rows
+    assert [row[-1] for row in rows] == ["no"] * 6
+    assert rows[1][2] == "none"
+    assert tables.matching(bad).rows[1][2] == "none in the grid"
+    assert "never as accurate as high" in tables.arousal(bad).rows[3]
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """Tags in balance, pictures, table cells, and whatever points outside."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.stack, self.images, self.cells, self.outside = [], [], [], []
+        self.feed(text)
+        assert self.stack == []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.VOID:
+            self.stack.append(tag)
+        if tag == "td":
+            self.cells.append("")
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data", "action"):
+                self.images.append(value)
+                if not value.startswith("data:image/png;base64,"):
+                    self.outside.append(value)
+        if tag in ("link", "script", "iframe", "object"):
+            self.outside.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        if "td" in self.stack:
+            self.cells[-1] += data
+        if "style" in self.stack:
+            assert "url(" not in data
+            assert "@import" not in data
+
+
+def check_page(text, pictures):
+    read = Reader(text)
+    assert read.outside == []
+    assert len(read.images) == pictures
+    for image in read.images:
+        assert base64.b64decode(image.split(",")[1])[:8] == b"\x89PNG\r\n\x1a\n"
+    return read
+
+
+def test_the_page_is_self_contained_and_says_what_was_measured(measured, tmp_path):
+    measured["sets"]["<&>"] = measured["sets"].pop("net")  # names are text, not markup
+    pictures = draw(measured, tmp_path / "pictures")
+    assert len(pictures) == 7
+    content = page.sections(measured, pictures)
+    read = check_page(page.write_html(measured, content), 7)
+    assert "<&> (40)" in read.cells
+    assert "24 to 68" in read.cells
+    assert "20.0" in read.cells
+    markdown = page.write_markdown(measured, content, tmp_path)
+    for file in re.findall(r"!\[.*?\]\((.*?)\)", markdown):
+        assert (tmp_path / file).is_file()
+    assert "| paper, all sets |  | = ANN | 24 to 68 | about 300 |" in markdown
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("| iris")}
+    assert len(widths) <= 1
+
+
+def test_a_set_without_arousal_has_no_row_and_no_picture(measured, tmp_path):
+    measured["sets"]["net"]["arousal"] = None
+    assert len(draw(measured, tmp_path)) == 5
+    assert len(tables.arousal(measured).rows) == 1
+    assert tables.claims(measured).rows[-1][2:] == ["none", "no"]
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+PROBE = """<script>addEventListener('load', () => {
+  const images = [...document.images];
+  const tables = [...document.querySelectorAll('table')];
+  document.body.dataset.found = [
+    images.filter(i => i.complete && i.naturalWidth > 100).length,
+    tables.filter(t => t.getBoundingClientRect().height > 30).length,
+    performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length,
+    document.documentElement.scrollWidth <= innerWidth,
+  ].join(' ');
+});</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory):
+    """IRIS with few points; returns the output folder and the docs folder."""
+    folder = tmp_path_factory.mktemp("paper")
+    (folder / "small.ini").write_text(
+        "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = iris\n"
+        "[simulation]\nsimulator = adsnn\nduration = 300\nnum_to_test = 50\nbatch_size = 50\n"
+        f"[adsnn]\npretrained = {MODELS}/iris.h5\n"
+        "[training]\ndataset = iris\narchitecture = iris\nvalidation_split = 0.2\nseed = 1\n"
+        "[arousal]\nm_f_low = 0.8\naccumulation_time = 10, 50\n"
+    )
+    output, docs = folder / "out", folder / "docs"
+    arguments = ["paper", str(folder / "small.ini"), "--quick", "--output", str(output), "--docs", str(docs)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["snntb-adsnn", *arguments])
+        cli.main()
+    return output, docs
+
+
+def test_a_quick_run_ends_with_a_page_and_documents(quick_run):
+    output, docs = quick_run
+    read = check_page((output / "paper.html").read_text(), 7)
+    assert "small (50)" in read.cells
+    measured = json.loads((output / "measured.json").read_text())
+    assert [p["tau_eta"] for p in measured["time_constants"]["points"]] == [20, 35, 50, 75, 100]
+    for folder in (output, docs):
+        files = re.findall(r"!\[.*?\]\((.*?)\)", (folder / "results.md").read_text())
+        assert len(files) == 7
+        assert all((folder / file).is_file() for file in files)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH (Debian: apt-get install chromium)")
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_browser_shows_the_page(quick_run, tmp_path, broken):
+    """The browser itself counts pictures and tables that it shows, and what it fetched from elsewhere."""
+    text = (quick_run[0] / "paper.html").read_text()
+    if broken:
+        text = text.replace("data:image/png;base64,", "picture.png?", 1)
+    (tmp_path / "probe.html").write_text(text.replace("</body>", PROBE))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1100,900", "--dump-dom"]
+    shown = subprocess.run(
+        [*command, f"--user-data-dir={tmp_path}/profile", (tmp_path / "probe.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    images, tables_shown, fetched, fits = re.search(r'data-found="(.*?)"', shown.stdout).group(1).split()
+    assert (int(tables_shown), fits) == (text.count("<table>"), "true")
+    assert (int(images), int(fetched)) == (6 if broken else 7, 0)  # what cannot be fetched is not counted
+
+
+def test_shipped_configurations_are_found_or_named(tmp_path, monkeypatch):
+    assert [file.name for file in find_configs(["iris", "mnist"])] == ["iris.ini", "mnist.ini"]
+    with pytest.raises(DataError, match=r"no configs/moon.ini here"):
+        find_configs(["iris", "moon"])

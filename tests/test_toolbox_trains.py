@@ -1,0 +1,102 @@
+"""Spike trains in the toolbox's log files, against what NumPy and zlib make of the dense arrays."""
+
+import io
+import json
+import math
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from toolbox_cases import IMAGES, dense_net, write_case
+
+from snntb_adsnn.toolbox import _deflate, logs, run
+from snntb_adsnn.toolbox.trains import SpikeTrains
+
+
+def archive(spikes, dt, cuts=()):
+    """A log file that holds ``spikes``, taken in pieces; as bytes."""
+    shapes = {name: images.shape[2:] for name, images in spikes.items()}
+    images, steps = next(iter(spikes.values())).shape[:2]
+    trains = SpikeTrains({name: f"00{name}" for name in spikes}, shapes, steps, dt)
+    for start, end in zip((0, *cuts), (*cuts, images), strict=True):
+        piece = {name: s[start:end] for name, s in spikes.items()}
+        trains.add(piece, {name: s.sum(axis=1, dtype=np.int32) for name, s in piece.items()})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("before.npy", b"before")
+        trains.write(file, "spiketrains_n_b_l_t.npy")
+        file.writestr("after.npy", b"after")
+    return buffer.getvalue()
+
+
+def dense(spikes, dt):
+    times = (dt * np.arange(1, spikes.shape[1] + 1)).astype(np.float32)
+    return np.moveaxis(spikes, 1, -1) * times
+
+
+@given(
+    shape=st.sampled_from([(1,), (3,), (7, 5, 3), (40,)]),
+    steps=st.integers(1, 700),
+    images=st.integers(1, 4),
+    dt=st.sampled_from([1.0, 0.5, 0.1, 1 / 3]),
+    rate=st.sampled_from([0.0, 0.001, 0.02, 0.3, 1.0]),
+    seed=st.integers(0, 2**16),
+)
+@example(shape=(4000,), steps=300, images=1, dt=1.0, rate=1e-6, seed=3)
+@example(shape=(2,), steps=70000, images=1, dt=1.0, rate=0.01, seed=0)
+def test_a_reader_sees_the_dense_arrays(shape, steps, images, dt, rate, seed):
+    random = np.random.default_rng(seed)
+    spikes = {"Conv2D": random.random((images, steps, *shape)) < rate, "Dense": random.random((images, steps, 2)) < 0.2}
+    data = archive(spikes, dt, cuts=range(1, images))
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert file.testzip() is None  # every CRC
+        assert file.namelist() == ["before.npy", "spiketrains_n_b_l_t.npy", "after.npy"]
+        assert file.read("after.npy") == b"after"
+    table = np.load(io.BytesIO(data), allow_pickle=True)["spiketrains_n_b_l_t"]
+    assert table.shape == (2, 2)
+    assert list(table[:, 1]) == ["00Conv2D", "00Dense"]
+    for found, expected in zip(table[:, 0], spikes.values(), strict=True):
+        assert found.dtype == np.float32
+        assert found.flags.writeable
+        np.testing.assert_array_equal(found, dense(expected, dt))
+
+
+def test_pieces_make_the_same_file():
+    random = np.random.default_rng(0)
+    spikes = {"Dense": random.random((6, 50, 30)) < 0.05}
+    spikes["Dense"][1:] = spikes["Dense"][:1]  # the code is chosen by the first piece
+    assert archive(spikes, 1.0) == archive(spikes, 1.0, cuts=(1, 2, 5))
+
+
+def test_as_small_as_a_compressors():
+    random = np.random.default_rng(0)
+    spikes = random.random((4, 500, 3456)) < 0.01
+    compressed = len(zlib.compress(dense(spikes, 1.0).tobytes(), 1))
+    assert len(archive({"Conv2D": spikes}, 1.0)) < 1.1 * compressed
+
+
+@given(size=st.integers(0, 10**12), data=st.binary(max_size=40))
+def test_products_of_crcs(size, data):
+    assert _deflate.multiply(zlib.crc32(b""), _deflate.power(size)) == 0
+    both = int(_deflate.multiply(zlib.crc32(b"spike"), _deflate.power(len(data)))) ^ zlib.crc32(data)
+    assert both == zlib.crc32(b"spike" + data)
+
+
+@pytest.mark.parametrize("piece", [1, 10**9])
+def test_a_run_logs_them_piece_by_piece(tmp_path, monkeypatch, piece):
+    """Logged alone; ``test_toolbox`` logs and draws them together with everything else."""
+    monkeypatch.setattr(logs, "_PIECE", piece)
+    keys = "{'spiketrains_n_b_l_t', 'synaptic_operations_b_t'}"
+    run(write_case(tmp_path, dense_net(), {"output": {"log_vars": keys}}))
+    folder = tmp_path / "log/gui/test"
+    files = [np.load(folder / f"log_vars/{i}.npz", allow_pickle=True) for i in range(3)]
+    rate = json.loads((folder / "results.json").read_text())["firing_rate_hz"]
+    spikes = [[np.count_nonzero(train) for train in file["spiketrains_n_b_l_t"][:, 0]] for file in files]
+    assert [file["spiketrains_n_b_l_t"][1, 0].shape for file in files] == [(10, 9, 60), (10, 9, 60), (3, 9, 60)]
+    assert np.sum(spikes) / (21 * IMAGES * 0.06) == pytest.approx(rate)
+    operations = sum(file["synaptic_operations_b_t"][:, -1].sum() for file in files)
+    assert operations == pytest.approx(np.sum(spikes, axis=0) @ [9, 10] / 1e6)
+    assert math.isclose(sum(file["avg_rate"] * len(file["true_classes_b"]) for file in files), rate / 1000 * IMAGES)
