@@ -46,8 +46,8 @@ def _engine(
 
 
 def in_toolbox(network: SpikingNetwork, x: Array, steps: int, *, log: str = "", batch: int = 50) -> Callable[[], Usage]:
-    """What ``snntoolbox -t`` spends on simulating the trained MNIST net: the stage ``SNN.run``, which also evaluates
-    the ANN, counts, and writes logs and report (no pictures).
+    """What ``snntoolbox -t`` spends on simulating the trained MNIST net: the stage ``SNN.run``, which also compares
+    with the ANN (evaluated before, in a stage of its own), counts, and writes logs and report (no pictures).
 
     ``network`` serves for its name only: the flow converts the Keras model itself.
     """
@@ -66,7 +66,7 @@ def in_toolbox(network: SpikingNetwork, x: Array, steps: int, *, log: str = "", 
     (folder / "mnist.h5").write_bytes((ROOT / "configs/models/mnist.h5").read_bytes())
     (folder / "config.ini").write_text(
         f"[paths]\npath_wd = {folder}\ndataset_path = {folder}\nfilename_ann = mnist\n"
-        "[tools]\nevaluate_ann = False\nnormalize = False\n"
+        "[tools]\nevaluate_ann = True\nnormalize = False\n"
         f"[simulation]\nsimulator = adsnn\nduration = {steps}\nnum_to_test = {len(x)}\nbatch_size = {batch}\n"
         f"[output]\nverbose = 0\nlog_vars = {{{log!r}}}\nplot_vars = {{}}\n[adsnn]\nplots = False\nengine = event\n"
     )

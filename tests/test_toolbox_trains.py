@@ -12,18 +12,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from toolbox_cases import IMAGES, dense_net, write_case
 
-from snntb_adsnn.toolbox import _deflate, logs, run
+from snntb_adsnn.toolbox import _deflate, run
 from snntb_adsnn.toolbox.trains import SpikeTrains
 
 
-def archive(spikes, dt, cuts=()):
-    """A log file that holds ``spikes``, taken in pieces; as bytes."""
+def archive(spikes, dt, order=None):
+    """A log file that holds ``spikes``; as bytes. ``order``: in which the images come."""
     shapes = {name: images.shape[2:] for name, images in spikes.items()}
     images, steps = next(iter(spikes.values())).shape[:2]
     trains = SpikeTrains({name: f"00{name}" for name in spikes}, shapes, steps, dt)
-    for start, end in zip((0, *cuts), (*cuts, images), strict=True):
-        piece = {name: s[start:end] for name, s in spikes.items()}
-        trains.add(piece, {name: s.sum(axis=1, dtype=np.int32) for name, s in piece.items()})
+    for image in order or range(images):
+        together = np.concatenate([s[image].reshape(steps, -1) for s in spikes.values()], axis=1)
+        trains.add(image, together, together.sum(axis=0, dtype=np.int32))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("before.npy", b"before")
@@ -50,7 +50,7 @@ def dense(spikes, dt):
 def test_a_reader_sees_the_dense_arrays(shape, steps, images, dt, rate, seed):
     random = np.random.default_rng(seed)
     spikes = {"Conv2D": random.random((images, steps, *shape)) < rate, "Dense": random.random((images, steps, 2)) < 0.2}
-    data = archive(spikes, dt, cuts=range(1, images))
+    data = archive(spikes, dt, order=range(images)[::-1])
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         assert file.testzip() is None  # every CRC
         assert file.namelist() == ["before.npy", "spiketrains_n_b_l_t.npy", "after.npy"]
@@ -62,13 +62,6 @@ def test_a_reader_sees_the_dense_arrays(shape, steps, images, dt, rate, seed):
         assert found.dtype == np.float32
         assert found.flags.writeable
         np.testing.assert_array_equal(found, dense(expected, dt))
-
-
-def test_pieces_make_the_same_file():
-    random = np.random.default_rng(0)
-    spikes = {"Dense": random.random((6, 50, 30)) < 0.05}
-    spikes["Dense"][1:] = spikes["Dense"][:1]  # the code is chosen by the first piece
-    assert archive(spikes, 1.0) == archive(spikes, 1.0, cuts=(1, 2, 5))
 
 
 def test_as_small_as_a_compressors():
@@ -85,12 +78,11 @@ def test_products_of_crcs(size, data):
     assert both == zlib.crc32(b"spike" + data)
 
 
-@pytest.mark.parametrize("piece", [1, 10**9])
-def test_a_run_logs_them_piece_by_piece(tmp_path, monkeypatch, piece):
+@pytest.mark.parametrize("engine", ["reference", "event"])
+def test_a_run_logs_them_image_by_image(tmp_path, engine):
     """Logged alone; ``test_toolbox`` logs and draws them together with everything else."""
-    monkeypatch.setattr(logs, "_PIECE", piece)
     keys = "{'spiketrains_n_b_l_t', 'synaptic_operations_b_t'}"
-    run(write_case(tmp_path, dense_net(), {"output": {"log_vars": keys}}))
+    run(write_case(tmp_path, dense_net(), {"output": {"log_vars": keys}, "adsnn": {"engine": engine}}))
     folder = tmp_path / "log/gui/test"
     files = [np.load(folder / f"log_vars/{i}.npz", allow_pickle=True) for i in range(3)]
     rate = json.loads((folder / "results.json").read_text())["firing_rate_hz"]

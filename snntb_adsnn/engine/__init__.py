@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.engine.result import RECORDABLE, SimulationResult
+from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
 
-__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "Switch", "simulate"]
+__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "SpikeObserver", "Switch", "simulate"]
 
 # name -> module with a function ``run(network, x, steps, record, schedule) -> SimulationResult``
 ENGINES: Mapping[str, str] = {
@@ -46,6 +47,7 @@ def simulate(
     engine: str = "auto",
     record: str | Collection[str] = (),
     switch: Switch | None = None,
+    on_spikes: SpikeObserver | None = None,
 ) -> SimulationResult:
     """Simulate a converted network on a batch of inputs.
 
@@ -58,6 +60,7 @@ def simulate(
         engine: ``auto``, or a name in ``ENGINES``.
         record: what to keep for every neuron and step, one or more of ``RECORDABLE``; memory grows with steps.
         switch: images that are still undecided go on at a higher precision (arousal).
+        on_spikes: gets each image's spikes when it is simulated, so that they need not be recorded all at once.
 
     Returns:
         outputs, spike counts, rates and the records; with a switch, each image's margin and whether it switched.
@@ -81,4 +84,14 @@ def simulate(
         network = network.with_m_f(m_f)
     run: Callable[..., SimulationResult] = import_module(ENGINES[engine]).run
     schedule = None if switch is None else switch.schedule(network, steps)
-    return run(network, network.check_images(x, np.float32), steps, frozenset(record), schedule)
+    x, record = network.check_images(x, np.float32), frozenset(record)
+    if on_spikes is None:
+        return run(network, x, steps, record, schedule)
+    if engine == "event":
+        return run(network, x, steps, record, schedule, on_spikes=on_spikes)
+    result = run(network, x, steps, record | {"spikes"}, schedule)
+    for image in range(len(x)):
+        spikes = [found[image].reshape(steps, -1) for found in result.records["spikes"].values()]
+        counts = [found[image].ravel() for found in result.spike_counts.values()]
+        on_spikes(image, np.concatenate(spikes, axis=1), np.concatenate(counts))
+    return replace(result, records={name: result.records[name] for name in record})

@@ -27,11 +27,13 @@ from weakref import WeakKeyDictionary
 import numba
 import numpy as np
 
+from snntb_adsnn.engine._blocks import Spikes
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Layer, Plan, Spikes, aligned, make_plan
+from snntb_adsnn.engine._plan import Layer, Plan, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
+from snntb_adsnn.engine._store import aligned
 from snntb_adsnn.engine._team import Team
-from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
@@ -56,6 +58,7 @@ def run(
     schedule: Schedule | None = None,
     *,
     threads: int | None = None,
+    on_spikes: SpikeObserver | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``.
 
@@ -88,7 +91,8 @@ def run(
     )
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, images)
-    simulators = [_simulator(network, plan, steps, record, threads // workers) for _ in range(workers)]
+    watched = record if on_spikes is None else record | {"spikes"}
+    simulators = [_simulator(network, plan, steps, watched, threads // workers) for _ in range(workers)]
     queue = deque(range(images))
     stopped = threading.Event()
 
@@ -96,7 +100,7 @@ def run(
         try:
             while queue and not stopped.is_set():
                 with suppress(IndexError):  # another worker took the last one
-                    simulator.run(x, queue.popleft(), result, stopped, schedule, high)
+                    simulator.run(x, queue.popleft(), result, stopped, schedule, high, on_spikes)
         except BaseException:
             stopped.set()
             raise
@@ -105,7 +109,7 @@ def run(
     totals: Array = sum(simulator.take_per_step() for simulator in simulators)  # type: ignore[assignment]
     for column, name in enumerate(network.population_names):
         result.spikes_per_step[name][:] = totals[:, column]
-    if not record:
+    if not watched:
         if network not in _idle:
             _idle.clear()
         _idle.setdefault(network, []).extend(simulators)
@@ -235,6 +239,7 @@ class _ImageSimulator:
         stopped: threading.Event,
         schedule: Schedule | None = None,
         high: Plan | None = None,
+        on_spikes: SpikeObserver | None = None,
     ) -> None:
         """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set.
 
@@ -260,6 +265,9 @@ class _ImageSimulator:
                 recorded = self.spikes[:, part].reshape(self.steps, *p.shape)
                 result.records["spikes"][p.name][image] = recorded
             start += p.size
+        if on_spikes is not None:
+            counts = np.concatenate([result.spike_counts[p.name][image].ravel() for p in self.populations])
+            on_spikes(image, self.spikes, counts)
 
     @staticmethod
     def _switches(schedule: Schedule, image: int, result: SimulationResult) -> bool:

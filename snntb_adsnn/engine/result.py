@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 RECORDABLE = ("spikes", "S", "S_hat", "theta", "I", "V")
 """Per step and neuron, after the step: spikes (bool), potential S, S_hat, threshold (after its decay); and per input
 pixel of a pooling layer, current I and filtered potential V."""
+
+SpikeObserver = Callable[[int, NDArray[np.bool_], NDArray[np.int32]], None]
+"""Called with an image's number, its spikes of shape (steps, neurons), population after population, and how often each
+neuron spiked, shape (neurons,). Several threads may call it, and the arrays are valid during the call only."""
 
 
 @dataclass(frozen=True)

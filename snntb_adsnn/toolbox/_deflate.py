@@ -76,35 +76,32 @@ def shift_tables(count):
 
 
 @_compiled
-def sort_spikes(flat, first, steps, neurons, ends, times):
+def sort_spikes(spikes, steps, ends, times):
     """List the spikes of one image by neuron and time.
 
     Args:
-        flat: bool as uint8, spikes of all images; this one's begin at ``first``, ordered (steps, neurons).
+        spikes: uint8, 0 or 1, ordered (steps, neurons); its memory begins at a multiple of 8 bytes.
+        steps: number of steps.
         ends: int64, on entry where each neuron's times begin in ``times``, on return where they end.
         times: int32, filled with steps.
     """
-    words = flat[: len(flat) // 8 * 8].view(np.uint64)
-    at, last = first, first + steps * neurons
-    t, row = 0, first  # the step that holds ``at``, and where it begins
-    while at < last:
-        if at & 7 == 0 and at + 8 <= last:
-            place = at >> 3
-            if at + 32 <= last and not words[place] | words[place + 1] | words[place + 2] | words[place + 3]:
-                at += 32
-                continue
-            word, width = words[place], 8
+    neurons, whole = len(ends), len(spikes) // 8
+    words = spikes[: 8 * whole].view(np.uint64)
+    t, row = 0, 0  # the step that holds the present place, and where it begins
+    for at in range(whole + len(spikes) % 8):
+        if at < whole:
+            word, first = words[at], 8 * at
         else:
-            word, width = uint64(flat[at]), 1
+            first = 7 * whole + at
+            word = uint64(spikes[first])
         while word:
-            place = at + (lowest_bit(word) >> 3)
+            place = first + (lowest_bit(word) >> 3)
             while place >= row + neurons:
                 t += 1
                 row += neurons
             times[ends[place - row]] = t
             ends[place - row] += 1
             word &= word - uint64(1)
-        at += width
 
 
 @_compiled

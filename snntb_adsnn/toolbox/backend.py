@@ -158,14 +158,15 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.simulated is not None
         assert self.evaluation is not None
         section = settings.current_section(self.config)
-        record = logs.recorded(self._log_keys, self._plot_keys)
-        self._spikes.clear()
-        results = []
-        for part in [slice(None)] if dense or record != {"spikes"} else self._spikes.pieces(len(x)):
-            result = simulate(self.simulated, x[part], duration=self._duration, engine=section.engine, record=record)
-            self._spikes.add(result)
-            results.append(result)
-        self.result = logs.join(results)
+        logged = self._log_keys if dense else self._log_keys - {"spiketrains_n_b_l_t"}
+        self.result = simulate(
+            self.simulated,
+            x,
+            duration=self._duration,
+            engine=section.engine,
+            record=logs.recorded(logged, self._plot_keys),
+            on_spikes=self._spikes.observer(len(x)),
+        )
         self.evaluation.add(self.result, truth, ann_outputs.argmax(axis=-1))
         self._fill_log_variables(self.result, x, truth, dense=dense)
         return self.result

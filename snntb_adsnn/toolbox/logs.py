@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snntb_adsnn.engine import SimulationResult
+from snntb_adsnn.engine import SimulationResult, SpikeObserver
 from snntb_adsnn.files import atomic_path
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import Neurons, SpikingNetwork
@@ -80,81 +79,41 @@ def rates(network: SpikingNetwork, result: SimulationResult) -> Labelled:
 
 
 class SpikeLog:
-    """What the toolbox logs of a batch's spikes, gathered piece by piece, so that few images' spikes are in memory.
+    """What the toolbox logs of a batch's spikes, gathered image by image, so that few images' spikes are in memory.
 
     Attributes:
         trains: ``spiketrains_n_b_l_t`` for the log file, where it is logged.
+        operations: additions that the spikes of each step cause, shape (images, steps), where they are asked for.
     """
 
     def __init__(
         self, network: SpikingNetwork, steps: int, log_keys: Collection[str], plot_keys: Collection[str]
     ) -> None:
-        self.network, self.steps = network, steps
-        self._operations: list[Array] | None = [] if needs_operations(log_keys, plot_keys) else None
+        self.steps = steps
         self.trains: SpikeTrains | None = None
+        self.operations: Array | None = None
+        self._counts = np.concatenate([network.synapse_counts[p.name].ravel() for p in network.populations])
+        self._count_operations = needs_operations(log_keys, plot_keys)
         if "spiketrains_n_b_l_t" in log_keys:
             from snntb_adsnn.toolbox.trains import SpikeTrains  # numba is slow to import
 
             shapes = {p.name: p.shape for p in network.populations}
             self.trains = SpikeTrains(labels(network), shapes, steps, network.dt)
 
-    def clear(self) -> None:
-        """Begin the next batch."""
+    def observer(self, images: int) -> SpikeObserver | None:
+        """Begin the next batch; what takes its images, or ``None`` where nothing of their spikes is logged."""
+        if self._count_operations:
+            self.operations = np.zeros((images, self.steps))
         if self.trains is not None:
             self.trains.clear()
-        if self._operations is not None:
-            self._operations.clear()
+        return self._add if self._count_operations or self.trains is not None else None
 
-    def pieces(self, images: int) -> Iterator[slice]:
-        """Pieces whose largest record stays below a size above which C's allocator asks the system for fresh memory,
-        which costs more than the simulation."""
-        cores = os.cpu_count() or 1
-        largest = self.steps * max(p.size for p in self.network.populations)
-        piece = max(_PIECE // largest // cores, 1) * cores
-        for start in range(0, images, piece):
-            yield slice(start, start + piece)
-
-    def add(self, result: SimulationResult) -> None:
-        """Take the next images."""
+    def _add(self, image: int, spikes: Array, counts: Array) -> None:
         if self.trains is not None:
-            self.trains.add(result.records["spikes"], result.spike_counts)
-        if self._operations is not None:
-            self._operations.append(synaptic_operations(self.network, result))
-
-    @property
-    def operations(self) -> Array:
-        """Additions that the spikes of each step cause, shape (images, steps)."""
-        assert self._operations is not None, "not asked for"
-        return np.concatenate(self._operations)
-
-
-_PIECE = 24 << 20
-"""Bytes; glibc's allocator keeps up to 32 MB for the next request."""
-
-
-def join(results: list[SimulationResult]) -> SimulationResult:
-    """One result of several, without the records."""
-    if len(results) == 1:
-        return results[0]
-    names = results[0].spike_counts
-    return SimulationResult(
-        np.concatenate([r.outputs for r in results]),
-        {name: np.concatenate([r.spike_counts[name] for r in results]) for name in names},
-        {name: np.sum([r.spikes_per_step[name] for r in results], axis=0) for name in names},
-        results[0].dt,
-    )
-
-
-def synaptic_operations(network: SpikingNetwork, result: SimulationResult) -> Array:
-    """Additions that the spikes of each step cause, shape (images, steps)."""
-    images, steps = result.outputs.shape[:2]
-    operations = np.zeros((images, steps))
-    for name, spikes in result.records["spikes"].items():
-        counts = network.synapse_counts[name].ravel()
-        for image in range(images):
-            step, neuron = np.divmod(np.flatnonzero(spikes[image]), len(counts))
-            operations[image] += np.bincount(step, counts[neuron], steps)
-    return operations
+            self.trains.add(image, spikes, counts)
+        if self.operations is not None:
+            step, neuron = np.divmod(np.flatnonzero(spikes), len(self._counts))
+            self.operations[image] = np.bincount(step, self._counts[neuron], self.steps)
 
 
 def neuron_operations(network: SpikingNetwork, result: SimulationResult) -> Array:
@@ -166,9 +125,9 @@ def neuron_operations(network: SpikingNetwork, result: SimulationResult) -> Arra
 
 
 def recorded(log_keys: Collection[str], plot_keys: Collection[str]) -> frozenset[str]:
-    """What the engine must record for the toolbox's log and plot keys."""
+    """What the engine must record for the toolbox's log and plot keys; what ``SpikeLog`` takes is not recorded."""
     found = set()
-    if needs_spikes(log_keys, plot_keys) or needs_operations(log_keys, plot_keys):
+    if needs_spikes(log_keys, plot_keys):
         found.add("spikes")
     if needs_potentials(log_keys, plot_keys):
         found.add("S")

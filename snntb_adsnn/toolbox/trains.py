@@ -10,13 +10,11 @@ from __future__ import annotations
 import heapq
 import io
 import math
-import os
 import pickle
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from snntb_adsnn.linear import Array
 from snntb_adsnn.toolbox import _deflate
 from snntb_adsnn.toolbox.shims import labelled
 
+_USUAL_RATE = 0.01  # spikes a step that the code is made for; others cost a few more bytes
 _LONGEST_CODE = 12  # bits; four of them, or two and a run's length, fit the encoder's words
 _END_OF_BLOCK, _FIRST_LENGTH, _SYMBOLS = 256, 257, 286
 _EXTRA_BITS = (0,) * 8 + tuple(bits for bits in range(1, 6) for _ in range(4)) + (0,)  # RFC 1951, 3.2.5
@@ -32,7 +31,7 @@ _LENGTHS = np.array([*np.cumsum((3, *(1 << bits for bits in _EXTRA_BITS[:-2]))),
 
 
 class SpikeTrains:
-    """The trains of one batch after the other, each gathered piece by piece.
+    """The trains of one batch after the other, each gathered image by image.
 
     Args:
         labels: by population, the toolbox's label.
@@ -43,38 +42,33 @@ class SpikeTrains:
 
     def __init__(self, labels: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], steps: int, dt: float) -> None:
         self.labels, self.shapes = labels, shapes
-        self._encoders = {name: _Encoder(math.prod(shape), steps, dt) for name, shape in shapes.items()}
-        self._segments: dict[str, list[tuple[bytes, int]]] = {name: [] for name in shapes}
         self._steps = steps
+        self._encoders = {name: _Encoder(math.prod(shape), steps, dt) for name, shape in shapes.items()}
+        self._images: dict[int, dict[str, tuple[bytes, int]]] = {}
 
     def clear(self) -> None:
         """Begin the next batch."""
-        for segments in self._segments.values():
-            segments.clear()
+        self._images.clear()
 
-    def add(self, spikes: Mapping[str, Array], counts: Mapping[str, Array]) -> None:
-        """Take further images: by population, bool of shape (images, steps, *population), and the number of each
-        neuron's spikes, shape (images, *population)."""
-        flat = {name: np.ascontiguousarray(images).view(np.uint8).reshape(-1) for name, images in spikes.items()}
+    def add(self, image: int, spikes: Array, counts: Array) -> None:
+        """Take an image, as a ``SpikeObserver`` does: bool of shape (steps, neurons), spikes of each neuron."""
+        last = np.cumsum(counts)
+        ends, times = last - counts, np.empty(last[-1], np.int32)
+        _deflate.sort_spikes(spikes.view(np.uint8).reshape(-1), self._steps, ends, times)
+        encoded, neuron, start = {}, 0, 0
         for name, encoder in self._encoders.items():
-            encoder.prepare(counts[name])
-
-        def encode(images: Array) -> list[dict[str, tuple[bytes, int]]]:
-            return [{n: e.encode(flat[n], i, counts[n][i]) for n, e in self._encoders.items()} for i in images]
-
-        images = len(next(iter(counts.values())))
-        threads = os.cpu_count() or 1
-        with ThreadPoolExecutor(threads) as pool:
-            for part in pool.map(encode, np.array_split(np.arange(images), threads)):
-                for name, segments in self._segments.items():
-                    segments += [image[name] for image in part]
+            part = ends[neuron : neuron + encoder.neurons]
+            encoded[name] = encoder.encode(times[start : part[-1]], part - start)
+            neuron, start = neuron + encoder.neurons, part[-1]
+        self._images[image] = encoded
 
     def write(self, archive: zipfile.ZipFile, name: str) -> None:
         """Add the entry ``name`` to an ``.npz`` file: an object array of shape (populations, 2), each row the trains,
         float32 of shape (images, *population, steps), and the label."""
         marks = {population: b"trains of " + population.encode() for population in self.labels}
+        images = len(self._images)
         rows = [
-            (_Mark(marks[population], (len(self._segments[population]), *self.shapes[population], self._steps)), label)
+            (_Mark(marks[population], (images, *self.shapes[population], self._steps)), label)
             for population, label in self.labels.items()
         ]
         stream, rest = _Stream(), _header(len(rows)) + b"\x80\x04" + pickle.dumps(labelled(rows), protocol=3)[2:]
@@ -82,9 +76,10 @@ class SpikeTrains:
             # the pickle says: bytes, their number, the mark; in its place come 8 bytes of number and the trains
             before, found, rest = rest.partition(pickle.dumps(mark, protocol=3)[2:].partition(mark)[0] + mark)
             assert found, "pickle has changed how it writes bytes"
-            encoder, segments = self._encoders[population], self._segments[population]
-            stream.add(before + pickle.BINBYTES8 + struct.pack("<Q", encoder.size * len(segments)))
-            for data, crc in segments:
+            encoder = self._encoders[population]
+            stream.add(before + pickle.BINBYTES8 + struct.pack("<Q", encoder.size * images))
+            for image in range(images):
+                data, crc = self._images[image][population]
                 stream.add_encoded(data, encoder.size, encoder.shift, crc)
         stream.add(rest)
         stream.write(archive, name)
@@ -143,33 +138,19 @@ class _Stream:
 
 
 class _Encoder:
-    """Trains of one population, image by image."""
+    """Trains of one population."""
 
     def __init__(self, neurons: int, steps: int, dt: float) -> None:
         self.neurons, self.steps = neurons, steps
         self.size = 4 * neurons * steps
-        self.values = (dt * np.arange(1, steps + 1)).astype("<f4").view("<u4")
         self.shift = int(_deflate.power(self.size))
+        values = (dt * np.arange(1, steps + 1)).astype("<f4").view("<u4")
+        self._code = _Code(values, _USUAL_RATE * neurons * steps, self.size)
         self._silence = int(_deflate.multiply(0xFFFFFFFF, self.shift)) ^ 0xFFFFFFFF
-        self._crcs, self._tables = _deflate.crc_of_spikes(self.values), _deflate.shift_tables(4 * steps)
-        self._code: _Code | None = None
+        self._crcs, self._tables = _deflate.crc_of_spikes(values), _deflate.shift_tables(4 * steps)
 
-    def prepare(self, counts: Array) -> None:
-        """Choose a code for trains with so many spikes, shape (images, *population)."""
-        if self._code is None:
-            self._code = _Code(self.values, float(counts.sum()) / len(counts), self.size)
-
-    def encode(self, flat: Array, image: int, counts: Array) -> tuple[bytes, int]:
-        """Deflate blocks and CRC of one image.
-
-        Args:
-            flat: spikes of all images, uint8, 0 or 1, ordered (images, steps, neurons).
-            image: which one, and ``counts``: spikes of each neuron in it.
-        """
-        assert self._code is not None, "prepare first"
-        last = np.cumsum(counts)
-        ends, times = last - counts.ravel(), np.empty(last[-1], np.int32)
-        _deflate.sort_spikes(flat, image * self.steps * self.neurons, self.steps, self.neurons, ends, times)
+    def encode(self, times: Array, ends: Array) -> tuple[bytes, int]:
+        """Deflate blocks and CRC of one image, from the steps of its spikes neuron by neuron, and where each ends."""
         out = np.empty(2 * len(times) + self.size // _deflate.LONGEST // 4 + 256, np.uint64)
         size, crc = _deflate.encode(times, ends, self.steps, *self._code.tables, self._tables, self._crcs, out)
         return out.view(np.uint8)[:size].tobytes(), self._silence ^ int(crc)
