@@ -26,13 +26,17 @@ from snntb_adsnn.evaluate import Evaluation
 from snntb_adsnn.files import atomic_write, write_json
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.precision import search_m_f
 
 CONFIG = nets.ROOT / "configs/mnist.ini"
 SHIPPED = "shipped"
-BUDGETS = (5.0, 2.5)
+BUDGETS = (10.0, 5.0)
 """Firing rates at which the trainings are compared, Hz."""
 FRONT = {"corrected": (0.7, 0.09, 0.18, 0.35, 1.0, 1.3), "plain": (0.35, 0.7, 1.0)}
 """m_f along the accuracy/rate front of the shipped net, biases corrected or as converted."""
+SEARCHED = 2.6
+"""Firing rate down to which each layer's m_f is searched, Hz; the last steps of the search are points of the front."""
+STEPS = 3
 HIGHEST_M_F = 1.9
 """theta0 = m_f must stay below 2."""
 
@@ -50,7 +54,6 @@ class Recipe:
 LOW, HIGH, PENALTY = 0.25, 0.8, 0.3
 RECIPES = [
     Recipe("m25", LOW, 0, 0),
-    Recipe("m25np", LOW, 1, PENALTY),
     Recipe("m8", HIGH, 0, 0),
     Recipe("m8n", HIGH, 1, 0),
     Recipe("m8np", HIGH, 1, PENALTY),
@@ -60,19 +63,28 @@ RECIPES = [
 @dataclass(frozen=True)
 class Size:
     """How much is computed: epochs of a training; images of the correction, of the choice of m_f, of the front, of the
-    comparison of trainings; simulated time, ms."""
+    comparison of trainings, of the search; simulated time, ms."""
 
     epochs: int = 6
     correction_images: int = 100
     validation_images: int = 300
     front_images: int = 10_000
     comparison_images: int = 2000
+    search_images: int = 250
     duration: int = 500
 
     @classmethod
     def quick(cls) -> Size:
         """Only to see that everything works."""
-        return cls(epochs=1, correction_images=2, validation_images=2, front_images=4, comparison_images=4, duration=20)
+        return cls(
+            epochs=1,
+            correction_images=2,
+            validation_images=2,
+            front_images=4,
+            comparison_images=4,
+            search_images=2,
+            duration=20,
+        )
 
 
 class LowRate:
@@ -86,7 +98,7 @@ class LowRate:
             old = json.loads(self.file.read_text())
             if old["size"] != self.results["size"]:
                 raise ParameterError(f"{self.file} comes from other sizes; choose another folder.")
-            self.results["points"] = old["points"]
+            self.results |= {key: old[key] for key in ("points", "search") if key in old}
 
     @cached_property
     def dataset(self) -> Any:
@@ -130,8 +142,8 @@ class LowRate:
             train(load_config(file))
         return folder / "net"
 
-    def at(self, name: str, m_f: float, way: str) -> SpikingNetwork:
-        """A trained network at another precision, ``corrected`` or ``plain``."""
+    def at(self, name: str, m_f: float | dict[str, float], way: str) -> SpikingNetwork:
+        """A trained network at another precision; biases are corrected unless ``way`` is plain."""
         trained = self.network(name)
         network = trained.with_m_f(m_f)
         if way == "plain":
@@ -181,6 +193,8 @@ class LowRate:
         for way, precisions in FRONT.items():
             for m_f in precisions:
                 yield f"{SHIPPED}, m_f {m_f}, {way}", partial(self._front_point, m_f, way)
+        for number, searched in enumerate(self.search()[-STEPS:]):
+            yield f"{SHIPPED}, m_f by search {number}, by layer", partial(self._front_point, searched, "by layer")
         names = (SHIPPED, *(recipe.name for recipe in RECIPES))
         for budget in BUDGETS:
             for name in names:
@@ -189,7 +203,24 @@ class LowRate:
         for name in names:
             yield f"{name}, ANN", partial(self._ann_point, name)
 
-    def _front_point(self, m_f: float, way: str) -> dict[str, Any]:
+    def search(self) -> list[dict[str, float]]:
+        """Each layer's m_f of the shipped net, at every step of a search on training images."""
+        if "search" not in self.results:
+            images = self.size.correction_images
+            path = search_m_f(
+                self.network(SHIPPED),
+                self.dataset.x_train[: images + self.size.search_images],
+                rate_hz=SEARCHED,
+                correction_images=images,
+                factor=1.3,
+                engine="event",
+                progress=lambda trial: click.echo(f"search: {trial}", err=True),
+            )
+            self.results["search"] = [trial.m_f for trial in path]
+            write_json(self.file, self.results)
+        return self.results["search"]  # type: ignore[no-any-return]
+
+    def _front_point(self, m_f: float | dict[str, float], way: str) -> dict[str, Any]:
         return {"m_f": m_f, **self.test(self.at(SHIPPED, m_f, way), self.size.front_images)}
 
     def _budget_point(self, name: str, budget: float, way: str) -> dict[str, Any]:
@@ -199,9 +230,12 @@ class LowRate:
         return {"m_f": m_f, **self.test(self.at(name, m_f, way), self.size.comparison_images)}
 
     def _ann_point(self, name: str) -> dict[str, Any]:
-        x, y = (part[: self.size.comparison_images] for part in (self.dataset.x_test, self.dataset.y_test))
-        network, batches = self.network(name), range(0, len(x), 500)
-        outputs = np.concatenate([network.analog(x[i : i + 500]) for i in batches])
+        """The ANN's accuracy on all test images, which a training's log holds."""
+        log = self.folder / name / "net_training.json"
+        if log.exists():
+            return {"accuracy": json.loads(log.read_text())["test_accuracy"]}
+        x, y, batches = self.dataset.x_test, self.dataset.y_test, range(0, len(self.dataset.x_test), 500)
+        outputs = np.concatenate([self.network(name).analog(x[i : i + 500]) for i in batches])
         return {"accuracy": float((outputs.argmax(axis=1) == y.argmax(axis=1)).mean())}
 
     def run(self) -> dict[str, Any]:

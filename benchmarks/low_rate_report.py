@@ -13,6 +13,7 @@ from snntb_adsnn.files import atomic_path, atomic_write
 
 Results = Mapping[str, Any]
 _WAYS = ("plain", "corrected")
+_NAMES = {"plain": "as converted", "corrected": "corrected", "by layer": "corrected, m_f by layer"}
 _NO_PRECISION = "out of reach"
 
 
@@ -29,12 +30,12 @@ def _front(results: Results) -> tuple[str, list[str], list[list[str]]]:
     header = ["m_f", "biases", "AdSNN", "firing rate", "matching time", "spikes per neuron until then", "SD"]
     cells = []
     for name, point in results["points"].items():
-        net, where, *way = name.split(", ")
+        net, where, way = _parts(name)
         if net == "shipped" and where.startswith("m_f"):
             cells.append(
                 [
-                    f"{point['m_f']:g}",
-                    *way,
+                    _m_f(point["m_f"]),
+                    _NAMES[way],
                     _percent(point["accuracy"]),
                     f"{point['firing_rate_hz']:.2f} Hz",
                     f"{point['matching_time_ms']:.0f} ms",
@@ -43,6 +44,16 @@ def _front(results: Results) -> tuple[str, list[str], list[list[str]]]:
                 ]
             )
     return "The front", header, cells
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Net, place and way of a point; the ANN's has no way."""
+    net, where, *way = name.split(", ")
+    return net, where, "".join(way)
+
+
+def _m_f(m_f: float | dict[str, float]) -> str:
+    return f"{m_f:g}" if not isinstance(m_f, dict) else " / ".join(f"{value:.2f}" for value in m_f.values())
 
 
 def _budgets(results: Results) -> list[str]:
@@ -105,10 +116,9 @@ def figure(results: Results) -> Any:
 
     picture, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     points = {name: p for name, p in results["points"].items() if name.startswith("shipped, m_f")}
-    for way, style in zip(_WAYS, ("s--", "o-"), strict=True):
-        chosen = sorted((p for name, p in points.items() if name.endswith(way)), key=lambda p: float(p["m_f"]))
-        label = "biases corrected" if way == "corrected" else "as converted"
-        left.plot([p["firing_rate_hz"] for p in chosen], [100 * p["accuracy"] for p in chosen], style, label=label)
+    for way, style in zip(_NAMES, ("s--", "o-", "D-"), strict=True):
+        chosen = sorted((p for name, p in points.items() if name.endswith(way)), key=_rate)
+        left.plot([_rate(p) for p in chosen], [100 * p["accuracy"] for p in chosen], style, label=_NAMES[way])
     ann = results["points"].get("shipped, ANN")
     if ann:
         left.axhline(100 * ann["accuracy"], color="0.6", lw=1, label="ANN")
@@ -120,13 +130,17 @@ def figure(results: Results) -> Any:
     left.minorticks_off()
     left.legend()
     corrected = [p for name, p in points.items() if name.endswith("corrected")]
-    for point in sorted(corrected, key=lambda p: float(p["m_f"])):
+    for point in sorted(corrected, key=_rate, reverse=True):
         accuracy = [100 * a for a in point["accuracy_over_time"]]
         label = f"{point['firing_rate_hz']:.1f} Hz (m_f {point['m_f']:g})"
         right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
     right.set(xlabel="time (ms)", ylabel="accuracy (%)", ylim=(95, 100), xscale="log")
     right.legend(title="biases corrected")
     return picture
+
+
+def _rate(point: Mapping[str, Any]) -> float:
+    return float(point["firing_rate_hz"])
 
 
 def markdown(results: Results) -> str:

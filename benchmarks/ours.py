@@ -46,8 +46,8 @@ def _engine(
 
 
 def in_toolbox(network: SpikingNetwork, x: Array, steps: int, *, log: str = "", batch: int = 50) -> Callable[[], Usage]:
-    """What ``snntoolbox -t`` spends on simulating the trained MNIST net: the stage ``SNN.run``, which compares with
-    the ANN (evaluated before, in a stage of its own), counts, and writes logs and report (no pictures).
+    """What ``snntoolbox -t`` spends on simulating the trained MNIST net: the stage ``SNN.run``, which also compares
+    with the ANN (evaluated before, in a stage of its own), counts, and writes logs and report (no pictures).
 
     ``network`` serves for its name only: the flow converts the Keras model itself.
     """

@@ -297,12 +297,13 @@ class SpikingNetwork:
             by_layer = dict.fromkeys(self.population_names, m_f)
         change = {name: _checked_m_f(name, value) for name, value in by_layer.items()}
         key = tuple((name, value.shape, value.tobytes()) for name, value in change.items())
-        if key not in self._variants:
-            while len(self._variants) >= VARIANTS:
-                self._variants.pop(next(iter(self._variants)))
+        variant = self._variants.pop(key, None)
+        if variant is None:
             variant = self.map_neurons(lambda n: _at_precision(n, change[n.name]) if n.name in change else n)
-            self._variants[key] = variant
-        return self._variants[key]
+        self._variants[key] = variant  # the latest is last
+        while len(self._variants) > VARIANTS:
+            self._variants.pop(next(iter(self._variants)))
+        return variant
 
     @cached_property
     def _variants(self) -> dict[Any, SpikingNetwork]:

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from image_files import write_folder
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -48,3 +51,19 @@ def test_relu():
         assert agreement > 98
     assert lines[0][4] > 1.5 * lines[1][4] > 2 * lines[2][4]  # half the rate at half the precision, nearly
     assert lines[0][5] > 1.5 * lines[1][5] > 2 * lines[2][5]
+
+
+@pytest.mark.slow
+def test_resnet18(tmp_path):
+    """At a small size; the net is the one for 224 x 224."""
+    write_folder(tmp_path, train=4, test=1, size=(40, 40))
+    command = [sys.executable, EXAMPLES / "resnet18.py", tmp_path, "--size", "32", "--duration", "200"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
+    difference = float(re.search(r"from Keras in float64 (\S+);", done.stdout)[1])
+    assert difference < 1e-4
+    seconds, memory, rate = map(
+        float, re.search(r"(\S+) s an image, memory (\S+) GB.*rate (\S+) Hz", done.stdout).groups()
+    )
+    assert 0 < seconds < 60
+    assert 0 < memory < 4
+    assert 1 < rate < 200

@@ -20,7 +20,8 @@ def low_rate_folder(tmp_path, monkeypatch):
     y = np.eye(10, dtype=np.float32)[np.arange(400) % 10]
     x = random.uniform(0, 1.5, (400, 12)).astype(np.float32)
     monkeypatch.setattr(low_rate, "FRONT", {"corrected": (0.2, 0.5, 0.9), "plain": (0.5,)})
-    monkeypatch.setattr(low_rate, "RECIPES", low_rate.RECIPES[2:3])
+    monkeypatch.setattr(low_rate, "SEARCHED", 15.0)
+    monkeypatch.setattr(low_rate, "RECIPES", low_rate.RECIPES[:1])
     monkeypatch.setattr(low_rate, "load_dataset", lambda name: Dataset(x, y, x[:9], y[:9], name, tuple("0123456789")))
     parameters = ASNParameters(m_f=0.25)
     network = SpikingNetwork(
@@ -39,15 +40,21 @@ def low_rate_folder(tmp_path, monkeypatch):
 
 
 def test_low_rate_keeps_points_and_writes_the_page(low_rate_folder, monkeypatch):
-    size = dataclasses.replace(low_rate.Size.quick(), validation_images=20, correction_images=20, duration=320)
+    size = dataclasses.replace(
+        low_rate.Size.quick(), validation_images=20, correction_images=20, search_images=10, duration=320
+    )
     results = low_rate.LowRate(low_rate_folder, size).run()
     points = results["points"]
-    assert len(points) == 4 + (1 + len(low_rate.RECIPES)) * (2 * len(low_rate.BUDGETS) + 1)
+    assert len(points) == 4 + min(3, len(results["search"])) + (1 + len(low_rate.RECIPES)) * (
+        2 * len(low_rate.BUDGETS) + 1
+    )
+    assert points["shipped, m_f by search 0, by layer"]["m_f"] == results["search"][-3:][0]
     rates = [points[f"shipped, m_f {m_f}, corrected"]["firing_rate_hz"] for m_f in (0.2, 0.5, 0.9)]
     assert rates == sorted(rates, reverse=True)
     # this net spikes at 10 Hz and more even at the highest m_f
-    assert points["m8, 5.0 Hz, plain"] == {"m_f": None}
-    monkeypatch.setattr(low_rate, "simulate", None)  # nothing is computed again
+    assert points["m25, 5.0 Hz, plain"] == {"m_f": None}
+    monkeypatch.setattr(low_rate, "simulate", None)
+    monkeypatch.setattr(low_rate, "search_m_f", None)  # nothing is computed again
     assert low_rate.LowRate(low_rate_folder, size).run() == results
     with pytest.raises(ParameterError, match="other sizes"):
         low_rate.LowRate(low_rate_folder, low_rate.Size.quick())
@@ -62,6 +69,6 @@ def test_low_rate_keeps_points_and_writes_the_page(low_rate_folder, monkeypatch)
 
 def test_low_rate_chooses_the_m_f_that_meets_the_rate(low_rate_folder):
     bench = low_rate.LowRate(low_rate_folder, dataclasses.replace(low_rate.Size(), validation_images=40, duration=400))
-    m_f = bench.chosen("m8", 30.0)
-    rate = bench.metrics(bench.at("m8", m_f, "plain"), *bench.validation)["firing_rate_hz"]
+    m_f = bench.chosen("m25", 30.0)
+    rate = bench.metrics(bench.at("m25", m_f, "plain"), *bench.validation)["firing_rate_hz"]
     assert 0.93 * 30 < rate <= 30

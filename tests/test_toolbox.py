@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toolbox_cases import IMAGES, dense_net, digits, image_net, write_case, write_config
+from toolbox_cases import IMAGES, dense_net, digits, image_net, residual_net, write_case, write_config
 
 from snntb_adsnn import ASNParameters, convert, simulate
 from snntb_adsnn.config import AdsnnSection
@@ -202,6 +202,19 @@ def test_without_bias_correction_nothing_is_read(tmp_path):
     network = convert(dense_net(), digits((64,))[0])
     same = simulated_network(network, AdsnnSection(), 1.0, tmp_path / "not there.npz")
     assert all(np.array_equal(a.bias, b.bias) for a, b in zip(same.populations, network.populations, strict=True))
+
+
+def test_residual_net_passes_the_pipeline(tmp_path):
+    model = residual_net()
+    (accuracy,) = run(write_case(tmp_path, model))
+    x, y = digits((8, 8, 1))
+    network = convert(model, x)
+    parsed = keras.models.load_model(tmp_path / "net_parsed.h5", compile=False)
+    np.testing.assert_allclose(network.analog(x), parsed.predict(x, verbose=0), atol=1e-5)
+    result = simulate(network, x, duration=60, engine="reference")
+    assert accuracy == np.mean(result.decisions[:, -1] == y.argmax(axis=1))
+    assert len(result.spike_counts) == 5
+    assert all(counts.any() for counts in result.spike_counts.values())
 
 
 def test_sweep_over_m_f_rebuilds(tmp_path):

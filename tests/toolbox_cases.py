@@ -38,6 +38,20 @@ def image_net():
     return with_biases(keras.Model(x, L.Dense(10, activation="softmax")(L.Flatten()(h))))
 
 
+def residual_net():
+    """Pre-activation blocks with a strided projection shortcut, depthwise and separable convolutions, average pooling."""
+    keras.utils.set_random_seed(3)
+    x = L.Input((8, 8, 1))
+    h = L.Conv2D(4, 3, padding="same")(L.Activation(aan())(L.BatchNormalization()(x)))
+    first = L.Activation(aan())(L.BatchNormalization()(h))
+    residual = L.Activation(aan())(L.BatchNormalization()(L.Conv2D(6, 3, strides=2, padding="same")(first)))
+    h = L.Add()([L.Conv2D(6, 1, strides=2)(first), L.DepthwiseConv2D(3, padding="same")(residual)])
+    residual = L.Activation(aan())(L.BatchNormalization()(h))
+    h = L.Add()([h, L.SeparableConv2D(6, 3, padding="same")(residual)])
+    h = L.GlobalAveragePooling2D()(L.Activation(aan())(L.BatchNormalization()(h)))
+    return with_biases(keras.Model(x, L.Dense(10, activation="softmax")(h)))
+
+
 def with_biases(model):
     """Biases and batch-norm statistics as after training; weights large enough for every layer to spike."""
     random = np.random.default_rng(0)

@@ -3,8 +3,9 @@
 """Compiled loops of the event engine: one image, layer by layer, over chunks of time steps.
 
 Compiled once per machine and numba version. Numba's cache lies beside this file or in ``NUMBA_CACHE_DIR`` and is
-renewed when this file changes: touch it after a change in ``_simd`` or to ``_plan``'s constants. Columns and arrays are
-those of ``_plan.Plan``; helpers get arrays as addresses (see ``_simd``).
+renewed when this file changes, which is why all kernels are here: touch it after a change in ``_simd`` or to the
+constants of ``_plan``, ``_blocks`` and ``_store``. Columns and arrays are those of ``_plan.Plan``; helpers get arrays
+as addresses (see ``_simd``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
-from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer, Piece, Spikes
+from snntb_adsnn.engine._blocks import Spikes
+from snntb_adsnn.engine._plan import CHANNEL_BITS, Constant, Layer
 from snntb_adsnn.engine._simd import (
     LANES,
     VECTOR,
@@ -49,6 +51,7 @@ from snntb_adsnn.engine._simd import (
     sleep,
     swap,
 )
+from snntb_adsnn.engine._store import Piece
 
 # numba freezes module constants: enumerations become plain numbers
 BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT, SPIKES = map(int, Layer)

@@ -27,9 +27,11 @@ from weakref import WeakKeyDictionary
 import numba
 import numpy as np
 
+from snntb_adsnn.engine._blocks import Spikes
 from snntb_adsnn.engine._kernels import advance
-from snntb_adsnn.engine._plan import Layer, Plan, Spikes, aligned, make_plan
+from snntb_adsnn.engine._plan import Layer, Plan, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
+from snntb_adsnn.engine._store import aligned
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
