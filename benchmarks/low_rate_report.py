@@ -130,9 +130,9 @@ def figure(results: Results) -> Any:
     corrected = [p for name, p in points.items() if name.endswith("corrected")]
     for point in sorted(corrected, key=_rate, reverse=True):
         accuracy = [100 * a for a in point["accuracy_over_time"]]
-        label = f"{point['firing_rate_hz']:.1f} Hz (m_f {point['m_f']:g})"
+        label = f"{point['firing_rate_hz']:.1f} Hz (m_f {_m_f(point['m_f'])})"
         right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
-    right.set(xlabel="time (ms)", ylabel="accuracy (%)", ylim=(95, 100), xscale="log")
+    right.set(xlabel="time (ms)", ylabel="accuracy (%)", xlim=(8, None), ylim=(95, 100), xscale="log")
     right.legend(title="biases corrected")
     return picture
 
