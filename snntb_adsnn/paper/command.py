@@ -15,7 +15,7 @@ from snntb_adsnn.paper import figures, page
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
 
-SETS = ("digits", "iris", "sonar", "mnist", "mnist_low_rate")
+SETS = ("digits", "iris", "sonar", "mnist")
 QUICK_SETS = ("digits", "iris", "sonar")
 """Shipped nets of a quick run: their data need no download."""
 
