@@ -50,8 +50,8 @@ def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.in
     """Images of one size from a tar file with members ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE``.
 
     Returns:
-        by part (``train``, ``test``) the images, shape (images, height, width, 3), and their class numbers; the names
-        of the classes, sorted.
+        by part (``train``, ``test``) the images in mixed order, shape (images, height, width, 3), and their class
+        numbers; the names of the classes, sorted.
 
     Raises:
         DataError: the file is missing or damaged, a class is missing in one part, or sizes differ.
@@ -68,6 +68,8 @@ def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.in
     x, y = {}, {}
     for part, images in found.items():
         images.sort(key=lambda image: image[:2])
+        # mixed, always in the same way: the first images of a set stand for all of it
+        images = [images[i] for i in np.random.default_rng(0).permutation(len(images))]
         shapes = {image.shape for _, _, image in images}
         if len(shapes) != 1:
             raise DataError(f"{path}: {part} images have the sizes {sorted(shapes)}; they must agree.")

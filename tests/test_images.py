@@ -34,9 +34,14 @@ def test_archive(tmp_path):
     pictures = write_archive(tmp_path / "a.tar.xz")
     x, y, classes = read_archive(tmp_path / "a.tar.xz")
     assert classes == ("ant", "bee")
-    assert y["train"].tolist() == [0] * 4 + [1] * 4
-    assert y["test"].tolist() == [0, 0, 1, 1]
-    np.testing.assert_array_equal(x["train"][5], np.asarray(pictures["train/bee/1.png"]))
+    for part, count in (("train", 4), ("test", 2)):
+        assert np.bincount(y[part]).tolist() == [count, count]
+        for image, label in zip(x[part], y[part], strict=True):
+            names = [name for name, picture in pictures.items() if np.array_equal(picture, image)]
+            assert [name.split("/")[:2] for name in names] == [[part, classes[label]]]
+    # mixed: a run on the first images meets every class
+    assert set(y["train"][:4]) == {0, 1}
+    np.testing.assert_array_equal(read_archive(tmp_path / "a.tar.xz")[0]["train"], x["train"])
 
 
 @pytest.mark.parametrize("kind", ["cut off", "no archive", "missing"])
