@@ -35,7 +35,7 @@ BUDGETS = (10.0, 5.0)
 FRONT = {"corrected": (0.7, 0.09, 0.18, 0.35, 1.0, 1.3), "plain": (0.35, 0.7, 1.0)}
 """m_f along the accuracy/rate front of the shipped net, biases corrected or as converted."""
 SEARCHED = 2.6
-"""Firing rate down to which each layer's m_f is searched, Hz; the last steps of the search are points of the front."""
+"""Firing rate down to which each layer's m_f is searched, Hz; its start and last steps are points of the front."""
 STEPS = 3
 HIGHEST_M_F = 1.9
 """theta0 = m_f must stay below 2."""
@@ -191,10 +191,13 @@ class LowRate:
     def points(self) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
         """Name of every point, and what computes it."""
         for way, precisions in FRONT.items():
-            for m_f in precisions:
-                yield f"{SHIPPED}, m_f {m_f}, {way}", partial(self._front_point, m_f, way)
-        for number, searched in enumerate(self.search()[-STEPS:]):
-            yield f"{SHIPPED}, m_f by search {number}, by layer", partial(self._front_point, searched, "by layer")
+            for common in precisions:
+                yield f"{SHIPPED}, m_f {common}, {way}", partial(self._front_point, common, way)
+        path = self.search()
+        for number, m_f in enumerate(path):
+            if number == 0 or number >= len(path) - STEPS:  # the search starts from one m_f for all layers
+                way = "by layer" if number else "corrected"
+                yield f"{SHIPPED}, m_f by search {number}, {way}", partial(self._front_point, m_f, way)
         names = (SHIPPED, *(recipe.name for recipe in RECIPES))
         for budget in BUDGETS:
             for name in names:

@@ -29,31 +29,29 @@ def tables(results: Results) -> list[tuple[str, list[str], list[list[str]]]]:
 def _front(results: Results) -> tuple[str, list[str], list[list[str]]]:
     header = ["m_f", "biases", "AdSNN", "firing rate", "matching time", "spikes per neuron until then", "SD"]
     cells = []
-    for name, point in results["points"].items():
-        net, where, way = _parts(name)
-        if net == "shipped" and where.startswith("m_f"):
-            cells.append(
-                [
-                    _m_f(point["m_f"]),
-                    _NAMES[way],
-                    _percent(point["accuracy"]),
-                    f"{point['firing_rate_hz']:.2f} Hz",
-                    f"{point['matching_time_ms']:.0f} ms",
-                    f"{point['spikes_per_neuron_at_mt']:.2f}",
-                    _percent(point["accuracy_sd"]),
-                ]
-            )
+    points = {name: point for name, point in results["points"].items() if name.startswith("shipped, m_f")}
+    for way, shown in _NAMES.items():
+        chosen = [point for name, point in points.items() if name.endswith(way)]
+        cells += [
+            [
+                _m_f(point["m_f"]),
+                shown,
+                _percent(point["accuracy"]),
+                f"{point['firing_rate_hz']:.2f} Hz",
+                f"{point['matching_time_ms']:.0f} ms",
+                f"{point['spikes_per_neuron_at_mt']:.2f}",
+                _percent(point["accuracy_sd"]),
+            ]
+            for point in sorted(chosen, key=_rate, reverse=True)
+        ]
     return "The front", header, cells
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    """Net, place and way of a point; the ANN's has no way."""
-    net, where, *way = name.split(", ")
-    return net, where, "".join(way)
-
-
 def _m_f(m_f: float | dict[str, float]) -> str:
-    return f"{m_f:g}" if not isinstance(m_f, dict) else " / ".join(f"{value:.2f}" for value in m_f.values())
+    values = sorted(set(m_f.values())) if isinstance(m_f, dict) else [m_f]
+    if len(values) > 1 and isinstance(m_f, dict):
+        return " / ".join(f"{value:.2f}" for value in m_f.values())
+    return f"{values[0]:.3g}"
 
 
 def _budgets(results: Results) -> list[str]:
@@ -132,9 +130,9 @@ def figure(results: Results) -> Any:
     corrected = [p for name, p in points.items() if name.endswith("corrected")]
     for point in sorted(corrected, key=_rate, reverse=True):
         accuracy = [100 * a for a in point["accuracy_over_time"]]
-        label = f"{point['firing_rate_hz']:.1f} Hz (m_f {point['m_f']:g})"
+        label = f"{point['firing_rate_hz']:.1f} Hz (m_f {_m_f(point['m_f'])})"
         right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
-    right.set(xlabel="time (ms)", ylabel="accuracy (%)", ylim=(95, 100), xscale="log")
+    right.set(xlabel="time (ms)", ylabel="accuracy (%)", xlim=(8, None), ylim=(95, 100), xscale="log")
     right.legend(title="biases corrected")
     return picture
 

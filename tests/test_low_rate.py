@@ -45,10 +45,10 @@ def test_low_rate_keeps_points_and_writes_the_page(low_rate_folder, monkeypatch)
     )
     results = low_rate.LowRate(low_rate_folder, size).run()
     points = results["points"]
-    assert len(points) == 4 + min(3, len(results["search"])) + (1 + len(low_rate.RECIPES)) * (
+    assert len(points) == 4 + min(4, len(results["search"])) + (1 + len(low_rate.RECIPES)) * (
         2 * len(low_rate.BUDGETS) + 1
     )
-    assert points["shipped, m_f by search 0, by layer"]["m_f"] == results["search"][-3:][0]
+    assert points["shipped, m_f by search 0, corrected"]["m_f"] == results["search"][0]
     rates = [points[f"shipped, m_f {m_f}, corrected"]["firing_rate_hz"] for m_f in (0.2, 0.5, 0.9)]
     assert rates == sorted(rates, reverse=True)
     # this net spikes at 10 Hz and more even at the highest m_f

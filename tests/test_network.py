@@ -40,7 +40,7 @@ def changed(position, **fields):
         (lambda: nodes()[:-1], "starts with its one Input and ends with its one Readout"),
         (lambda: changed(1, parameters=ASNParameters(m_f=0.2, tau_beta=20.0)), "must share tau_beta"),
         (lambda: changed(2, weights=np.full((2, 2), np.nan, np.float32)), "NaN"),
-        (lambda: changed(2, weights=np.ones((3, 2), np.float32)), "needs 3 features"),
+        (lambda: changed(2, weights=np.ones((3, 2), np.float32)), "one axis of 3 features"),
         (lambda: changed(1, bias=np.zeros(3, np.float32)), "fits neither"),
         (lambda: changed(3, activation="sigmoid"), "'sigmoid' must be softmax or linear"),
         (lambda: changed(3, tau_phi=0.0), "above 0"),

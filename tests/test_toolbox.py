@@ -244,6 +244,20 @@ def test_reload_without_conversion(tmp_path):
     assert json.loads(old)["ann_accuracy"] == json.loads((tmp_path / "copy.json").read_text())["ann_accuracy"]
 
 
+@pytest.mark.parametrize("evaluate", ["True", "False"])
+def test_the_ann_answers_each_test_image_once(tmp_path, monkeypatch, evaluate):
+    """Input model, parsed model and simulation need the same answers."""
+    asked = []
+    predict = keras.Model.predict_on_batch
+    monkeypatch.setattr(keras.Model, "predict_on_batch", lambda self, x: asked.append(len(x)) or predict(self, x))
+    model = dense_net()
+    run(write_case(tmp_path, model, {"tools": {"evaluate_ann": evaluate}}))
+    assert asked == [10, 10, 3]
+    x, y = digits((64,))
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    assert found["ann_accuracy"] == (model.predict(x, verbose=0).argmax(axis=1) == y.argmax(axis=1)).mean()
+
+
 def test_relative_paths_count_from_the_configuration(tmp_path, monkeypatch):
     (tmp_path / "configs").mkdir()
     (tmp_path / "elsewhere").mkdir()

@@ -38,7 +38,7 @@ from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import SpikingNetwork
 
-CHUNK = (100, 250)
+CHUNK = (100, 500)
 """Steps a layer is simulated before the next one, at least and at most. With few, a cell's events are too few to make
 up for looking at it; with many, a block's drive and potentials, and all events, leave the core's cache."""
 EVENTS = 1 << 22

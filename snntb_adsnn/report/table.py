@@ -13,13 +13,17 @@ def _percent(value: float | None) -> str:
     return "not evaluated" if value is None else f"{100 * value:.2f} %"
 
 
+def _precision(m_f: float | Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {v:g}" for name, v in m_f.items()) if isinstance(m_f, Mapping) else f"{m_f:g}"
+
+
 def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the table says, as (figure, value with unit), from the content of ``results.json``."""
     m_f = results["m_f"]
     per_layer = [(f"  {name}", f"{rate:.2f} Hz") for name, rate in results["firing_rate_hz_per_layer"].items()]
     return [
         ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
-        ("precision m_f (form)", f"{m_f if isinstance(m_f, dict) else format(m_f, 'g')} ({results['form']})"),
+        ("precision m_f (form)", f"{_precision(m_f)} ({results['form']})"),
         ("ANN accuracy", _percent(results["ann_accuracy"])),
         ("AdSNN accuracy", _percent(results["snn_accuracy"])),
         ("AdSNN decides as the ANN", _percent(results["agreement_with_ann"])),

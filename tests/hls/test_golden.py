@@ -117,7 +117,7 @@ def test_wide_words_follow_the_float_network(name: str) -> None:
     x = pixels(network, 8)
     fixed = quantize(network, calibrate(network, x, 100), WIDE)
     golden = simulate(fixed, fixed.pixels(x), 100)
-    exact = float_engine.run(network, x, 100, frozenset(), np.float64)
+    exact = float_engine.run(network, x, 100, frozenset(), dtype=np.float64)
     for stage, counts in golden.spike_counts.items():
         # a comparison within rounding error of the threshold may fall the other way
         assert np.abs(counts - exact.spike_counts[stage]).max() <= 1
