@@ -25,7 +25,7 @@ from snntb_adsnn.config_base import Seed as _Seed
 from snntb_adsnn.config_studies import ArousalSection, SweepSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import Form, check_constants
+from snntb_adsnn.transfer import SMALLEST_SMOOTH, Form, check_constants
 
 DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
 ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
@@ -182,6 +182,10 @@ class TrainingSection(_Section):
             raise ValueError("weight_decay needs optimizer = adamw or sgd")
         if self.smooth and self.form != "exact":
             raise ValueError("smooth = True needs form = exact: the other form is smooth already")
+        if self.smooth and self.m_f < SMALLEST_SMOOTH:
+            raise ValueError(
+                f"smooth = True needs m_f of {SMALLEST_SMOOTH:g} or more: finer neurons saturate too early"
+            )
         return self
 
     @property

@@ -263,6 +263,10 @@ def interval_table(params: ASNParameters) -> NDArray[np.float64]:
     return np.stack([T[:-1], d0, 3 * rise - 2 * d0 - d1, d0 + d1 - 2 * rise], axis=1)
 
 
+SMALLEST_SMOOTH = 0.05
+"""Smallest m_f that ``smooth_constants`` can follow at dt = 1 ms: finer neurons saturate within its range."""
+
+
 @lru_cache(maxsize=64)
 def smooth_constants(params: ASNParameters) -> tuple[float, ...]:
     """n0, n1, n2, d1, d2 of f(S) = (n0 + n1 e + n2 e^2)/(1 + d1 e + d2 e^2), e = S - theta0/2 > 0: the exact form, but

@@ -223,13 +223,21 @@ class Cluster:
                 client.submit(_on_dask, job, data, item, key=f"adsnn-{key}", pure=False, retries=0): key
                 for key, item in items.items()
             }
+            suspects = []
             try:
                 for future in as_completed(futures, loop=client.loop):
                     try:
-                        answer = future.result()
+                        yield futures[future], future.result()
+                    except KilledWorker:
+                        suspects.append(futures[future])
+                # Dask blames every task that waits on a dying worker; alone, a task can only blame itself
+                for key in suspects:
+                    alone = client.submit(_on_dask, job, data, items[key], key=f"adsnn-{key}-alone", pure=False)
+                    try:
+                        answer = alone.result()
                     except KilledWorker as error:
                         answer = Failure(f"its Dask workers were killed again and again ({error.last_worker.address})")
-                    yield futures[future], answer
+                    yield key, answer
             except (CancelledError, OSError) as error:
                 raise WorkerError(
                     f"the Dask scheduler {self.address} was lost ({error or 'tasks cancelled'}); finished points are "

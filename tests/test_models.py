@@ -18,7 +18,7 @@ from snntb_adsnn.models import (
     neuron_count,
     training_model,
 )
-from snntb_adsnn.transfer import smooth_constants, transfer, transfer_gradient
+from snntb_adsnn.transfer import SMALLEST_SMOOTH, smooth_constants, transfer, transfer_gradient
 
 SHAPES = {
     **{"iris": (4,), "sonar": (60,), "digits": (8, 8, 1), "mnist": (28, 28, 1), "mnist_dense": (28, 28, 1)},
@@ -170,7 +170,7 @@ def test_smooth_aan_is_the_exact_one_in_inference_and_close_to_it_in_training():
     assert 2 < slope.max() < 4  # the exact form has no largest slope
 
 
-@pytest.mark.parametrize("m_f", [0.02, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("m_f", [SMALLEST_SMOOTH, 0.1, 0.5, 1.0])
 def test_smooth_form_at_every_precision(m_f):
     parameters = AAN(m_f).parameters
     n0, n1, n2, d1, d2 = smooth_constants(parameters)

@@ -40,7 +40,7 @@ class Answers:
         """Categorical cross-entropy, top-1 and top-k accuracy, as ``model.evaluate`` of the toolbox's models gives."""
         chosen = np.take_along_axis(self.outputs, self.truth[:, None].astype(np.intp), axis=1)
         loss = -np.log(np.clip(chosen, 1e-7, 1)).mean()
-        return [float(loss), *(float(in_top_k(self.outputs, self.truth, k).mean()) for k in (1, top_k))]
+        return [float(loss), *(float(in_top_k(self.outputs, self.truth, k).mean(dtype=np.float32)) for k in (1, top_k))]
 
 
 _answers: weakref.WeakKeyDictionary[Any, Answers] = weakref.WeakKeyDictionary()
