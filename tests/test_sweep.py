@@ -20,6 +20,7 @@ from snntb_adsnn.config import load_config
 from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
+from snntb_adsnn.files import TEMPORARY
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
 from snntb_adsnn.study import compute, fingerprint, load_subject
 from snntb_adsnn.sweep import Outcome, Point, Shared, grid, simulate_point, sweep, transfer_change
@@ -193,16 +194,22 @@ def run_program(config_file):
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
+def results(folder):
+    """Identity and time of the results in ``folder``, less what a killed program left half written."""
+    files = (file for file in folder.glob("*.json") if not file.name.startswith(TEMPORARY))
+    return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
+
+
 def kill_when(process, folder, count):
     """SIGKILL to ``process`` once ``folder`` has ``count`` results; returns them with their identity and time."""
     end = time.monotonic() + 120
-    while len(list(folder.glob("*.json"))) < count:
+    while len(results(folder)) < count:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < end
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in folder.glob("*.json")}
+    return results(folder)
 
 
 def test_a_sweep_killed_twice_ends_with_the_table_of_one_that_was_not(tmp_path):
@@ -219,7 +226,7 @@ def test_a_sweep_killed_twice_ends_with_the_table_of_one_that_was_not(tmp_path):
             assert len(finished) < len(found) < 16
             finished = found
         assert run_program(folder / "c.ini").wait() == 0
-        files = {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in points.glob("*.json")}
+        files = results(points)
         assert finished.items() <= files.items()
         assert len(files) == 16
         assert not list(points.glob(".tmp*"))
