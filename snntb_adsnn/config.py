@@ -28,7 +28,9 @@ from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import SMALLEST_SMOOTH, Form, check_constants
 
 DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
-ArchitectureName = Literal["iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet18"]
+ArchitectureName = Literal[
+    "iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet9", "resnet18"
+]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
