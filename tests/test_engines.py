@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Callable
 
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from snntb_adsnn.engine import RECORDABLE, SimulationResult, Switch, event, reference, simulate
+from snntb_adsnn.engine._kernels import ABSENT, LEFT, LINGERING, PRESENCE, PRESENT, recall
 from snntb_adsnn.engine._plan import Layer, _waits
 from snntb_adsnn.engine._team import Team
 from snntb_adsnn.errors import NetworkError
@@ -434,7 +437,10 @@ def test_working_memory_does_not_grow_with_steps():
         simulator = event._ImageSimulator(network, plan, steps, frozenset(), 2)
         owners = [simulator, *simulator.members]
         arrays = [
-            v for owner in owners for k, v in vars(owner).items() if isinstance(v, np.ndarray) and k != "per_step"
+            v
+            for owner in owners
+            for k, v in vars(owner).items()  # results of one image grow
+            if isinstance(v, np.ndarray) and k not in ("per_step", "outputs")
         ]
         sizes.append(sum(a.nbytes for a in arrays))
     assert sizes[0] == sizes[1]
@@ -487,12 +493,46 @@ def test_nobody_waits_for_a_thread_that_does_not_come(monkeypatch):
 def test_a_helpers_error_reaches_the_caller():
     team = Team(3)
     found: list[int] = []
-    team.run(found.append)
+    team.start(found.append)
+    team.gather()
     assert sorted(found) == [0, 1, 2]
+    team.start(lambda member: 1 // (member - 2))
     with pytest.raises(ZeroDivisionError):
-        team.run(lambda member: 1 // (member - 2))
-    team.run(found.append)  # it goes on
+        team.gather()
+    team.start(found.append)  # it goes on
+    team.gather()
     assert sorted(found) == [0, 0, 1, 1, 2, 2]
+
+
+def test_helpers_do_their_part_whether_they_linger_or_have_left():
+    network, x = conv_net(), np.random.default_rng(5).random((6, 16, 16, 1)).astype(np.float32)
+    switch = Switch(0.02, 20, 20, math.inf)  # always: another plan in mid-run
+    for options in ({}, {"schedule": switch.schedule(network, 60)}):
+        alone = event.run(network, x, 60, frozenset(), threads=1, **options)
+        for image in range(len(x)):
+            time.sleep(0.005 * (image % 3))  # longer than a helper lingers, or not
+            one = event.run(network, x[image : image + 1], 60, frozenset(), threads=3, **options)
+            np.testing.assert_array_equal(one.outputs[0], alone.outputs[image])
+            for name, counts in one.spike_counts.items():
+                np.testing.assert_array_equal(counts[0], alone.spike_counts[name][image])
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "called", "after"),
+    [
+        ([LINGERING, LINGERING], True, True, [PRESENT, PRESENT]),
+        ([LINGERING, LINGERING], False, False, [LEFT, LEFT]),
+        ([LINGERING, LEFT], True, False, [LEFT, LEFT]),  # not with half of the team
+        ([LEFT, ABSENT], True, False, [LEFT, ABSENT]),
+        ([], True, True, []),
+        ([], False, False, []),
+    ],
+)
+def test_only_a_whole_team_is_recalled(before, again, called, after):
+    presence = np.zeros((1 + len(before), PRESENCE), np.int64)
+    presence[1:, 0] = before
+    assert recall(presence.reshape(-1), again) is called
+    assert presence[1:, 0].tolist() == after
 
 
 def test_simulators_are_used_again_and_freed_with_their_network():

@@ -6,6 +6,7 @@ import math
 import numbers
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ ENGINES: Mapping[str, str] = {
     "reference": "snntb_adsnn.engine.reference",
     "tensorflow": "snntb_adsnn.engine.tensorflow",
 }
+
+_module = cache(import_module)
 
 
 def automatic() -> str:
@@ -82,7 +85,7 @@ def simulate(
         raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
     if m_f is not None:
         network = network.with_m_f(m_f)
-    run: Callable[..., SimulationResult] = import_module(ENGINES[engine]).run
+    run: Callable[..., SimulationResult] = _module(ENGINES[engine]).run
     schedule = None if switch is None else switch.schedule(network, steps)
     x, record = network.check_images(x, np.float32), frozenset(record)
     if on_spikes is None:

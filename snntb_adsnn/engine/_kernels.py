@@ -60,8 +60,11 @@ LANE, WEIGHT, WEIGHT_STRIDE, VECTORS, ROW, SCALED = map(int, Piece)
 ALIKE, GRADED = int(Spikes.ALIKE), int(Spikes.GRADED)
 PIECE = len(Piece)
 CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
-PATIENCE = 200_000  # looks at what is finished (some 80 us) before the processor is left to others
+PATIENCE = 200_000  # looks at what others do (some 80 us) before the processor is left to others
 NAP = 20  # us
+LINGER = 1_000_000  # looks for the next image (some 400 us) before a helper leaves: to wake it again takes 50 us
+ABSENT, PRESENT, LEFT, LINGERING = 0, 1, 2, 3
+PRESENCE = 8  # words from one member's to the next one's, which lies in another cache line
 
 
 def _compiled(function):
@@ -293,10 +296,10 @@ def _publish_events(at, first, last):
 
 
 @_compiled
-def _wait(finished, tasks):
-    """Wait until so many tasks are finished."""
+def _wait(counter, value):
+    """Wait until a counter that others change has reached a value."""
     attempts = 0
-    while read(finished) < tasks:
+    while read(counter) < value:
         attempts += 1
         if attempts > PATIENCE:
             sleep(NAP)
@@ -387,7 +390,8 @@ def _read_out_block(layer, block, chunk, keep, potential, bias, outputs):
 def advance(
     layers, tasks, constants, bias, m_f, theta0, height, plane_edges, edges, pieces, rows, weights, places,
     cell_channels, V0, sleeps, fresh, held, I, V, S_hat, theta_a, asleep, events, heights, event_ends, counts, outputs,
-    spikes, longest, member, team, taken, finished, drive, potential, rest, keep, masks, ends, sizes, per_step,
+    spikes, longest, member, team, taken, finished, presence, drive, potential, rest, keep, masks, ends, sizes,
+    per_step,
 ):  # fmt: skip
     """Advance one image by ``len(outputs)`` steps, as one member of a team that shares each layer's tasks.
 
@@ -405,6 +409,8 @@ def advance(
         member, team: number of this member, and of all.
         taken, finished: int64, 0 at first, the same for the whole team: tasks taken of each layer and member's share,
             and all tasks that are finished. Nobody waits for a member that has not taken a task.
+        presence: int64, ``PRESENCE`` for each member, 0 at first: what member 0 must know to return as soon as nobody
+            works any more. Who comes later turns back; the others linger for a while (see ``recall``).
         drive, potential, rest, masks, ends, sizes: working memory of this member; drive is 0 before and after, its
             first ``LANES`` always (they serve as the drive of a silent plane).
         keep: 1: each block has its own part of ``potential`` (of one step); 0: all share it.
@@ -418,39 +424,66 @@ def advance(
         address(taken), address(drive), address(potential), address(rest), address(masks), address(ends),
         address(sizes),
     )  # fmt: skip
-    populations, neurons, finished_at, before = per_step.shape[1], spikes.shape[1], address(finished), 0
-    for number_of_chunk in range(-(-len(outputs) // longest)):
-        begin = number_of_chunk * longest
-        chunk = Chunk(begin, min(longest, len(outputs) - begin), longest)
-        spikes_at = address(spikes) + begin * neurons if neurons else 0
-        for number in range(len(layers)):
-            layer, k = layers[number], constants[number]
-            if layer[WAIT]:
-                _wait(finished_at, before)
-            before += layer[TASKS]
-            while True:
-                task = _take(at.taken + number * team * 8, layer[TASKS], number_of_chunk, member, team)
-                if task == layer[TASKS]:
-                    break
-                first = get_int64(at.tasks, layer[TASK] + task)
-                last = get_int64(at.tasks, layer[TASK] + task + 1)
-                cell, end_cell = _cells(at, layer, first, last) if layer[SPIKING] else (0, 0)
-                _begin_events(at, cell, end_cell, longest)
-                for block in range(first, last):
-                    if fresh and begin == 0:
-                        _rest_block(at, layer, block)
-                    awake = _integrate_block(at, layer, k, block, chunk, keep, asleep)
-                    if not layer[SPIKING]:
-                        _read_out_block(layer, block, chunk, keep, potential, bias, outputs)
-                    elif awake or not sleeps[layer[BLOCK] + block]:
-                        _fire_block(at, layer, k, block, chunk, keep, awake, asleep, V0, rest)
-                        _collect(
-                            at, layer[SPIKES] != ALIKE, chunk.steps, layer[NEURON] + block * LANES,
-                            (layer[BLOCK] + block) * LANES,
-                            address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
-                        )  # fmt: skip
-                _publish_events(at, cell, end_cell)
-                add_one(finished_at)
-            if layer[STRIDE] > LANES:  # what was written between the rows
-                clear(at.drive, LANES, chunk.steps * layer[STRIDE] + LANES)
-    _wait(finished_at, before)
+    here = address(presence) + member * PRESENCE * 8
+    if member > 0 and not swap(here, ABSENT, PRESENT):
+        return
+    populations, neurons, finished_at = per_step.shape[1], spikes.shape[1], address(finished)
+    while True:
+        before = 0
+        for number_of_chunk in range(-(-len(outputs) // longest)):
+            begin = number_of_chunk * longest
+            chunk = Chunk(begin, min(longest, len(outputs) - begin), longest)
+            spikes_at = address(spikes) + begin * neurons if neurons else 0
+            for number in range(len(layers)):
+                layer, k = layers[number], constants[number]
+                if layer[WAIT]:
+                    _wait(finished_at, before)
+                before += layer[TASKS]
+                while True:
+                    task = _take(at.taken + number * team * 8, layer[TASKS], number_of_chunk, member, team)
+                    if task == layer[TASKS]:
+                        break
+                    first = get_int64(at.tasks, layer[TASK] + task)
+                    last = get_int64(at.tasks, layer[TASK] + task + 1)
+                    cell, end_cell = _cells(at, layer, first, last) if layer[SPIKING] else (0, 0)
+                    _begin_events(at, cell, end_cell, longest)
+                    for block in range(first, last):
+                        if fresh and begin == 0:
+                            _rest_block(at, layer, block)
+                        awake = _integrate_block(at, layer, k, block, chunk, keep, asleep)
+                        if not layer[SPIKING]:
+                            _read_out_block(layer, block, chunk, keep, potential, bias, outputs)
+                        elif awake or not sleeps[layer[BLOCK] + block]:
+                            _fire_block(at, layer, k, block, chunk, keep, awake, asleep, V0, rest)
+                            _collect(
+                                at, layer[SPIKES] != ALIKE, chunk.steps, layer[NEURON] + block * LANES,
+                                (layer[BLOCK] + block) * LANES,
+                                address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
+                            )  # fmt: skip
+                    _publish_events(at, cell, end_cell)
+                    add_one(finished_at)
+                if layer[STRIDE] > LANES:  # what was written between the rows
+                    clear(at.drive, LANES, chunk.steps * layer[STRIDE] + LANES)
+        _wait(finished_at, before)
+        if member == 0:
+            break
+        swap(here, PRESENT, LINGERING)
+        for _ in range(LINGER):
+            if read(here) != LINGERING:
+                break
+        if read(here) == LEFT or swap(here, LINGERING, LEFT):
+            return
+    for other in range(1, team):
+        if not swap(here + other * PRESENCE * 8, ABSENT, LEFT):
+            _wait(here + other * PRESENCE * 8, LEFT)
+
+
+@_compiled
+def recall(presence, again):
+    """Call the members who linger to ``advance`` with what they have, a new image in the same arrays; but if some are
+    not there any more, or not ``again``, let all leave. Returns whether they were called."""
+    for member in range(1, len(presence) // PRESENCE):
+        again &= read(address(presence) + member * PRESENCE * 8) == LINGERING
+    for member in range(1, len(presence) // PRESENCE):
+        swap(address(presence) + member * PRESENCE * 8, LINGERING, PRESENT if again else LEFT)
+    return again

@@ -21,17 +21,28 @@ class Team:
         self.size = size
         self._inboxes: list[SimpleQueue[Work | None]] = [SimpleQueue() for _ in range(size - 1)]
         self._outbox: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._busy = 0
         for member, inbox in enumerate(self._inboxes, 1):
             # a helper must not hold the team, which would then never be freed
             threading.Thread(target=_help, args=(member, inbox, self._outbox), daemon=True).start()
             weakref.finalize(self, inbox.put, None)
 
-    def run(self, work: Work) -> None:
-        """Call ``work(0)`` here and ``work(1)`` to ``work(size - 1)`` in the helpers; raises what one raised."""
+    def start(self, work: Work) -> None:
+        """Call ``work(1)`` to ``work(size - 1)`` in the helpers and ``work(0)`` here; return when that is through.
+
+        The function must see to it that helpers change nothing any more by then: to wait until they also say so would
+        take as long as some of the work. Call ``gather`` before the next start.
+        """
         for inbox in self._inboxes:
             inbox.put(work)
+            self._busy += 1
         work(0)
-        for error in [self._outbox.get() for _ in self._inboxes]:
+
+    def gather(self) -> None:
+        """Wait until the helpers are through; raises what one raised."""
+        errors = [self._outbox.get() for _ in range(self._busy)]
+        self._busy = 0
+        for error in errors:
             if error is not None:
                 raise error
 

@@ -28,7 +28,7 @@ import numba
 import numpy as np
 
 from snntb_adsnn.engine._blocks import Spikes
-from snntb_adsnn.engine._kernels import advance
+from snntb_adsnn.engine._kernels import PRESENCE, advance, recall
 from snntb_adsnn.engine._plan import Layer, Plan, make_plan
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine._store import aligned
@@ -196,7 +196,8 @@ class _Member:
 
 class _ImageSimulator:
     """Simulates one image at a time, with a team of threads; its memory does not grow with the number of steps, but for
-    the counts of each step and recorded spikes. It holds no network: one with idle simulators can be freed."""
+    the image's outputs, the counts of each step and recorded spikes. It holds no network: one with idle simulators can
+    be freed."""
 
     def __init__(self, network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int) -> None:
         self.plan, self.steps = plan, steps
@@ -222,6 +223,9 @@ class _ImageSimulator:
         self.event_ends = aligned(len(plan.cell_channels) - 1, np.int64)
         self.counts = aligned(blocks, np.int32)
         self.taken, self.finished = aligned(len(plan.layers) * team, np.int64), aligned(8, np.int64)
+        self.presence = aligned(PRESENCE * team, np.int64)
+        self.latest: tuple[Plan, slice] | None = None
+        self.outputs = np.empty((steps, *network.readout.shape), np.float32)
         self.spikes = np.zeros((steps, neurons) if "spikes" in record else (0, 0), np.bool_)
 
     def take_per_step(self) -> Array:
@@ -246,12 +250,13 @@ class _ImageSimulator:
         ``schedule``: when the image may switch to the precision of plan ``high``.
         """
         self._reset(x[image : image + 1])
-        outputs, plan = result.outputs[image], self.plan
+        plan = self.plan
         cuts = {*range(0, self.steps, 1 if self.states else SEGMENT), self.steps}
         for first, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
             if stopped.is_set():
                 return
-            self._advance(plan, slice(first, end), outputs)
+            self._advance(plan, slice(first, end))
+            result.outputs[image, first:end] = self.outputs[first:end]
             if self.states:
                 self._record(plan, image, first, result.records)
             if schedule is not None and high is not None and end == schedule.stop:
@@ -283,10 +288,13 @@ class _ImageSimulator:
         # states are recorded of planes that are awake, and the read-out always has an output
         self.asleep[:] = not self.states
         for name, current in self._analog_drive(x).items():
-            padded, planes = np.append(current.reshape(-1), np.float32(0)), self.planes[name]
-            self.held[planes] = padded[self.plan.gather[name]]
-            awake = self.held[planes].reshape(-1, LANES).any(axis=1)
-            self.asleep[planes.start // LANES : planes.stop // LANES] &= ~awake
+            planes = self.planes[name]
+            held = self.held[planes]
+            # a lane without an input pixel gathers from beyond the end: clipped, then set to 0
+            current.reshape(-1).take(self.plan.gather[name], out=held, mode="clip")
+            held[self.plan.gather[name] == current.size] = 0
+            awake = held.reshape(-1, LANES).any(axis=1)
+            self.asleep[planes.start // LANES : planes.stop // LANES][awake] = False
         self.asleep[self.planes[self.plan.names[-1]].start // LANES :] = False
 
     def _analog_drive(self, x: Array) -> dict[str, Array]:
@@ -302,19 +310,25 @@ class _ImageSimulator:
             values[node.name] = node.apply(*inputs)
         return {node.name: values[node.inputs[0]] for node in self.layers if node.inputs[0] in values}
 
-    def _advance(self, plan: Plan, steps: slice, outputs: Array) -> None:
+    def _advance(self, plan: Plan, steps: slice) -> None:
         """Let every member of the team do its part of ``steps``."""
         self.taken[:] = self.finished[:] = 0
-        self.team.run(lambda member: self._take_part(member, plan, steps, outputs))
+        same = self.latest is not None and self.latest[0] is plan and self.latest[1] == steps
+        if recall(self.presence, same):
+            self._take_part(0, plan, steps)
+            return
+        self.team.gather()
+        self.presence[:], self.latest = 0, (plan, steps)
+        self.team.start(lambda member: self._take_part(member, plan, steps))
 
-    def _take_part(self, member: int, p: Plan, steps: slice, outputs: Array) -> None:
+    def _take_part(self, member: int, p: Plan, steps: slice) -> None:
         own = self.members[member]
         advance(
             p.layers, p.tasks, p.constants, p.bias, p.m_f, p.theta0, p.height, p.plane_edges, p.edges, p.pieces,
             p.rows, p.weights, p.places, p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I,
             self.V, self.S_hat, self.theta_a, self.asleep, self.events, self.heights, self.event_ends, self.counts,
-            outputs[steps], self.spikes[steps], self.chunk, member, self.team.size, self.taken, self.finished,
-            own.drive, own.potential, own.rest, bool(self.states), own.masks, own.ends, own.sizes,
+            self.outputs[steps], self.spikes[steps], self.chunk, member, self.team.size, self.taken, self.finished,
+            self.presence, own.drive, own.potential, own.rest, bool(self.states), own.masks, own.ends, own.sizes,
             own.per_step[steps],
         )  # fmt: skip
 
