@@ -28,7 +28,8 @@ class Energies:
 
 ENERGIES = {"float32": Energies(0.9, 3.7, 5.0), "int32": Energies(0.1, 3.1, 5.0)}
 """45 nm, 0.9 V: Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9
-(doi 10.1109/ISSCC.2014.6757323). An access is half of the 10 pJ that 64 bits of an 8 KB cache cost there."""
+(doi 10.1109/ISSCC.2014.6757323). An access is half of the 10 pJ that 64 bits of an 8 KB cache cost there. Table 3 of
+PMC8934428 (Front. Neurol. 2022) takes the same five figures from it, in the same way."""
 
 
 @dataclass(frozen=True)

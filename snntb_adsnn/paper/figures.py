@@ -99,8 +99,12 @@ def accuracy_against_rate(measured: Mapping[str, Any]) -> Figure:
     by_dataset: dict[str, list[str]] = {}
     for name, entry in measured["sets"].items():
         by_dataset.setdefault(entry["dataset"], []).append(name)
-    with _axes(1, len(by_dataset), size=(4.2 * len(by_dataset), 4)) as (figure, all_axes):
-        for axes, (dataset, names) in zip(np.atleast_1d(all_axes), by_dataset.items(), strict=True):
+    columns = min(2, len(by_dataset))
+    rows = -(-len(by_dataset) // columns)
+    with _axes(rows, columns, size=(4.5 * columns, 3.6 * rows)) as (figure, all_axes):
+        for spare in np.ravel(all_axes)[len(by_dataset) :]:
+            spare.remove()
+        for axes, (dataset, names) in zip(np.ravel(all_axes), by_dataset.items(), strict=False):
             for number, name in enumerate(names):
                 _front(axes, name, measured["sets"][name], f"C{number}")
             axes.axvspan(*PAPER_RATES, color="0.92", label="paper's matching rates", zorder=0)
