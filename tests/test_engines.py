@@ -565,15 +565,17 @@ def test_an_observer_gets_the_spikes_of_each_image(engine):
     x = np.random.default_rng(0).uniform(0, 1, (5, *network.input.shape))
     seen = {}
 
-    def observe(image, spikes, counts):
-        seen[image] = spikes.copy(), counts.copy()
+    def observe(image, times, counts):
+        seen[image] = times, counts
 
     found = simulate(network, x, duration=40, engine=engine, on_spikes=observe)
     expected = simulate(network, x, duration=40, engine=engine, record="spikes")
     assert not found.records
     assert sorted(seen) == list(range(5))
-    for image, (spikes, counts) in seen.items():
+    for image, (times, counts) in seen.items():
         wanted = [recorded[image].reshape(40, -1) for recorded in expected.records["spikes"].values()]
-        np.testing.assert_array_equal(spikes, np.concatenate(wanted, axis=1))
+        spikes = np.concatenate(wanted, axis=1)
+        assert times.dtype == np.int32
+        np.testing.assert_array_equal(times, np.nonzero(spikes.T)[1])
         np.testing.assert_array_equal(counts, spikes.sum(axis=0))
     assert sum(counts.sum() for _, counts in seen.values()) > 100
