@@ -3,6 +3,7 @@
 """Compiled loops that read the event engine's spike masks: bit i of ``masks[b, t]`` is neuron i of block b in step t.
 
 Masks take an eighth of a byte per neuron and step, so that those of an image stay in the core's cache.
+As with ``_kernels``, touch this file after a change in ``_simd``: numba's cache does not see it.
 """
 
 from __future__ import annotations
