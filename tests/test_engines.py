@@ -605,15 +605,40 @@ def test_an_observer_gets_the_spikes_of_each_image(engine):
     x = np.random.default_rng(0).uniform(0, 1, (5, *network.input.shape))
     seen = {}
 
-    def observe(image, spikes, counts):
-        seen[image] = spikes.copy(), counts.copy()
+    def observe(image, times, counts):
+        seen[image] = times, counts
 
     found = simulate(network, x, duration=40, engine=engine, on_spikes=observe)
     expected = simulate(network, x, duration=40, engine=engine, record="spikes")
     assert not found.records
     assert sorted(seen) == list(range(5))
-    for image, (spikes, counts) in seen.items():
+    for image, (times, counts) in seen.items():
         wanted = [recorded[image].reshape(40, -1) for recorded in expected.records["spikes"].values()]
-        np.testing.assert_array_equal(spikes, np.concatenate(wanted, axis=1))
+        spikes = np.concatenate(wanted, axis=1)
+        assert times.dtype == np.int32
+        np.testing.assert_array_equal(times, np.nonzero(spikes.T)[1])
         np.testing.assert_array_equal(counts, spikes.sum(axis=0))
     assert sum(counts.sum() for _, counts in seen.values()) > 100
+
+
+def test_an_observer_gets_nothing_of_earlier_images(monkeypatch):
+    """Simulators are kept between calls, with and without a record, and a neuron that sleeps writes none."""
+    monkeypatch.setattr(event, "CHUNK", (9, 20))
+    monkeypatch.setattr(event, "SEGMENT", 50)
+    network = conv_net(4)
+    bright = np.random.default_rng(0).uniform(0, 1, (3, *network.input.shape)).astype(np.float32)
+    half = bright.copy()
+    half[:, :8] = 0
+    watched = frozenset({"spikes"})
+    for x in (bright, np.zeros_like(bright), half):
+        seen = {}
+        event.run(network, x, 110, frozenset())
+        event.run(network, x, 110, frozenset(), on_spikes=lambda image, *found, seen=seen: seen.update({image: found}))
+        recorded = event.run(network, x, 110, watched).records["spikes"].values()
+        expected = reference.run(network, x, 110, watched).records["spikes"].values()
+        for found, wanted in zip(recorded, expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+        for image, (times, counts) in seen.items():
+            spikes = np.concatenate([found[image].reshape(110, -1) for found in recorded], axis=1)
+            np.testing.assert_array_equal(times, np.nonzero(spikes.T)[1])
+            np.testing.assert_array_equal(counts, spikes.sum(axis=0))

@@ -23,7 +23,8 @@ def archive(spikes, dt, order=None):
     trains = SpikeTrains({name: f"00{name}" for name in spikes}, shapes, steps, dt)
     for image in order or range(images):
         together = np.concatenate([s[image].reshape(steps, -1) for s in spikes.values()], axis=1)
-        trains.add(image, together, together.sum(axis=0, dtype=np.int32))
+        times = np.nonzero(together.T)[1].astype(np.int32)
+        trains.add(image, times, together.sum(axis=0, dtype=np.int32))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("before.npy", b"before")

@@ -96,5 +96,6 @@ def simulate(
     for image in range(len(x)):
         spikes = [found[image].reshape(steps, -1) for found in result.records["spikes"].values()]
         counts = [found[image].ravel() for found in result.spike_counts.values()]
-        on_spikes(image, np.concatenate(spikes, axis=1), np.concatenate(counts))
+        times = np.nonzero(np.concatenate(spikes, axis=1).T)[1].astype(np.int32)
+        on_spikes(image, times, np.concatenate(counts))
     return replace(result, records={name: result.records[name] for name in record})

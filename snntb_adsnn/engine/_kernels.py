@@ -44,7 +44,6 @@ from snntb_adsnn.engine._simd import (
     integrate_held_next,
     integrate_next,
     lowest_bit,
-    mark,
     put_int32,
     put_int64,
     read,
@@ -197,7 +196,7 @@ def _deliver_scaled(at, start, end, piece, stride):
 
 
 @_compiled
-def _collect(at, scaled, steps, neuron, lane, per_step, populations, spikes, neurons):
+def _collect(at, scaled, steps, neuron, lane, per_step, populations):
     """Turn the spike masks of the block that starts with ``neuron`` and ``lane`` into events, and count them."""
     for t in range(steps):
         mask = get_mask(at.masks, t)
@@ -213,8 +212,6 @@ def _collect(at, scaled, steps, neuron, lane, per_step, populations, spikes, neu
                 copy(at.heights, end, at.sizes, t * LANES + bit, 1)
             put_int64(at.ends, cell, end + 1)
             put_int64(per_step, t * populations, get_int64(per_step, t * populations) + 1)
-            if spikes:
-                mark(spikes, t * neurons + spiking)
 
 
 @_compiled
@@ -389,7 +386,7 @@ def _read_out_block(layer, block, chunk, keep, potential, bias, outputs):
 @_compiled
 def advance(
     layers, tasks, constants, bias, m_f, theta0, height, plane_edges, edges, pieces, rows, weights, places,
-    cell_channels, V0, sleeps, fresh, held, I, V, S_hat, theta_a, asleep, events, heights, event_ends, counts, outputs,
+    cell_channels, V0, sleeps, start, held, I, V, S_hat, theta_a, asleep, events, heights, event_ends, counts, outputs,
     spikes, longest, member, team, taken, finished, presence, drive, potential, rest, keep, masks, ends, sizes,
     per_step,
 ):  # fmt: skip
@@ -397,14 +394,14 @@ def advance(
 
     Args:
         layers, ..., sleeps: the plan.
-        fresh: whether the states begin at rest.
+        start: number of the first step; at 0 the states begin at rest.
         held: analog current of every lane of every plane.
         I, V, S_hat, theta_a: state of every lane; changed.
         asleep: bool per plane: no current has reached it yet, so that V is still V0; changed.
         events, heights, event_ends: working memory of the team; a height for each event where spikes are not ALIKE.
         counts: int32, spikes of every lane; added to.
         outputs: (steps, classes), filled.
-        spikes: (steps, neurons), bool, True is set where a neuron spikes; or (0, 0).
+        spikes: uint64, (blocks, steps of the simulation), 0 at first: filled with the spike masks; or (0, 0).
         longest: steps that a layer is simulated before the next one.
         member, team: number of this member, and of all.
         taken, finished: int64, 0 at first, the same for the whole team: tasks taken of each layer and member's share,
@@ -427,13 +424,12 @@ def advance(
     here = address(presence) + member * PRESENCE * 8
     if member > 0 and not swap(here, ABSENT, PRESENT):
         return
-    populations, neurons, finished_at = per_step.shape[1], spikes.shape[1], address(finished)
+    populations, recorded, finished_at = per_step.shape[1], spikes.shape[1], address(finished)
     while True:
         before = 0
         for number_of_chunk in range(-(-len(outputs) // longest)):
             begin = number_of_chunk * longest
             chunk = Chunk(begin, min(longest, len(outputs) - begin), longest)
-            spikes_at = address(spikes) + begin * neurons if neurons else 0
             for number in range(len(layers)):
                 layer, k = layers[number], constants[number]
                 if layer[WAIT]:
@@ -448,7 +444,7 @@ def advance(
                     cell, end_cell = _cells(at, layer, first, last) if layer[SPIKING] else (0, 0)
                     _begin_events(at, cell, end_cell, longest)
                     for block in range(first, last):
-                        if fresh and begin == 0:
+                        if start + begin == 0:
                             _rest_block(at, layer, block)
                         awake = _integrate_block(at, layer, k, block, chunk, keep, asleep)
                         if not layer[SPIKING]:
@@ -458,8 +454,11 @@ def advance(
                             _collect(
                                 at, layer[SPIKES] != ALIKE, chunk.steps, layer[NEURON] + block * LANES,
                                 (layer[BLOCK] + block) * LANES,
-                                address(per_step) + (begin * populations + number) * 8, populations, spikes_at, neurons,
+                                address(per_step) + (begin * populations + number) * 8, populations,
                             )  # fmt: skip
+                            if recorded:  # ``copy`` counts halves of a mask
+                                step = (layer[BLOCK] + block) * recorded + start + begin
+                                copy(address(spikes), 2 * step, at.masks, 0, 2 * chunk.steps)
                     _publish_events(at, cell, end_cell)
                     add_one(finished_at)
                 if layer[STRIDE] > LANES:  # what was written between the rows

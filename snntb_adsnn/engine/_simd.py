@@ -308,19 +308,6 @@ def get_float(typing, array, index):
 
 
 @intrinsic
-def mark(typing, array, index):
-    """``array[index] = True`` for bool."""
-
-    def generate(context, builder, signature, args):
-        byte = ir.IntType(8)
-        array, index = args
-        builder.store(ir.Constant(byte, 1), _pointer(builder, array, index, byte, byte))
-        return context.get_dummy_value()
-
-    return types.void(_INT, _INT), generate
-
-
-@intrinsic
 def add_one(typing, counter):
     """Atomically add 1 to the int64 at an address."""
 

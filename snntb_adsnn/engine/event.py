@@ -30,6 +30,7 @@ import numpy as np
 from snntb_adsnn.engine._blocks import Spikes
 from snntb_adsnn.engine._kernels import PRESENCE, advance, recall
 from snntb_adsnn.engine._plan import Layer, Plan, make_plan
+from snntb_adsnn.engine._record import list_spikes, mark_spikes
 from snntb_adsnn.engine._simd import LANES, VECTOR
 from snntb_adsnn.engine._store import aligned
 from snntb_adsnn.engine._team import Team
@@ -78,7 +79,7 @@ def run(
         network.dt,
         {
             quantity: {
-                p.name: np.empty(
+                p.name: np.zeros(  # only spikes are written
                     (images, steps, *(p.input_shapes[0] if quantity in ("I", "V") else p.shape)),
                     bool if quantity == "spikes" else np.float32,
                 )
@@ -109,7 +110,7 @@ def run(
     totals: Array = sum(simulator.take_per_step() for simulator in simulators)  # type: ignore[assignment]
     for column, name in enumerate(network.population_names):
         result.spikes_per_step[name][:] = totals[:, column]
-    if not watched:
+    if not watched & _STATES:
         if network not in _idle:
             _idle.clear()
         _idle.setdefault(network, []).extend(simulators)
@@ -152,9 +153,10 @@ def _simulator(network: SpikingNetwork, plan: Plan, steps: int, record: frozense
     """An idle simulator, or a new one."""
     idle = _idle.get(network, [])
     with suppress(IndexError):
-        while not record:
+        while not record & _STATES:
             simulator = idle.pop()
-            if (simulator.steps, len(simulator.members)) == (steps, team):
+            recorded = simulator.spikes.size > 0
+            if (simulator.steps, len(simulator.members), recorded) == (steps, team, "spikes" in record):
                 return simulator
     return _ImageSimulator(network, plan, steps, record, team)
 
@@ -226,7 +228,8 @@ class _ImageSimulator:
         self.presence = aligned(PRESENCE * team, np.int64)
         self.latest: tuple[Plan, slice] | None = None
         self.outputs = np.empty((steps, *network.readout.shape), np.float32)
-        self.spikes = np.zeros((steps, neurons) if "spikes" in record else (0, 0), np.bool_)
+        # the kernels' masks: bit i of [b, t] is neuron i of block b in step t
+        self.spikes = np.zeros((blocks // LANES, steps) if "spikes" in record else (0, 0), np.uint64)
 
     def take_per_step(self) -> Array:
         """Spikes of each population in each step, of all images since the last call; shape (steps, populations)."""
@@ -261,18 +264,27 @@ class _ImageSimulator:
                 self._record(plan, image, first, result.records)
             if schedule is not None and high is not None and end == schedule.stop:
                 plan = high if self._switches(schedule, image, result) else plan
-        start = 0
         for p, layer in zip(self.populations, self.plan.layers, strict=False):
-            part = slice(start, start + p.size)
-            lane = int(layer[Layer.BLOCK]) * LANES
+            block = int(layer[Layer.BLOCK])
+            lane = block * LANES
             result.spike_counts[p.name][image] = self.counts[lane : lane + p.size].reshape(p.shape)
             if "spikes" in result.records:
-                recorded = self.spikes[:, part].reshape(self.steps, *p.shape)
-                result.records["spikes"][p.name][image] = recorded
-            start += p.size
+                recorded = result.records["spikes"][p.name][image]
+                mark_spikes(self.spikes[block:], recorded.reshape(self.steps, p.size))
         if on_spikes is not None:
             counts = np.concatenate([result.spike_counts[p.name][image].ravel() for p in self.populations])
-            on_spikes(image, self.spikes, counts)
+            on_spikes(image, self._spike_times(counts), counts)
+
+    def _spike_times(self, counts: Array) -> Array:
+        """Steps of the image's spikes, as a ``SpikeObserver`` gets them; ``counts``: spikes of each neuron."""
+        ends = np.cumsum(counts)
+        times = np.empty(ends[-1], np.int32)
+        ends -= counts
+        first = 0
+        for p, layer in zip(self.populations, self.plan.layers, strict=False):
+            list_spikes(self.spikes[int(layer[Layer.BLOCK]) :], ends[first : first + p.size], times)
+            first += p.size
+        return times
 
     @staticmethod
     def _switches(schedule: Schedule, image: int, result: SimulationResult) -> bool:
@@ -325,9 +337,9 @@ class _ImageSimulator:
         own = self.members[member]
         advance(
             p.layers, p.tasks, p.constants, p.bias, p.m_f, p.theta0, p.height, p.plane_edges, p.edges, p.pieces,
-            p.rows, p.weights, p.places, p.cell_channels, p.V0, p.sleeps, steps.start == 0, self.held, self.I,
+            p.rows, p.weights, p.places, p.cell_channels, p.V0, p.sleeps, steps.start, self.held, self.I,
             self.V, self.S_hat, self.theta_a, self.asleep, self.events, self.heights, self.event_ends, self.counts,
-            self.outputs[steps], self.spikes[steps], self.chunk, member, self.team.size, self.taken, self.finished,
+            self.outputs[steps], self.spikes, self.chunk, member, self.team.size, self.taken, self.finished,
             self.presence, own.drive, own.potential, own.rest, bool(self.states), own.masks, own.ends, own.sizes,
             own.per_step[steps],
         )  # fmt: skip

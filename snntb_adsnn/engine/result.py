@@ -14,9 +14,10 @@ RECORDABLE = ("spikes", "S", "S_hat", "theta", "I", "V")
 """Per step and neuron, after the step: spikes (bool), potential S, S_hat, threshold (after its decay); and per input
 pixel of a pooling layer, current I and filtered potential V."""
 
-SpikeObserver = Callable[[int, NDArray[np.bool_], NDArray[np.int32]], None]
-"""Called with an image's number, its spikes of shape (steps, neurons), population after population, and how often each
-neuron spiked, shape (neurons,). Several threads may call it, and the arrays are valid during the call only."""
+SpikeObserver = Callable[[int, NDArray[np.int32], NDArray[np.int32]], None]
+"""Called with an image's number, the steps (from 0) of its spikes, shape (spikes,), and how often each neuron spiked,
+shape (neurons,). Neuron comes after neuron, population after population; the steps of each are in ascending order.
+Several threads may call it."""
 
 
 @dataclass(frozen=True)

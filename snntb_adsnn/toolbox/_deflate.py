@@ -12,8 +12,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint32, uint64
 
-from snntb_adsnn.engine._simd import lowest_bit
-
 POLYNOMIAL = 0xEDB88320  # CRC-32 of zip files, lowest bit first
 LONGEST = 258  # bytes of a deflate match
 
@@ -76,49 +74,23 @@ def shift_tables(count):
 
 
 @_compiled
-def sort_spikes(spikes, steps, ends, times):
-    """List the spikes of one image by neuron and time.
-
-    Args:
-        spikes: uint8, 0 or 1, ordered (steps, neurons); its memory begins at a multiple of 8 bytes.
-        steps: number of steps.
-        ends: int64, on entry where each neuron's times begin in ``times``, on return where they end.
-        times: int32, filled with steps.
-    """
-    neurons, whole = len(ends), len(spikes) // 8
-    words = spikes[: 8 * whole].view(np.uint64)
-    t, row = 0, 0  # the step that holds the present place, and where it begins
-    for at in range(whole + len(spikes) % 8):
-        if at < whole:
-            word, first = words[at], 8 * at
-        else:
-            first = 7 * whole + at
-            word = uint64(spikes[first])
-        while word:
-            place = first + (lowest_bit(word) >> 3)
-            while place >= row + neurons:
-                t += 1
-                row += neurons
-            times[ends[place - row]] = t
-            ends[place - row] += 1
-            word &= word - uint64(1)
-
-
-@_compiled
 def _put(out, word, pending, filled, bits, count):
-    """Append ``count`` < 64 bits; returns the number of words written, the bits not yet written, and their number."""
-    pending |= uint64(bits) << uint64(filled)
-    if filled + count < 64:
-        return word, pending, filled + count
+    """Append ``count`` < 64 bits; returns the number of words that are full, the bits behind them, and their number.
+
+    Without a branch, which would be mispredicted at every other spike: the word is written whether full or not.
+    """
+    bits = uint64(bits)
+    pending |= bits << uint64(filled)
     out[word] = pending
-    return word + 1, uint64(bits) >> uint64(64 - filled), filled + count - 64
+    rest = (bits >> uint64(1)) >> uint64(63 - filled)  # in two shifts: 64 at once would be undefined
+    filled += count
+    full = filled >> 6
+    return word + full, rest if full else pending, filled & 63
 
 
 @_compiled
-def _zeros(out, word, pending, filled, count, runs, longest):
-    """Append a run of ``count`` zero bytes behind a byte that is not zero."""
-    if count < len(runs):
-        return _put(out, word, pending, filled, runs[count, 0], runs[count, 1])
+def _long_run(out, word, pending, filled, count, runs, longest):
+    """Append a run of ``count`` zero bytes, ``len(runs)`` or more, behind a byte that is not zero."""
     # the head of the run, as long matches as there are, and the rest as the end of a run that needs no match
     word, pending, filled = _put(out, word, pending, filled, runs[1, 0], runs[1, 1])
     matches, rest = divmod(count - 1, LONGEST)
@@ -132,11 +104,11 @@ def _zeros(out, word, pending, filled, count, runs, longest):
 
 
 @_compiled
-def encode(times, ends, steps, spikes, runs, longest, head, tail, tables, crcs, out):
+def encode(times, counts, steps, spikes, runs, longest, head, tail, tables, crcs, out):
     """Write one image's trains of a population as deflate blocks that end at a byte.
 
     Args:
-        times, ends: as ``sort_spikes`` left them.
+        times: int32, steps of the spikes, neuron after neuron, and ``counts``: int32, spikes of each neuron.
         steps: length of a train.
         spikes: int64, by step: leading zero bytes of the float32, bits of its other bytes and their number.
         runs: int64, shape (LONGEST or more, 2): bits, and their number, of a run of that many zero bytes.
@@ -151,8 +123,8 @@ def encode(times, ends, steps, spikes, runs, longest, head, tail, tables, crcs, 
     word, pending, filled = 0, uint64(0), 0
     for i in range(len(head)):
         word, pending, filled = _put(out, word, pending, filled, head[i, 0], head[i, 1])
-    crc, run, e = uint64(0), 0, 0
-    for neuron in range(len(ends)):
+    crc, run, e, end = uint64(0), 0, 0, 0
+    for neuron in range(len(counts)):
         crc = uint64(
             tables[0, crc & uint64(255)]
             ^ tables[1, (crc >> uint64(8)) & uint64(255)]
@@ -160,16 +132,26 @@ def encode(times, ends, steps, spikes, runs, longest, head, tail, tables, crcs, 
             ^ tables[3, crc >> uint64(24)]
         )
         done = 0
-        while e < ends[neuron]:
+        end += counts[neuron]
+        while e < end:
             t = times[e]
             zeros = run + 4 * (t - done) + spikes[t, 0]
-            word, pending, filled = _zeros(out, word, pending, filled, zeros, runs, longest)
-            word, pending, filled = _put(out, word, pending, filled, spikes[t, 1], spikes[t, 2])
+            bits, count = spikes[t, 1], spikes[t, 2]
+            if zeros < len(runs) and count + runs[zeros, 1] < 64:  # nearly always
+                bits, count = runs[zeros, 0] | bits << runs[zeros, 1], count + runs[zeros, 1]
+            elif zeros < len(runs):
+                word, pending, filled = _put(out, word, pending, filled, runs[zeros, 0], runs[zeros, 1])
+            else:
+                word, pending, filled = _long_run(out, word, pending, filled, zeros, runs, longest)
+            word, pending, filled = _put(out, word, pending, filled, bits, count)
             crc ^= uint64(crcs[t])
             run, done = 0, t + 1
             e += 1
         run += 4 * (steps - done)
-    word, pending, filled = _zeros(out, word, pending, filled, run, runs, longest)
+    if run < len(runs):
+        word, pending, filled = _put(out, word, pending, filled, runs[run, 0], runs[run, 1])
+    else:
+        word, pending, filled = _long_run(out, word, pending, filled, run, runs, longest)
     for i in range(len(tail)):
         word, pending, filled = _put(out, word, pending, filled, tail[i, 0], tail[i, 1])
     # an empty stored block, whose lengths 0 and ~0 begin at the next byte

@@ -108,12 +108,11 @@ class SpikeLog:
             self.trains.clear()
         return self._add if self._count_operations or self.trains is not None else None
 
-    def _add(self, image: int, spikes: Array, counts: Array) -> None:
+    def _add(self, image: int, times: Array, counts: Array) -> None:
         if self.trains is not None:
-            self.trains.add(image, spikes, counts)
+            self.trains.add(image, times, counts)
         if self.operations is not None:
-            step, neuron = np.divmod(np.flatnonzero(spikes), len(self._counts))
-            self.operations[image] = np.bincount(step, self._counts[neuron], self.steps)
+            self.operations[image] = np.bincount(times, np.repeat(self._counts, counts), self.steps)
 
 
 def neuron_operations(network: SpikingNetwork, result: SimulationResult) -> Array:

@@ -43,23 +43,22 @@ class SpikeTrains:
     def __init__(self, labels: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], steps: int, dt: float) -> None:
         self.labels, self.shapes = labels, shapes
         self._steps = steps
-        self._encoders = {name: _Encoder(math.prod(shape), steps, dt) for name, shape in shapes.items()}
+        code = _Code((dt * np.arange(1, steps + 1)).astype("<f4").view("<u4"))
+        self._encoders = {name: _Encoder(math.prod(shape), code) for name, shape in shapes.items()}
         self._images: dict[int, dict[str, tuple[bytes, int]]] = {}
 
     def clear(self) -> None:
         """Begin the next batch."""
         self._images.clear()
 
-    def add(self, image: int, spikes: Array, counts: Array) -> None:
-        """Take an image, as a ``SpikeObserver`` does: bool of shape (steps, neurons), spikes of each neuron."""
-        last = np.cumsum(counts)
-        ends, times = last - counts, np.empty(last[-1], np.int32)
-        _deflate.sort_spikes(spikes.view(np.uint8).reshape(-1), self._steps, ends, times)
+    def add(self, image: int, times: Array, counts: Array) -> None:
+        """Take an image, as a ``SpikeObserver`` does: steps of the spikes neuron by neuron, spikes of each neuron."""
         encoded, neuron, start = {}, 0, 0
         for name, encoder in self._encoders.items():
-            part = ends[neuron : neuron + encoder.neurons]
-            encoded[name] = encoder.encode(times[start : part[-1]], part - start)
-            neuron, start = neuron + encoder.neurons, part[-1]
+            part = counts[neuron : neuron + encoder.neurons]
+            end = start + int(part.sum())
+            encoded[name] = encoder.encode(times[start:end], part)
+            neuron, start = neuron + encoder.neurons, end
         self._images[image] = encoded
 
     def write(self, archive: zipfile.ZipFile, name: str) -> None:
@@ -140,19 +139,17 @@ class _Stream:
 class _Encoder:
     """Trains of one population."""
 
-    def __init__(self, neurons: int, steps: int, dt: float) -> None:
-        self.neurons, self.steps = neurons, steps
-        self.size = 4 * neurons * steps
+    def __init__(self, neurons: int, code: _Code) -> None:
+        self.neurons, self._code = neurons, code
+        self.size = 4 * neurons * code.steps
         self.shift = int(_deflate.power(self.size))
-        values = (dt * np.arange(1, steps + 1)).astype("<f4").view("<u4")
-        self._code = _Code(values, _USUAL_RATE * neurons * steps, self.size)
         self._silence = int(_deflate.multiply(0xFFFFFFFF, self.shift)) ^ 0xFFFFFFFF
-        self._crcs, self._tables = _deflate.crc_of_spikes(values), _deflate.shift_tables(4 * steps)
 
-    def encode(self, times: Array, ends: Array) -> tuple[bytes, int]:
-        """Deflate blocks and CRC of one image, from the steps of its spikes neuron by neuron, and where each ends."""
+    def encode(self, times: Array, counts: Array) -> tuple[bytes, int]:
+        """Deflate blocks and CRC of one image, from the steps of its spikes neuron by neuron, and how many they are."""
+        code = self._code
         out = np.empty(2 * len(times) + self.size // _deflate.LONGEST // 4 + 256, np.uint64)
-        size, crc = _deflate.encode(times, ends, self.steps, *self._code.tables, self._tables, self._crcs, out)
+        size, crc = _deflate.encode(times, counts, code.steps, *code.tables, code.shifts, code.crcs, out)
         return out.view(np.uint8)[:size].tobytes(), self._silence ^ int(crc)
 
 
@@ -161,12 +158,13 @@ class _Code:
 
     Args:
         values: float32 times by step, as uint32.
-        spikes: how many are expected in a block, and ``size``: bytes of a block.
     """
 
-    def __init__(self, values: Array, spikes: float, size: int) -> None:
+    def __init__(self, values: Array) -> None:
+        self.steps = len(values)
+        self.shifts, self.crcs = _deflate.shift_tables(4 * self.steps), _deflate.crc_of_spikes(values)
         texts = [int(value).to_bytes(4, "little").lstrip(b"\0") for value in values]
-        lengths = _code_lengths(_frequencies(texts, spikes, size))
+        lengths = _code_lengths(_frequencies(texts))
         codes = _canonical_codes(lengths)
 
         def join(*parts: tuple[int, int]) -> tuple[int, int]:
@@ -186,11 +184,12 @@ class _Code:
 
         zero, longest = literal(0), match(_deflate.LONGEST)
         rests = [(0, 0), zero, join(zero, zero), *map(match, range(3, _deflate.LONGEST))]
-        # runs of zeros that fit one word
-        runs, repeats, room = [(0, 0)], 0, 63 - zero[1] - max(count for _, count in rests)
-        while repeats * longest[1] <= room:
-            runs += [join(zero, *[longest] * repeats, rest) for rest in rests]
-            repeats += 1
+        # runs of zeros that fit one word: by number of longest matches, and by rest
+        room = 63 - zero[1] - max(count for _, count in rests)
+        heads = [join(zero, *[longest] * repeats) for repeats in range(room // longest[1] + 1)]
+        head_bits, head_counts = np.array(heads, np.int64).T[..., None]
+        rest_bits, rest_counts = np.array(rests, np.int64).T
+        runs = np.stack([head_bits | rest_bits << head_counts, head_counts + rest_counts], axis=-1).reshape(-1, 2)
         spike_codes = [(4 - len(text), *join(*map(literal, text))) for text in texts]
         # dynamic block, all lengths given, one distance; the lengths themselves in a code of 4 bits each (0 to 15)
         order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
@@ -202,7 +201,7 @@ class _Code:
             np.array(table, np.int64)
             for table in (
                 spike_codes,
-                runs,
+                np.concatenate([[(0, 0)], runs]),
                 (longest[1], 63 // longest[1], join(*[longest] * (63 // longest[1]))[0]),
                 head,
                 tail,
@@ -210,8 +209,9 @@ class _Code:
         )
 
 
-def _frequencies(texts: list[bytes], spikes: float, size: int) -> Array:
-    """Expected uses of each symbol."""
+def _frequencies(texts: list[bytes]) -> Array:
+    """Expected uses of each symbol in a million steps."""
+    spikes, size = 1e6 * _USUAL_RATE, 4e6
     uses = np.zeros(_SYMBOLS)
     for byte in b"".join(texts):
         uses[byte] += spikes / len(texts)
