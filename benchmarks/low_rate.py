@@ -54,6 +54,8 @@ class Recipe:
 LOW, HIGH, PENALTY = 0.25, 0.8, 0.3
 RECIPES = [
     Recipe("m25", LOW, 0, 0),
+    Recipe("m25n", LOW, 1, 0),
+    Recipe("m25p", LOW, 0, PENALTY),
     Recipe("m8", HIGH, 0, 0),
     Recipe("m8n", HIGH, 1, 0),
     Recipe("m8np", HIGH, 1, PENALTY),

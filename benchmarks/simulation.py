@@ -195,7 +195,7 @@ class Bench:
 
     def toolbox(self) -> list[dict[str, Any]]:
         """The engine alone, and inside SNN Toolbox's flow."""
-        many, some, steps = self.size.many_images, 2 * self.size.images, self.size.steps
+        many, some, steps = self.size.many_images, 10 * self.size.images, self.size.steps
         return report.with_ratios(
             self.run(
                 [
