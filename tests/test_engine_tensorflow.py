@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_engines import ALL, assert_same, assert_same_counts, conv_net, exact, networks, switch_at
+from random_networks import ALL, assert_same, assert_same_counts, conv_net, exact, networks, switch_at
 
 from snntb_adsnn.engine import Switch, automatic, reference, simulate
 from snntb_adsnn.engine import tensorflow as engine

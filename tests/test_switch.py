@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_engines import conv_net
+from random_networks import conv_net
 
 from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import NetworkError, ParameterError
