@@ -138,6 +138,8 @@ class TrainingSection(_Section):
         augmentation: shift, turn and zoom the images a little (image data only).
         flip: mirror half of the images, drawn anew in every epoch (image data only).
         shift: largest random shift in pixels, along both axes (image data only); the border is mirrored outwards.
+        cutout: side in pixels of a square that is set to 0 in every image, anywhere (image data only); 0 is off.
+        initial: model file of the same architecture whose weights training starts from; without it they are drawn.
         precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
             stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
         smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
@@ -172,6 +174,8 @@ class TrainingSection(_Section):
     augmentation: bool = False
     flip: bool = False
     shift: Annotated[int, Field(ge=0)] = 0
+    cutout: Annotated[int, Field(ge=0)] = 0
+    initial: Path | None = None
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     smooth: bool = False
     recalibration: Annotated[int, Field(ge=0)] = 0
@@ -307,8 +311,9 @@ def load_config(path: str | Path) -> Config:
     paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
     if (pretrained := values["adsnn"].get("pretrained")) is not None:
         values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
-    if (folder := values["training"].get("folder")) is not None:
-        values["training"]["folder"] = str(_resolve(path, folder))
+    for key in ("folder", "initial"):
+        if (value := values["training"].get(key)) is not None:
+            values["training"][key] = str(_resolve(path, value))
     adsnn = _checked(path, "adsnn", AdsnnSection, values["adsnn"])
     _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, parser)
     training = None

@@ -33,13 +33,25 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
         epoch: the first epoch that is asked for, from 0; Keras announces the end of each.
         flip: mirror half of the images (height, width, channels) left to right.
         shift: largest shift in pixels along each axis; the border is mirrored outwards.
+        cutout: side in pixels of a square in each image that is set to 0 (DeVries & Taylor 2017, arXiv 1708.04552); its
+            centre lies anywhere in the image.
     """
 
     def __init__(
-        self, x: Array, y: Array, batch_size: int, *, seed: int, epoch: int = 0, flip: bool = False, shift: int = 0
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int = 0,
+        flip: bool = False,
+        shift: int = 0,
+        cutout: int = 0,
     ) -> None:
         super().__init__()
-        self.x, self.y, self.batch_size, self.seed, self.flip, self.shift = x, y, batch_size, seed, flip, shift
+        self.x, self.y, self.batch_size, self.seed = x, y, batch_size, seed
+        self.flip, self.shift, self.cutout = flip, shift, cutout
         if shift:
             self.x = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
         self.size = x.shape[1:3]
@@ -51,6 +63,7 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
         self.order = rng.permutation(len(self.x))
         self.flipped = rng.random(len(self.x)) < (0.5 if self.flip else 0.0)
         self.corners = rng.integers(0, 2 * self.shift + 1, (len(self.x), 2))
+        self.centres = rng.integers(0, self.size, (len(self.x), 2)) if self.cutout else None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -60,10 +73,21 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
         """Inputs and labels of one batch."""
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         if not (self.flip or self.shift):
-            return self.x[chosen], self.y[chosen]
+            return self._cut(self.x[chosen], chosen), self.y[chosen]
         rows, columns = (self.corners[chosen, axis, None] + np.arange(self.size[axis]) for axis in (0, 1))
         columns = np.where(self.flipped[chosen, None], columns[:, ::-1], columns)
-        return self.x[chosen[:, None, None], rows[:, :, None], columns[:, None]], self.y[chosen]
+        x = self.x[chosen[:, None, None], rows[:, :, None], columns[:, None]]
+        return self._cut(x, chosen), self.y[chosen]
+
+    def _cut(self, x: Array, chosen: NDArray[np.int64]) -> Array:
+        """``x``, a copy, with the squares of samples ``chosen`` set to 0."""
+        if self.centres is not None:
+            inside = []
+            for axis, size in enumerate(self.size):
+                at = np.arange(size) - (self.centres[chosen, axis, None] - self.cutout // 2)
+                inside.append((at >= 0) & (at < self.cutout))
+            x[inside[0][:, :, None] & inside[1][:, None]] = 0
+        return x
 
     def on_epoch_end(self) -> None:
         """Draw the next epoch's order, flips and shifts."""
@@ -147,7 +171,7 @@ def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -
     Raises:
         ConfigError: settings that do not fit the data.
     """
-    for key in ("augmentation", "flip", "shift"):
+    for key in ("augmentation", "flip", "shift", "cutout"):
         if (value := getattr(settings, key)) and not dataset.is_images:
             raise ConfigError(
                 f"{config_file}: [training] {key} = {value} is not allowed for {settings.dataset}: its inputs are no "
@@ -157,7 +181,9 @@ def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -
     size, seed = settings.batch_size, settings.seed
 
     def training(epoch: int) -> Batches:
-        return Batches(x, y, size, seed=seed, epoch=epoch, flip=settings.flip, shift=settings.shift)
+        return Batches(
+            x, y, size, seed=seed, epoch=epoch, flip=settings.flip, shift=settings.shift, cutout=settings.cutout
+        )
 
     validation = Batches(x_val, y_val, max(size, 32), seed=seed)
     test = Batches(dataset.x_test, dataset.y_test, 500, seed=seed)
@@ -168,13 +194,14 @@ def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Pat
     """Feed of an image folder: crops of training images are drawn at random.
 
     Raises:
-        ConfigError: ``validation_split`` leaves a part without every class, or ``shift`` is asked for.
+        ConfigError: ``validation_split`` leaves a part without every class, or ``shift`` or ``cutout`` is asked for.
     """
-    if settings.shift:
-        raise ConfigError(
-            f"{config_file}: [training] shift = {settings.shift} is not for image folders, whose random crops shift "
-            "already; leave it out."
-        )
+    for key in ("shift", "cutout"):
+        if value := getattr(settings, key):
+            raise ConfigError(
+                f"{config_file}: [training] {key} = {value} is not for image folders, of whose images random crops are "
+                "taken; leave it out."
+            )
     kept, held = _split(folder.train_labels, settings, config_file)
     size, seed = settings.batch_size, settings.seed
 

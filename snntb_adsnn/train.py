@@ -19,7 +19,7 @@ from snntb_adsnn.activation import AAN, PACKAGE
 from snntb_adsnn.checkpoint import Course
 from snntb_adsnn.config import Config, TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
-from snntb_adsnn.errors import OutputError, TrainingError
+from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
 from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation
 from snntb_adsnn.files import atomic_path, write_json
 from snntb_adsnn.folder import folder_of
@@ -76,6 +76,8 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     keras.utils.set_random_seed(settings.seed)
     activation = AAN(form=settings.form, **settings.constants)
     model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
+    if settings.initial is not None:
+        _start_from(model, settings.initial, config.file)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
     course = _fit(model, feed, settings, state, progress)
     recalibrate(model, feed.training(0), settings.recalibration)
@@ -97,6 +99,24 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     )
     state.unlink(missing_ok=True)
     return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, feed.test_images)
+
+
+def _start_from(model: Any, path: Path, config_file: Path) -> None:
+    """Give ``model`` the weights in the model file ``path``."""
+    from snntb_adsnn.toolbox.parser import load_model
+
+    if not path.is_file():
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
+        )
+    weights = load_model(path.with_suffix("")).get_weights()
+    found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
+    if found != wanted:
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} is another net: its {len(found)} weight arrays do not have "
+            f"the shapes of this architecture's {len(wanted)}; name a model of the same architecture and data."
+        )
+    model.set_weights(weights)
 
 
 def save_model(model: Any, path: Path) -> Path:

@@ -47,6 +47,26 @@ def test_flips_and_shifts_are_windows_of_the_image_mirrored_outwards():
     assert len(seen) > 30
 
 
+@pytest.mark.parametrize("shift", [0, 2])
+def test_cutout_blanks_a_square_around_any_pixel(shift):
+    ones = np.ones_like(X)
+    centres = set()
+    for epoch in range(20):
+        for image in epoch_of(Batches(ones, Y, 6, seed=4, epoch=epoch, shift=shift, cutout=3))[0]:
+            rows, columns, _ = np.nonzero(image == 0)
+            top, left, bottom, right = rows.min(), columns.min(), rows.max(), columns.max()
+            assert not image[top : bottom + 1, left : right + 1].any()
+            assert image.sum() == image.size - 3 * (bottom + 1 - top) * (right + 1 - left)
+            # at the border a part of the square lies outside
+            centres.add(
+                (top + 1 if bottom - top == 2 else 8 * (top > 0), left + 1 if right - left == 2 else 7 * (left > 0))
+            )
+            assert bottom - top == 2 or top == 0 or bottom == 8
+            assert right - left == 2 or left == 0 or right == 7
+    assert centres == {(i, j) for i in range(9) for j in range(8)}
+    assert ones.all()  # the data stay as they are
+
+
 @pytest.mark.parametrize("kind", ["arrays", "folder"])
 def test_an_epoch_is_the_same_however_it_is_reached(kind, tmp_path):
     if kind == "arrays":

@@ -206,8 +206,25 @@ def test_settings_that_do_not_fit_the_data(config):
         train(config(flip=True), progress=False)
     with pytest.raises(ConfigError, match=r"shift = 2 is not allowed for iris.*set it to 0"):
         train(config(shift=2), progress=False)
+    with pytest.raises(ConfigError, match=r"cutout = 3 is not allowed for iris.*set it to 0"):
+        train(config(cutout=3), progress=False)
     with pytest.raises(ConfigError, match=r"validation_split = 0.01 does not fit 100 training inputs"):
         train(config(validation_split=0.01), progress=False)
+
+
+def test_training_starts_from_the_weights_of_another(config, tmp_path):
+    first = train(config(epochs=1), progress=False).model_file.rename(tmp_path / "first.h5")
+    result = train(config(epochs=1, initial=first, learning_rate=1e-12), progress=False)
+    weights = [keras.models.load_model(file, compile=False).get_weights() for file in (first, result.model_file)]
+    # batch norms go on following the data
+    pairs = [(a, b) for a, b in zip(*weights, strict=True) if a.ndim == 2]
+    assert len(pairs) == 2
+    for a, b in pairs:
+        np.testing.assert_allclose(b, a, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"initial = .*first\.h5 is another net: .* name a model of the same"):
+        train(config(initial=first, dataset="sonar", architecture="sonar"), progress=False)
+    with pytest.raises(ConfigError, match=r"initial = .*none\.h5 does not exist"):
+        train(config(initial="none.h5"), progress=False)
 
 
 def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
