@@ -103,13 +103,14 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
 
 def _start_from(model: Any, path: Path, config_file: Path) -> None:
     """Give ``model`` the weights in the model file ``path``."""
-    from snntb_adsnn.toolbox.parser import load_model
-
     if not path.is_file():
         raise ConfigError(
             f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
         )
-    weights = load_model(path.with_suffix("")).get_weights()
+    try:
+        weights = keras.models.load_model(path, compile=False).get_weights()
+    except Exception as error:  # Keras raises whatever its readers raise
+        raise ConfigError(f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model.") from error
     found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
     if found != wanted:
         raise ConfigError(

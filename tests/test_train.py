@@ -225,6 +225,9 @@ def test_training_starts_from_the_weights_of_another(config, tmp_path):
         train(config(initial=first, dataset="sonar", architecture="sonar"), progress=False)
     with pytest.raises(ConfigError, match=r"initial = .*none\.h5 does not exist"):
         train(config(initial="none.h5"), progress=False)
+    first.write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match=r"initial = .*first\.h5 cannot be read as a Keras 2 model"):
+        train(config(initial=first), progress=False)
 
 
 def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
