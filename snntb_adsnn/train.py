@@ -110,7 +110,9 @@ def _start_from(model: Any, path: Path, config_file: Path) -> None:
     try:
         weights = keras.models.load_model(path, compile=False).get_weights()
     except Exception as error:  # Keras raises whatever its readers raise
-        raise ConfigError(f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model.") from error
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model; save it again, or leave it out."
+        ) from error
     found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
     if found != wanted:
         raise ConfigError(
