@@ -145,6 +145,9 @@ class TrainingSection(_Section):
         smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
         recalibration: training inputs on which batch norms are measured again after training, see
             ``train.recalibrate``; nets trained with coding noise gain by it; 0 is off.
+        weights: floating-point type that the trained weights of convolutions and dense layers are rounded to, so that
+            the model file is smaller: ``bfloat16`` (8 significant bits, a third of the size; what
+            ``precision = mixed_bfloat16`` computes with anyway), ``float16`` (11 bits, half the size).
     """
 
     dataset: DatasetName
@@ -179,6 +182,7 @@ class TrainingSection(_Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     smooth: bool = False
     recalibration: Annotated[int, Field(ge=0)] = 0
+    weights: Literal["float32", "float16", "bfloat16"] = "float32"
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingSection:

@@ -123,7 +123,7 @@ def _image_input(x: Any, activation: AAN) -> Any:
 
 
 # filters of each convolution, and whether pooling follows: early, where pixels are many
-_VGG = [(32, True), (48, False), (64, True), (96, False), (128, True), (128, False)]
+_VGG = [(64, True), (96, False), (128, True), (128, False), (192, True), (192, False)]
 
 
 def _vgg_cifar(x: Any, activation: AAN) -> Any:
@@ -172,16 +172,16 @@ def _identity_block(x: Any, activation: AAN, suffix: str, filters: int) -> Any:
 def _resnet9(x: Any, activation: AAN) -> Any:
     """Four stages, a residual block behind the second and the last: few layers in a row, so that spikes arrive soon.
 
-    The topology is that of D. Page's ResNet-9 (2018, "How to train your ResNet"), a quarter as wide. The first neurons
-    take in the image through their convolution, as a constant current: spiking colour channels would lose what lies
-    below the threshold.
+    The topology is that of D. Page's ResNet-9 (2018, "How to train your ResNet"), half as wide or less. The first
+    neurons take in the image through their convolution, as a constant current: spiking colour channels would lose what
+    lies below the threshold.
     """
-    x = _bn_aan(_synapses(x, "1", 16, 3), activation, "1")
-    x = _pool_bn_aan(_synapses(x, "2", 32, 3), activation, "2")
-    x = _identity_block(x, activation, "2", 32)
-    x = _pool_bn_aan(_synapses(x, "3", 64, 3), activation, "3")
-    x = _pool_bn_aan(_synapses(x, "4", 128, 3), activation, "4")
-    x = _identity_block(x, activation, "4", 128)
+    x = _bn_aan(_synapses(x, "1", 32, 3), activation, "1")
+    x = _pool_bn_aan(_synapses(x, "2", 64, 3), activation, "2")
+    x = _identity_block(x, activation, "2", 64)
+    x = _pool_bn_aan(_synapses(x, "3", 128, 3), activation, "3")
+    x = _pool_bn_aan(_synapses(x, "4", 192, 3), activation, "4")
+    x = _identity_block(x, activation, "4", 192)
     return layers.GlobalAveragePooling2D(name="average")(x)
 
 

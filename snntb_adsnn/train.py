@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,13 @@ from snntb_adsnn.config import Config, TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
 from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation
-from snntb_adsnn.files import atomic_path, write_json
+from snntb_adsnn.files import write_json
 from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras, tf
+from snntb_adsnn.model_file import round_weights, save_model
 from snntb_adsnn.models import build, copy_weights, training_model
 
-__all__ = ["TrainingResult", "save_model", "split_validation", "train"]
+__all__ = ["TrainingResult", "split_validation", "train"]
 
 _CLIPNORM = 1.0
 
@@ -80,6 +80,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
         _start_from(model, settings.initial, config.file)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
     course = _fit(model, feed, settings, state, progress)
+    round_weights(model, settings.weights)
     recalibrate(model, feed.training(0), settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
@@ -111,7 +112,8 @@ def _start_from(model: Any, path: Path, config_file: Path) -> None:
         weights = keras.models.load_model(path, compile=False).get_weights()
     except Exception as error:  # Keras raises whatever its readers raise
         raise ConfigError(
-            f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model; save it again, or leave it out."
+            f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model; save it again, or leave it "
+            "out."
         ) from error
     found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
     if found != wanted:
@@ -120,14 +122,6 @@ def _start_from(model: Any, path: Path, config_file: Path) -> None:
             f"the shapes of this architecture's {len(wanted)}; name a model of the same architecture and data."
         )
     model.set_weights(weights)
-
-
-def save_model(model: Any, path: Path) -> Path:
-    """Save a Keras model as ``.h5``, atomically; returns the path."""
-    with atomic_path(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # .h5 is the only format that the toolbox reads
-        model.save(temporary, save_format="h5")
-    return path
 
 
 def recalibrate(model: Any, batches: Any, count: int) -> None:

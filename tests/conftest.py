@@ -1,5 +1,6 @@
 """Shared settings: TensorFlow with Keras 2, quiet, and Hypothesis without deadlines (machines are noisy)."""
 
+import pytest
 from hypothesis import settings
 
 from snntb_adsnn.keras_compat import select_keras_2
@@ -7,3 +8,23 @@ from snntb_adsnn.keras_compat import select_keras_2
 select_keras_2()
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
+
+
+@pytest.fixture
+def training_config(tmp_path):
+    """Configurations of short trainings: ``training_config(dataset, architecture, **keys of [training])``."""
+    from snntb_adsnn.config import load_config
+
+    def config(dataset="iris", architecture=None, **training):
+        lines = [
+            f"{key} = {value}"
+            for key, value in {"epochs": 8, "batch_size": 20, "learning_rate": 0.03, **training}.items()
+        ]
+        path = tmp_path / "c.ini"
+        path.write_text(
+            "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = net\n"
+            f"[training]\ndataset = {dataset}\narchitecture = {architecture or dataset}\n" + "\n".join(lines)
+        )
+        return load_config(path)
+
+    return config

@@ -21,20 +21,8 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 @pytest.fixture
-def config(tmp_path):
-    def config(dataset="iris", architecture=None, **training):
-        lines = [
-            f"{key} = {value}"
-            for key, value in {"epochs": 8, "batch_size": 20, "learning_rate": 0.03, **training}.items()
-        ]
-        path = tmp_path / "c.ini"
-        path.write_text(
-            "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = net\n"
-            f"[training]\ndataset = {dataset}\narchitecture = {architecture or dataset}\n" + "\n".join(lines)
-        )
-        return load_config(path)
-
-    return config
+def config(training_config):
+    return training_config
 
 
 def files(folder):
