@@ -14,7 +14,8 @@ from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 from snntb_adsnn.linear import Array
 
-_FREE = {"epochs", "patience"}
+_FREE = {"epochs", "patience", "recalibration", "weights"}
+"""Keys of ``[training]`` that may change in between: what they say counts at the end."""
 _FORMAT = "snntb-adsnn training 1"
 
 
@@ -62,8 +63,8 @@ def save(path: Path, course: Course, learner: Any, settings: dict[str, Any]) -> 
 
 def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
     """The course of an interrupted training with the same settings, its state put into the compiled ``learner``; a new
-    course where ``path`` is not there. Only ``epochs`` and ``patience`` may have changed: training goes on for longer,
-    on the schedule of the new number.
+    course where ``path`` is not there. Of the settings only ``epochs`` and ``patience`` (training goes on for longer, on
+    the schedule of the new number) and what is done after the last epoch may have changed.
 
     Raises:
         OutputError: the file is damaged or belongs to other settings.

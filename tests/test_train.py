@@ -136,6 +136,15 @@ def test_state_of_another_training_is_not_taken(config, tmp_path, monkeypatch):
         train(config(), progress=False)
 
 
+def test_a_stopped_training_goes_on_with_another_end(config, monkeypatch):
+    """What is done after the last epoch does not change what was trained so far."""
+    stop_at_batch(monkeypatch, 7)
+    with pytest.raises(KeyboardInterrupt):
+        train(config(epochs=2), progress=False)
+    monkeypatch.undo()
+    train(config(epochs=2, weights="bfloat16", recalibration=20), progress=False)
+
+
 def test_recalibration_measures_batch_norms_on_the_net_itself():
     model = build("iris", (4,), 3, AAN(0.2))
     dataset = load_dataset("iris")
