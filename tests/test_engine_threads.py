@@ -110,6 +110,18 @@ def test_helpers_do_their_part_whether_they_linger_or_have_left():
                 np.testing.assert_array_equal(counts[0], alone.spike_counts[name][image])
 
 
+def test_helpers_are_recalled_only_to_the_same_plan_and_steps(monkeypatch):
+    asked = []
+    monkeypatch.setattr(event, "recall", lambda presence, again: asked.append(again) or recall(presence, again))
+    network, x = conv_net(), np.random.default_rng(5).random((1, 16, 16, 1)).astype(np.float32)
+    switch = Switch(0.02, 20, 20, math.inf).schedule(network, 60)
+    for schedule, expected in ((None, [False, True, True]), (switch, [False] * 6)):  # before and after the switch
+        for _ in range(3):
+            event.run(network, x, 60, frozenset(), threads=2, schedule=schedule)
+        assert asked == expected
+        asked.clear()
+
+
 @pytest.mark.parametrize(
     ("before", "again", "called", "after"),
     [
