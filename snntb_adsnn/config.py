@@ -179,7 +179,7 @@ class TrainingSection(_Section):
     shift: Annotated[int, Field(ge=0)] = 0
     cutout: Annotated[int, Field(ge=0)] = 0
     initial: Path | None = None
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     smooth: bool = False
     recalibration: Annotated[int, Field(ge=0)] = 0
     weights: Literal["float32", "float16", "bfloat16"] = "float32"

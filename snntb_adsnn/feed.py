@@ -150,6 +150,7 @@ class Feed:
 
     Attributes:
         training: batches from a given epoch on.
+        calibration: the same inputs as they are, without augmentation, in mixed order.
         validation, test: batches without augmentation.
         input_shape, classes: of the data set.
         test_images: number of test inputs.
@@ -157,6 +158,7 @@ class Feed:
     """
 
     training: Callable[[int], Any]
+    calibration: Any
     validation: Any
     test: Any
     input_shape: tuple[int, ...]
@@ -185,9 +187,10 @@ def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -
             x, y, size, seed=seed, epoch=epoch, flip=settings.flip, shift=settings.shift, cutout=settings.cutout
         )
 
+    calibration = Batches(x, y, size, seed=seed)
     validation = Batches(x_val, y_val, max(size, 32), seed=seed)
     test = Batches(dataset.x_test, dataset.y_test, 500, seed=seed)
-    return Feed(training, validation, test, dataset.input_shape, dataset.classes, len(dataset.x_test))
+    return Feed(training, calibration, validation, test, dataset.input_shape, dataset.classes, len(dataset.x_test))
 
 
 def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Path) -> Feed:
@@ -202,19 +205,18 @@ def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Pat
                 f"{config_file}: [training] {key} = {value} is not for image folders, of whose images random crops are "
                 "taken; leave it out."
             )
-    kept, held = _split(folder.train_labels, settings, config_file)
+    parts = _split(folder.train_labels, settings, config_file)
+    kept, held = ((tuple(folder.train[i] for i in part), folder.train_labels[part]) for part in parts)
     size, seed = settings.batch_size, settings.seed
 
     def training(epoch: int) -> FolderBatches:
-        files = tuple(folder.train[i] for i in kept)
-        labels = folder.train_labels[kept]
-        return FolderBatches(folder, files, labels, size, seed=seed, epoch=epoch, augment=True, flip=settings.flip)
+        return FolderBatches(folder, *kept, size, seed=seed, epoch=epoch, augment=True, flip=settings.flip)
 
-    files = tuple(folder.train[i] for i in held)
-    validation = FolderBatches(folder, files, folder.train_labels[held], size, seed=seed)
+    calibration = FolderBatches(folder, *kept, size, seed=seed)
+    validation = FolderBatches(folder, *held, size, seed=seed)
     test = FolderBatches(folder, folder.test, folder.test_labels, size, seed=seed)
-    shape = (folder.size, folder.size, 3)
-    return Feed(training, validation, test, shape, folder.classes, len(folder.test), min(8, os.cpu_count() or 1))
+    shape, workers = (folder.size, folder.size, 3), min(8, os.cpu_count() or 1)
+    return Feed(training, calibration, validation, test, shape, folder.classes, len(folder.test), workers)
 
 
 def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:

@@ -81,7 +81,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
     course = _fit(model, feed, settings, state, progress)
     round_weights(model, settings.weights)
-    recalibrate(model, feed.training(0), settings.recalibration)
+    recalibrate(model, feed.calibration, settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
@@ -127,8 +127,9 @@ def _start_from(model: Any, path: Path, config_file: Path) -> None:
 def recalibrate(model: Any, batches: Any, count: int) -> None:
     """Measure the means and variances of all batch norms again, on ``count`` inputs at least; 0: leave them.
 
-    In training they were averaged over changing weights and, with coding noise, over noisy potentials, whose maximum
-    over a pooling window lies higher. The model itself has no noise: its own means and variances suit it better.
+    In training they were averaged over changing weights, augmented inputs and, with coding noise, over noisy potentials,
+    whose maximum over a pooling window lies higher. The model itself meets none of these: its own means and variances
+    suit it better.
 
     Args:
         model: a net from ``build``.

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from image_files import write_folder
 
-from snntb_adsnn.feed import Batches, FolderBatches
+from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.data import Dataset
+from snntb_adsnn.feed import Batches, FolderBatches, array_feed, folder_feed
 from snntb_adsnn.folder import ImageFolder
 
 X = np.random.default_rng(0).random((23, 9, 8, 3), np.float32)
@@ -92,3 +94,22 @@ def test_folder_batches_carry_the_labels_of_their_files(tmp_path):
     at = [next(i for i, image in enumerate(every) if np.array_equal(image, found)) for found in x]
     assert sorted(at) == list(range(12))
     np.testing.assert_array_equal(y.argmax(axis=1), folder.train_labels[at])
+
+
+@pytest.mark.parametrize("kind", ["arrays", "folder"])
+def test_batch_norms_are_measured_on_the_training_images_as_they_are(kind, tmp_path):
+    augmented = {"flip": True, "architecture": "vgg_cifar", "validation_split": 0.5, "batch_size": 4}
+    if kind == "arrays":
+        x, y = np.repeat(X[:4], 4, axis=0), np.repeat(np.eye(4, dtype=np.float32), 4, axis=0)
+        dataset = Dataset(x, y, x, y, "digits", ("a", "b", "c", "d"))
+        settings = TrainingSection(dataset="digits", shift=2, cutout=3, **augmented)
+        feed, allowed = array_feed(dataset, settings, tmp_path), X[:4]
+    else:
+        folder = ImageFolder.scan(write_folder(tmp_path, train=12), 8)
+        settings = TrainingSection(dataset="image_folder", folder=tmp_path, **augmented)
+        feed, allowed = folder_feed(folder, settings, tmp_path), folder.load(list(folder.train))
+    found, labels = epoch_of(feed.calibration)
+    assert all(any(np.array_equal(image, a) for a in allowed) for image in found)
+    kept = epoch_of(feed.training(0))[1]
+    assert sorted(labels.argmax(axis=1)) == sorted(kept.argmax(axis=1))
+    assert labels.argmax(axis=1).tolist() != sorted(labels.argmax(axis=1))  # a part of them is a sample of all
