@@ -63,8 +63,8 @@ def save(path: Path, course: Course, learner: Any, settings: dict[str, Any]) -> 
 
 def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
     """The course of an interrupted training with the same settings, its state put into the compiled ``learner``; a new
-    course where ``path`` is not there. Of the settings only ``epochs`` and ``patience`` (training goes on for longer, on
-    the schedule of the new number) and what is done after the last epoch may have changed.
+    course where ``path`` is not there. Of the settings only ``epochs`` and ``patience`` (training goes on for longer,
+    on the schedule of the new number) and what is done after the last epoch may have changed.
 
     Raises:
         OutputError: the file is damaged or belongs to other settings.

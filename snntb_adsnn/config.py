@@ -142,7 +142,7 @@ class TrainingSection(_Section):
         initial: model file of the same architecture whose weights training starts from; without it they are drawn.
         precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
             stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
-        smooth: train with a smooth form of the activation, see ``models.SmoothAAN``; deep nets need it.
+        smooth: train with a smooth form of the activation, see ``training_model.SmoothAAN``; deep nets need it.
         recalibration: training inputs on which batch norms are measured again after training, see
             ``train.recalibrate``; nets trained with coding noise gain by it; 0 is off.
         weights: floating-point type that the trained weights of convolutions and dense layers are rounded to, so that

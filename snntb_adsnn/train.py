@@ -24,7 +24,8 @@ from snntb_adsnn.files import write_json
 from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras, tf
 from snntb_adsnn.model_file import round_weights, save_model
-from snntb_adsnn.models import build, copy_weights, training_model
+from snntb_adsnn.models import build
+from snntb_adsnn.training_model import copy_weights, training_model
 
 __all__ = ["TrainingResult", "split_validation", "train"]
 
@@ -127,9 +128,9 @@ def _start_from(model: Any, path: Path, config_file: Path) -> None:
 def recalibrate(model: Any, batches: Any, count: int) -> None:
     """Measure the means and variances of all batch norms again, on ``count`` inputs at least; 0: leave them.
 
-    In training they were averaged over changing weights, augmented inputs and, with coding noise, over noisy potentials,
-    whose maximum over a pooling window lies higher. The model itself meets none of these: its own means and variances
-    suit it better.
+    In training they were averaged over changing weights, augmented inputs and, with coding noise, over noisy
+    potentials, whose maximum over a pooling window lies higher. The model itself meets none of these: its own means and
+    variances suit it better.
 
     Args:
         model: a net from ``build``.

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from snntb_adsnn import models
+from snntb_adsnn import training_model as module
 from snntb_adsnn.activation import AAN
 from snntb_adsnn.config import ARCHITECTURES
 from snntb_adsnn.convert import convert
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras, tf
-from snntb_adsnn.models import (
+from snntb_adsnn.models import build
+from snntb_adsnn.training_model import (
     ActivityPenalty,
     CodingNoise,
     SmoothAAN,
-    build,
     copy_weights,
     neuron_count,
     training_model,
@@ -130,7 +130,7 @@ def test_training_layers_can_be_rebuilt(layer):
 def test_pooling_and_aan_change_places_without_changing_values():
     model = build("mnist", (28, 28, 1), 10, AAN(0.2))
     names = []
-    models._pooling_first(model, None, lambda layer, x: names.append(layer.name))
+    module._pooling_first(model, None, lambda layer, x: names.append(layer.name))
     assert sorted(names) == sorted(layer.name for layer in model.layers[1:])
     assert names.index("pool_1") < names.index("aan_1")
     assert [layer.name for layer in model.layers].index("pool_1") > names.index("pool_1")
