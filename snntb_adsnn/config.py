@@ -10,32 +10,23 @@ from __future__ import annotations
 import configparser
 import difflib
 import importlib.util
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from snntb_adsnn.config_base import Count as _Count
-from snntb_adsnn.config_base import Positive as _Positive
-from snntb_adsnn.config_base import Section as _Section
-from snntb_adsnn.config_base import Seed as _Seed
+from snntb_adsnn.config_base import Count, Positive, PositiveByLayer, Section, Seed, constants_of
+from snntb_adsnn.config_hls import HlsSection
 from snntb_adsnn.config_studies import ArousalSection, SweepSection
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import SMALLEST_SMOOTH, Form, check_constants
-
-DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
-ArchitectureName = Literal[
-    "iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet9", "resnet18"
-]
-DATASETS: tuple[str, ...] = get_args(DatasetName)
-ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
+from snntb_adsnn.transfer import Form, check_constants
 
 
-class PathsSection(_Section):
+class PathsSection(Section):
     """The keys of the toolbox's ``[paths]`` that this package reads; paths are absolute here.
 
     Attributes:
@@ -54,23 +45,7 @@ class PathsSection(_Section):
         return self.path_wd / f"{self.filename_ann}.h5"
 
 
-def _by_layer(value: Any) -> Any:
-    """``8, dense_1: 6`` as ``{"": 8, "dense_1": 6}``."""
-    if isinstance(value, int | float):
-        return {"": value}
-    if not isinstance(value, str):
-        return value
-    parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
-    pairs = [part.rpartition(":") for part in parts]
-    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
-        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
-    return {name.strip(): number.strip() for name, _, number in pairs}
-
-
-_PositiveByLayer = Annotated[dict[str, _Positive], BeforeValidator(_by_layer)]
-
-
-class AdsnnSection(_Section):
+class AdsnnSection(Section):
     """``[adsnn]``: how the spiking network is made and simulated.
 
     Attributes:
@@ -89,178 +64,28 @@ class AdsnnSection(_Section):
     """
 
     engine: Literal["auto", "event", "reference", "tensorflow"] = "auto"
-    m_f: _PositiveByLayer = {}
-    theta0: _Positive | None = None
-    tau_gamma: _Positive | None = None
-    tau_eta: _Positive | None = None
-    tau_beta: _Positive | None = None
-    tau_phi: _Positive | None = None
+    m_f: PositiveByLayer = {}
+    theta0: Positive | None = None
+    tau_gamma: Positive | None = None
+    tau_eta: Positive | None = None
+    tau_beta: Positive | None = None
+    tau_phi: Positive | None = None
     form: Form | None = None
-    readout_tau_phi: _Positive = 50.0
+    readout_tau_phi: Positive = 50.0
     matching_fraction: Annotated[float, Field(gt=0, le=1)] = 0.99
-    seed: _Seed = 0
+    seed: Seed = 0
     plots: bool = True
-    check_images: _Count = 100
+    check_images: Count = 100
     bias_correction: Annotated[int, Field(ge=0)] = 0
     pretrained: Path | None = None
 
     @property
     def overrides(self) -> dict[str, float]:
         """The neuron constants given here but for m_f, by their names in ``ASNParameters``."""
-        return _constants(self)
+        return constants_of(self)
 
 
-class TrainingSection(_Section):
-    """``[training]``: what ``snntb-adsnn train`` does.
-
-    Attributes:
-        dataset: name of the data set, see ``snntb_adsnn.data``.
-        folder: of the data set ``image_folder``: holds ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``).
-        image_size: pixels; an ``image_folder``'s images are resized and cropped to this square.
-        test_images: of an ``image_folder``, how many test images a run simulates, at most (drawn once).
-        architecture: name of the net, see ``snntb_adsnn.models``.
-        m_f, form: of the AAN activations. Train at the precision that is simulated.
-        theta0, tau_gamma, tau_eta, tau_beta, tau_phi: other constants of the neurons, if not the paper's (tau in ms);
-            hardware without multipliers needs decays that are sums of powers of two.
-        epochs, batch_size: as usual.
-        optimizer: ``adam`` (gradients clipped), ``adamw`` (with ``weight_decay``) or ``sgd`` (Nesterov momentum 0.9).
-        learning_rate: the highest learning rate.
-        schedule: ``cosine`` falls to 0 along a half cosine; ``one_cycle`` rises during the first fifth of the steps and
-            falls to 0 on straight lines.
-        weight_decay: decoupled from the gradient, on weights other than biases and batch norms; 0 is off.
-        label_smoothing: share of a label that is spread over all classes.
-        validation_split: share of the training data that early stopping watches.
-        patience: epochs without a lower validation loss before training stops.
-        seed: of the initial weights, the split, the order, noise and augmentation.
-        coding_noise: Gaussian noise on active units during training, in units of the spike coding's own
-            noise h/sqrt(12) (a sawtooth of height h); 0 is off.
-        activity_penalty: weight of the mean AAN output in the loss; lowers the firing rate; 0 is off.
-        augmentation: shift, turn and zoom the images a little (image data only).
-        flip: mirror half of the images, drawn anew in every epoch (image data only).
-        shift: largest random shift in pixels, along both axes (image data only); the border is mirrored outwards.
-        cutout: side in pixels of a square that is set to 0 in every image, anywhere (image data only); 0 is off.
-        initial: model file of the same architecture whose weights training starts from; without it they are drawn.
-        precision: of convolutions and weighted sums in training; sums over batches, activations and the trained model
-            stay float32. ``mixed_bfloat16`` is faster on processors and accelerators that have it.
-        smooth: train with a smooth form of the activation, see ``training_model.SmoothAAN``; deep nets need it.
-        recalibration: training inputs on which batch norms are measured again after training, see
-            ``train.recalibrate``; nets trained with coding noise gain by it; 0 is off.
-        weights: floating-point type that the trained weights of convolutions and dense layers are rounded to, so that
-            the model file is smaller: ``bfloat16`` (8 significant bits, a third of the size; what
-            ``precision = mixed_bfloat16`` computes with anyway), ``float16`` (11 bits, half the size).
-    """
-
-    dataset: DatasetName
-    folder: Path | None = None
-    image_size: Annotated[int, Field(ge=8)] = 224
-    test_images: _Count = 1000
-    architecture: ArchitectureName
-    m_f: _Positive = 0.1
-    form: Form = "exact"
-    theta0: _Positive | None = None
-    tau_gamma: _Positive | None = None
-    tau_eta: _Positive | None = None
-    tau_beta: _Positive | None = None
-    tau_phi: _Positive | None = None
-    epochs: _Count = 100
-    batch_size: _Count = 32
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: _Positive = 0.001
-    schedule: Literal["cosine", "one_cycle"] = "cosine"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    validation_split: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: _Count = 20
-    seed: _Seed = 0
-    coding_noise: Annotated[float, Field(ge=0)] = 0.0
-    activity_penalty: Annotated[float, Field(ge=0)] = 0.0
-    augmentation: bool = False
-    flip: bool = False
-    shift: Annotated[int, Field(ge=0)] = 0
-    cutout: Annotated[int, Field(ge=0)] = 0
-    initial: Path | None = None
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    smooth: bool = False
-    recalibration: Annotated[int, Field(ge=0)] = 0
-    weights: Literal["float32", "float16", "bfloat16"] = "float32"
-
-    @model_validator(mode="after")
-    def _fits(self) -> TrainingSection:
-        if (self.dataset == "image_folder") != (self.folder is not None):
-            raise ValueError("folder and dataset = image_folder belong together: give both or neither")
-        if self.weight_decay and self.optimizer == "adam":
-            raise ValueError("weight_decay needs optimizer = adamw or sgd")
-        if self.smooth and self.form != "exact":
-            raise ValueError("smooth = True needs form = exact: the other form is smooth already")
-        if self.smooth and self.m_f < SMALLEST_SMOOTH:
-            raise ValueError(
-                f"smooth = True needs m_f of {SMALLEST_SMOOTH:g} or more: finer neurons saturate too early"
-            )
-        return self
-
-    @property
-    def constants(self) -> dict[str, float]:
-        """The neuron constants given here, by their names in ``ASNParameters``."""
-        return {"m_f": self.m_f, **_constants(self)}
-
-
-def _constants(section: AdsnnSection | TrainingSection) -> dict[str, float]:
-    names = ("theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
-    return {name: value for name in names if (value := getattr(section, name)) is not None}
-
-
-_Bits = Annotated[dict[str, _Count], BeforeValidator(_by_layer)]
-_BitsOrType = Annotated[dict[str, _Count | Annotated[str, Field(pattern="fixed<.*>")]], BeforeValidator(_by_layer)]
-_CountOrAuto = Annotated[dict[str, _Count | Literal["auto"]], BeforeValidator(_by_layer)]
-
-
-class HlsSection(_Section):
-    """``[hls]``: what ``snntb-adsnn hls`` does. A key with one value for each layer is written ``8, dense_1: 6``.
-
-    Attributes:
-        backend, part, clock_ns, io_type: of hls4ml; see ``adsnn_hls.hls4ml_plugin.Options``.
-        steps: time steps of an image.
-        strategy: of the weighted sums.
-        reuse_factor: by layer, cycles that adders and neurons are shared over.
-        weights: by layer, bits of the weights, or a type such as ``fixed<8,1>``.
-        current, potential, refractory, adaptation, coefficient: by layer, bits of I, V, S_hat, theta_a and the factors.
-        rounding: of I and V.
-        multiplier_free: neurons of shifts and additions; the net must have been trained for their constants.
-        pixel_bits: bits of an input word.
-        calibration_images: images of ``x_norm.npz`` on which value ranges are measured.
-        accuracy_images: test images on which accuracies are measured, at most.
-        max_loss: accuracy in percentage points that the precision search may lose against the float network.
-        cycles: clocks of a step that the RTL's parallelism is chosen for, where ``lanes`` and ``units`` are not given.
-        lanes, units: by layer, weights and neurons per clock of the RTL.
-        margin: distance of the two largest outputs at which the RTL decides an image early; 0: never.
-    """
-
-    backend: Literal["vitis", "vivado", "rtl"] = "vitis"
-    part: str = "xcvu13p-flga2577-2-e"
-    clock_ns: _Positive = 5.0
-    io_type: Literal["io_stream", "io_parallel"] = "io_stream"
-    steps: _Count = 150
-    strategy: Literal["auto", "latency", "resource"] = "auto"
-    reuse_factor: _CountOrAuto = {"": "auto"}
-    weights: _BitsOrType = {"": 8}
-    current: _Bits = {"": 18}
-    potential: _Bits = {"": 18}
-    refractory: _Bits = {"": 18}
-    adaptation: _Bits = {"": 18}
-    coefficient: _Bits = {"": 12}
-    rounding: Literal["TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"] = "TRN_ZERO"
-    multiplier_free: bool = False
-    pixel_bits: Annotated[int, Field(ge=1, le=16)] = 8
-    calibration_images: _Count = 200
-    accuracy_images: _Count = 1000
-    max_loss: Annotated[float, Field(gt=0, lt=100)] = 0.1
-    cycles: _Count = 256
-    lanes: _CountOrAuto = {"": "auto"}
-    units: _CountOrAuto = {"": "auto"}
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-
-
-class Config(_Section):
+class Config(Section):
     """A configuration file after checking.
 
     Attributes:
@@ -290,7 +115,7 @@ class Config(_Section):
         return self.training
 
 
-_OURS: dict[str, type[_Section]] = {
+_OURS: dict[str, type[Section]] = {
     "adsnn": AdsnnSection,
     "training": TrainingSection,
     "hls": HlsSection,
@@ -323,7 +148,7 @@ def load_config(path: str | Path) -> Config:
     training = None
     if parser.has_section("training"):
         training = _checked(path, "training", TrainingSection, values["training"])
-        _check_neurons(path, "training", [training.m_f], _constants(training))
+        _check_neurons(path, "training", [training.m_f], constants_of(training))
     return Config(
         file=path,
         paths=paths,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -28,3 +29,25 @@ def _listed(value: Any) -> Any:
 
 Listed = Annotated[tuple[_Value, ...], BeforeValidator(_listed), Field(min_length=1)]
 """Values written with commas between them; one that is repeated counts once."""
+
+
+def by_layer(value: Any) -> Any:
+    """``8, dense_1: 6`` as ``{"": 8, "dense_1": 6}``."""
+    if isinstance(value, int | float):
+        return {"": value}
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
+    pairs = [part.rpartition(":") for part in parts]
+    if len({name.strip() for name, _, _ in pairs}) != len(pairs):
+        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+PositiveByLayer = Annotated[dict[str, Positive], BeforeValidator(by_layer)]
+NEURON_CONSTANTS = ("theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
+
+
+def constants_of(section: Section) -> dict[str, float]:
+    """The neuron constants but for m_f that a section gives, by their names in ``ASNParameters``."""
+    return {name: value for name in NEURON_CONSTANTS if (value := getattr(section, name)) is not None}

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import DATASETS, Config, TrainingSection
+from snntb_adsnn.config import Config
+from snntb_adsnn.config_training import DATASETS, TrainingSection
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, atomic_write, open_npz, write_json
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import Array, Dataset, one_hot
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.folder import ImageFolder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import NORM_SAMPLES, Array, Dataset, one_hot
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.images import decode, same_classes, ycbcr

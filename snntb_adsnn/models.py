@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from snntb_adsnn.activation import AAN
-from snntb_adsnn.config import ARCHITECTURES
+from snntb_adsnn.config_training import ARCHITECTURES
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras
 

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from snntb_adsnn import __version__, checkpoint
 from snntb_adsnn.activation import AAN, PACKAGE
 from snntb_adsnn.checkpoint import Course
-from snntb_adsnn.config import Config, TrainingSection
+from snntb_adsnn.config import Config
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
 from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from image_files import write_folder
 
-from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import Dataset
 from snntb_adsnn.feed import Batches, FolderBatches, array_feed, folder_feed
 from snntb_adsnn.folder import ImageFolder

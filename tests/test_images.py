@@ -5,7 +5,7 @@ import pytest
 from image_files import picture, write_archive, write_folder
 from PIL import Image
 
-from snntb_adsnn.config import TrainingSection
+from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.folder import ImageFolder

@@ -5,7 +5,7 @@ import pytest
 
 from snntb_adsnn import training_model as module
 from snntb_adsnn.activation import AAN
-from snntb_adsnn.config import ARCHITECTURES
+from snntb_adsnn.config_training import ARCHITECTURES
 from snntb_adsnn.convert import convert
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.keras_compat import keras, tf

@@ -28,7 +28,8 @@ from adsnn_hls.project import (
 from adsnn_hls.quantize import PixelFormat, Ranges, Widths, calibrate, quantize, state_types
 from adsnn_hls.resources import resources
 from adsnn_hls.stages import FixedNetwork, ReadoutStage, SynapticStage
-from snntb_adsnn.config import Config, HlsSection, load_config, read_ini
+from snntb_adsnn.config import Config, load_config, read_ini
+from snntb_adsnn.config_hls import HlsSection
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.linear import Array
