@@ -172,7 +172,15 @@ def ann_operations(network: SpikingNetwork) -> Operations:
     products = sum(multiplications(network).values())
     inputs, _, classes = _units(network)
     sums = inputs + classes
-    return Operations(0, products, 0, products + sums + comparisons(network), products, 2 * products + sums, sums)
+    return Operations(
+        accumulates=0,
+        multiply_accumulates=products,
+        neuron_updates=0,
+        additions=products + sums + comparisons(network),
+        multiplications=products,
+        reads=2 * products + sums,
+        writes=sums,
+    )
 
 
 def snn_operations(
