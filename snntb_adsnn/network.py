@@ -360,26 +360,6 @@ class SpikingNetwork:
                     outputs = softmax(outputs)
         return outputs
 
-    # ---- costs -----------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def synapse_counts(self) -> Mapping[str, Array]:
-        """For each population, the number of additions that one spike of each neuron costs, shape of the population.
-
-        A spike is delivered to every weight of the next weighted layer that reads it (inside the image); average
-        pooling passes it on to each window it lies in.
-        """
-        cost: dict[str, Array] = {node.name: np.zeros(node.shape) for node in self.nodes}
-        for node in reversed(self.nodes):
-            if isinstance(node, Linear):
-                # a weighted layer receives one addition per output it drives; what lies behind it is its own cost
-                downstream = np.ones(node.shape) if node.weighted else cost[node.name]
-                for source, counts in zip(node.inputs, node.count(downstream), strict=True):
-                    cost[source] = cost[source] + counts
-            elif isinstance(node, Neurons | Readout):
-                cost[node.inputs[0]] = cost[node.inputs[0]] + np.ones(node.input_shapes[0])
-        return {p.name: cost[p.name] for p in self.populations}
-
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
