@@ -339,7 +339,7 @@ class SpikingNetwork:
         return x
 
     def analog(self, x: Any, *, logits: bool = False) -> Array:
-        """Evaluate with the transfer function instead of spikes, in float64: equals the Keras model.
+        """Evaluate with the transfer function instead of spikes, in float64: the Keras model but for rounding.
 
         Args:
             x: shape (images, *input shape).
