@@ -62,7 +62,8 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
         readout_tau_phi: smoothing time constant of the read-out, ms.
 
     Returns:
-        the network; ``network.analog(x)`` equals ``keras_model.predict(x)``.
+        the network; ``network.analog(x)`` is ``keras_model.predict(x)`` but for rounding, which deep nets amplify
+        (``docs/conversion.md``).
 
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.

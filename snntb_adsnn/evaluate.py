@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from snntb_adsnn.connectivity import fanouts
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.operations import Costs, Operations, ann_operations, snn_operations
+from snntb_adsnn.operations import Costs, Operations, SynapticOperations, ann_operations, snn_operations
 
 
 def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
@@ -38,7 +39,8 @@ class Metrics:
         firing_rate_hz_per_layer: the same by layer.
         spikes_per_neuron_at_mt: spikes per neuron until the matching time.
         synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
-        multiply_adds_per_image: the same for graded spikes, each of which multiplies the weight first.
+        multiply_adds_per_image: products of a weight and a number that they cause: where they are graded, and in
+            chains of weighted layers without neurons between them (``connectivity``).
         neuron_updates_per_image: state updates of one image, over the whole window.
         costs: operations and memory accesses of one image, and of the ANN.
     """
@@ -80,7 +82,9 @@ class Evaluation:
             raise ParameterError(f"matching_fraction = {self.matching_fraction!r} must be above 0 and at most 1.")
         self._correct: NDArray[np.int64] | None = None
         self._spikes_per_step: dict[str, NDArray[np.int64]] = {}
-        self._synaptic_operations: dict[str, float] = dict.fromkeys(self.network.population_names, 0.0)
+        self._fanouts = fanouts(self.network)
+        self._additions = dict.fromkeys(self.network.population_names, 0.0)
+        self._multiply_adds = dict.fromkeys(self.network.population_names, 0.0)
         self._ann_correct: int | None = None
         self._agreeing = 0
 
@@ -109,7 +113,8 @@ class Evaluation:
             self._spikes_per_step[name] += counts
         for name, spikes in result.spike_counts.items():
             per_neuron = spikes.sum(axis=0, dtype=np.int64)
-            self._synaptic_operations[name] += float((per_neuron * self.network.synapse_counts[name]).sum())
+            self._additions[name] += float((per_neuron * self._fanouts[name].additions).sum())
+            self._multiply_adds[name] += float((per_neuron * self._fanouts[name].multiply_adds).sum())
         if ann_predictions is not None and self._ann_correct is not None:
             predicted = as_classes(ann_predictions, images, classes)
             self._ann_correct += int((predicted == truth).sum())
@@ -146,23 +151,21 @@ class Evaluation:
             firing_rate_hz=sum(spikes.values()) / neurons / seconds,
             firing_rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
             spikes_per_neuron_at_mt=sum(until_match.values()) / neurons,
-            synaptic_operations_per_image=self._synaptic(graded=False),
-            multiply_adds_per_image=self._synaptic(graded=True),
+            synaptic_operations_per_image=sum(self._additions.values()) / self.images,
+            multiply_adds_per_image=sum(self._multiply_adds.values()) / self.images,
             neuron_updates_per_image=self.network.neuron_count * steps,
             costs=self._costs(spikes, until_match, steps, at + 1),
         )
-
-    def _synaptic(self, *, graded: bool) -> float:
-        names = [p.name for p in self.network.populations if p.graded == graded]
-        return sum(self._synaptic_operations[name] for name in names) / self.images
 
     def _costs(self, spikes: dict[str, int], until_match: dict[str, int], steps: int, match: int) -> Costs:
         """Of one image. Until the matching time a layer's spikes are taken to have the fan-out of its others."""
 
         def operations(fired: dict[str, int], steps: int) -> Operations:
-            share = {name: n * fired[name] / max(spikes[name], 1) for name, n in self._synaptic_operations.items()}
-            fired_once, share_once = ({k: n / self.images for k, n in all_.items()} for all_ in (fired, share))
-            return snn_operations(self.network, fired_once, share_once, steps)
+            def caused(whole: dict[str, float]) -> float:
+                return sum(n * fired[name] / max(spikes[name], 1) for name, n in whole.items()) / self.images
+
+            synaptic = SynapticOperations(caused(self._additions), caused(self._multiply_adds))
+            return snn_operations(self.network, {k: n / self.images for k, n in fired.items()}, synaptic, steps)
 
         return Costs(
             operations(spikes, steps),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,17 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from snntb_adsnn import linear
-from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
+from snntb_adsnn import linear, network_file
+from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
 VARIANTS = 2
 """Networks at other precisions that a network remembers."""
-FORMAT = "snntb-adsnn network"
-VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,7 +339,7 @@ class SpikingNetwork:
         return x
 
     def analog(self, x: Any, *, logits: bool = False) -> Array:
-        """Evaluate with the transfer function instead of spikes, in float64: equals the Keras model.
+        """Evaluate with the transfer function instead of spikes, in float64: the Keras model but for rounding.
 
         Args:
             x: shape (images, *input shape).
@@ -365,37 +360,11 @@ class SpikingNetwork:
                     outputs = softmax(outputs)
         return outputs
 
-    # ---- costs -----------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def synapse_counts(self) -> Mapping[str, Array]:
-        """For each population, the number of additions that one spike of each neuron costs, shape of the population.
-
-        A spike is delivered to every weight of the next weighted layer that reads it (inside the image); average
-        pooling passes it on to each window it lies in.
-        """
-        cost: dict[str, Array] = {node.name: np.zeros(node.shape) for node in self.nodes}
-        for node in reversed(self.nodes):
-            if isinstance(node, Linear):
-                # a weighted layer receives one addition per output it drives; what lies behind it is its own cost
-                downstream = np.ones(node.shape) if node.weighted else cost[node.name]
-                for source, counts in zip(node.inputs, node.count(downstream), strict=True):
-                    cost[source] = cost[source] + counts
-            elif isinstance(node, Neurons | Readout):
-                cost[node.inputs[0]] = cost[node.inputs[0]] + np.ones(node.input_shapes[0])
-        return {p.name: cost[p.name] for p in self.populations}
-
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        arrays: dict[str, Array] = {}
-        header = [_describe(node, i, arrays) for i, node in enumerate(self.nodes)]
-        text = json.dumps({"format": FORMAT, "version": VERSION, "nodes": header})
-        buffer = io.BytesIO()
-        arrays["header"] = np.frombuffer(text.encode(), np.uint8)
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        return atomic_write(Path(path), buffer.getvalue())
+        return network_file.write(path, self.nodes)
 
     @classmethod
     def load(cls, path: str | Path) -> SpikingNetwork:
@@ -404,19 +373,7 @@ class SpikingNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        path = Path(path)
-        try:
-            with open_npz(path) as file:
-                header = json.loads(bytes(file["header"]).decode())
-                if header.get("format") != FORMAT or header.get("version") != VERSION:
-                    raise OutputError(
-                        f"{path}: not a network of this version ({FORMAT} {VERSION}); convert the Keras model again."
-                    )
-                return cls(tuple(_rebuild(entry, file) for entry in header["nodes"]))
-        except FileNotFoundError:
-            raise OutputError(f"{path}: no such network file; convert the Keras model first.") from None
-        except DAMAGED_NPZ as error:
-            raise OutputError(f"{path}: damaged network file ({error}); convert the Keras model again.") from None
+        return network_file.read(path, _KINDS, cls)
 
 
 _KINDS: dict[str, type[Node]] = {
@@ -428,38 +385,3 @@ _KINDS: dict[str, type[Node]] = {
         *(k for k in vars(linear).values() if isinstance(k, type) and issubclass(k, Linear) and k is not Linear),
     )
 }
-
-
-def _describe(node: Node, index: int, arrays: dict[str, Array]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"kind": type(node).__name__}
-    for field in dataclasses.fields(node):
-        if not field.init:
-            continue
-        value = getattr(node, field.name)
-        if isinstance(value, np.ndarray):
-            key = f"{index}.{field.name}"
-            arrays[key] = value
-            value = {"array": key}
-        elif isinstance(value, ASNParameters | Window):
-            value = dataclasses.asdict(value)
-        entry[field.name] = value
-    return entry
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _rebuild(entry: dict[str, Any], arrays: Mapping[str, Array]) -> Node:
-    fields = dict(entry)
-    kind = _KINDS[fields.pop("kind")]
-    for name, value in fields.items():
-        if isinstance(value, dict) and "array" in value:
-            fields[name] = arrays[value["array"]]
-        elif name == "parameters":
-            fields[name] = ASNParameters(**value)
-        elif name in ("window", "pool") and value is not None:
-            fields[name] = Window(**{k: _tuples(v) for k, v in value.items()})
-        else:
-            fields[name] = _tuples(value)
-    return kind(**fields)

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
+from snntb_adsnn.connectivity import input_multiplications, multiplications
 from snntb_adsnn.linear import AveragePool2D, Linear
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network import SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Operations:
 
     Attributes:
         accumulates: additions of a weight, caused by a spike.
-        multiply_accumulates: products of a weight and a number (analog input, graded spike, activation), added up.
+        multiply_accumulates: products of a weight and a number, added up: of the analog input, of graded spikes, of
+            sums that came out of a weighted layer in front, of the ANN's activations.
         neuron_updates: steps of a neuron.
         additions, multiplications: all of them, those above included; a comparison counts as an addition.
         reads, writes: 32-bit memory accesses, without any reuse: see ``snn_operations`` and ``ann_operations``.
@@ -57,6 +57,14 @@ class Operations:
         arithmetic = self.additions * energies.addition + self.multiplications * energies.multiplication
         memory = (self.reads + self.writes) * energies.access
         return {"arithmetic": arithmetic / 1e3, "memory": memory / 1e3, "total": (arithmetic + memory) / 1e3}
+
+
+@dataclass(frozen=True)
+class SynapticOperations:
+    """What the spikes of one image cause in synapses (``connectivity.Fanout``, summed over them)."""
+
+    additions: float
+    multiply_adds: float
 
 
 @dataclass(frozen=True)
@@ -101,45 +109,6 @@ class Costs:
 # ---- the network's constants -------------------------------------------------------------------------------------
 
 
-def multiplications(network: SpikingNetwork) -> dict[str, float]:
-    """By population and read-out, the products with weights that one evaluation of its inputs takes in the ANN.
-
-    A convolution's taps that lie in the padding multiply nothing and are not counted. Batch norm and average pooling
-    are not counted either: they can be folded into the weights.
-    """
-    total: dict[str, float] = {}
-    counted: set[str] = set()
-    for node in network.nodes:
-        if isinstance(node, Neurons | Readout):
-            pending, products = [network.by_name[node.inputs[0]]], 0.0
-            while pending:
-                source = pending.pop()
-                if not isinstance(source, Linear) or source.name in counted:
-                    continue
-                counted.add(source.name)
-                if source.weighted:
-                    products += _products(source)
-                pending += [network.by_name[name] for name in source.inputs]
-            total[node.name] = products
-    return total
-
-
-def input_multiplications(network: SpikingNetwork) -> float:
-    """Products with weights that the analog input takes: once a simulation, for it is held."""
-    products, reached = 0.0, {network.input.name}
-    for node in network.nodes:
-        if isinstance(node, Linear) and reached & set(node.inputs):
-            if node.weighted:
-                products += _products(node)
-            else:
-                reached.add(node.name)
-    return products
-
-
-def _products(node: Linear) -> float:
-    return sum(float(counts.sum()) for counts in node.count(np.ones(node.shape)))
-
-
 def state_variables(network: SpikingNetwork) -> int:
     """State variables updated in one step: I and V for each input of a neuron, S_hat and theta for each neuron, two of
     the read-out's for each class."""
@@ -172,11 +141,19 @@ def ann_operations(network: SpikingNetwork) -> Operations:
     products = sum(multiplications(network).values())
     inputs, _, classes = _units(network)
     sums = inputs + classes
-    return Operations(0, products, 0, products + sums + comparisons(network), products, 2 * products + sums, sums)
+    return Operations(
+        accumulates=0,
+        multiply_accumulates=products,
+        neuron_updates=0,
+        additions=products + sums + comparisons(network),
+        multiplications=products,
+        reads=2 * products + sums,
+        writes=sums,
+    )
 
 
 def snn_operations(
-    network: SpikingNetwork, spikes: Mapping[str, float], synaptic: Mapping[str, float], steps: float
+    network: SpikingNetwork, spikes: Mapping[str, float], synaptic: SynapticOperations, steps: float
 ) -> Operations:
     """A simulation of ``steps`` steps.
 
@@ -193,19 +170,18 @@ def snn_operations(
 
     Args:
         network: the simulated network.
-        spikes: by population, spikes of one image, and ``synaptic``: synaptic operations they cause.
+        spikes: by population, spikes of one image.
+        synaptic: what these spikes cause.
         steps: number of steps.
     """
-    graded = {p.name for p in network.populations if p.graded}
-    accumulates = sum(n for name, n in synaptic.items() if name not in graded)
     analog = input_multiplications(network)
-    products = analog + sum(n for name, n in synaptic.items() if name in graded)
+    products = analog + synaptic.multiply_adds
     inputs, neurons, classes = _units(network)
     held, fired = _held(network), sum(spikes.values())
-    added = accumulates + products - analog
+    added = synaptic.additions + synaptic.multiply_adds
     sums = inputs + 4 * neurons + 3 * classes + held + comparisons(network)
     return Operations(
-        accumulates=accumulates,
+        accumulates=synaptic.additions,
         multiply_accumulates=products,
         neuron_updates=neurons * steps,
         additions=added + analog + steps * sums + 2 * fired,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snntb_adsnn.connectivity import fanouts
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import DataError, OutputError, ParameterError
 from snntb_adsnn.evaluate import Evaluation, as_classes, matching_step
@@ -88,7 +89,7 @@ def test_graded_spikes_cost_multiply_adds():
     assert m.synaptic_operations_per_image == 2 * result.spike_counts["b"].sum() / 2 > 0
 
 
-def test_synapse_counts_equal_a_probe_of_each_neuron():
+def test_fanouts_equal_a_probe_of_each_neuron():
     """Deliver one spike at a time through weights of one and count what arrives."""
     ones = np.ones((3, 2, 1, 2), np.float32)
     window = Window((3, 2), (2, 1), ((1, 0), (0, 1)), (1, 2))
@@ -107,8 +108,10 @@ def test_synapse_counts_equal_a_probe_of_each_neuron():
     spikes = np.eye(36).reshape(36, 6, 6, 1)
     pooled = net.by_name["pool"].apply(spikes) * 4  # additions into windows, not their mean
     arriving = net.by_name["conv"].apply(pooled).sum(axis=(1, 2, 3)).reshape(6, 6, 1)
-    np.testing.assert_array_equal(net.synapse_counts["a"], arriving)
-    np.testing.assert_array_equal(net.synapse_counts["b"], np.full((2, 4, 2), 3))
+    found = fanouts(net)
+    np.testing.assert_array_equal(found["a"].additions, arriving)
+    np.testing.assert_array_equal(found["b"].additions, np.full((2, 4, 2), 3))
+    assert not any(fanout.multiply_adds.any() for fanout in found.values())
 
 
 @given(accuracy=st.lists(st.floats(0, 1), min_size=1, max_size=50), fraction=st.floats(0.01, 1))

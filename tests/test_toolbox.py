@@ -206,7 +206,7 @@ def test_without_bias_correction_nothing_is_read(tmp_path):
 
 def test_residual_net_passes_the_pipeline(tmp_path):
     model = residual_net()
-    (accuracy,) = run(write_case(tmp_path, model))
+    (accuracy,) = run(write_case(tmp_path, model, {"output": {"log_vars": "{'synaptic_operations_b_t'}"}}))
     x, y = digits((8, 8, 1))
     network = convert(model, x)
     parsed = keras.models.load_model(tmp_path / "net_parsed.h5", compile=False)
@@ -215,6 +215,12 @@ def test_residual_net_passes_the_pipeline(tmp_path):
     assert accuracy == np.mean(result.decisions[:, -1] == y.argmax(axis=1))
     assert len(result.spike_counts) == 5
     assert all(counts.any() for counts in result.spike_counts.values())
+    figures = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    additions, multiply_adds = figures["synaptic_operations_per_image"], figures["multiply_adds_per_image"]
+    assert multiply_adds > 0  # the separable convolution is two weighted layers
+    logs = [np.load(tmp_path / f"log/gui/test/log_vars/{i}.npz", allow_pickle=True) for i in range(3)]
+    logged = np.concatenate([log["synaptic_operations_b_t"][:, -1] for log in logs])
+    assert logged.mean() == pytest.approx((additions + multiply_adds) / 1e6)
 
 
 def test_sweep_over_m_f_rebuilds(tmp_path):

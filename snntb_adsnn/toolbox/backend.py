@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
 
+from snntb_adsnn.connectivity import fanouts, multiplications
 from snntb_adsnn.convert import convert
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
@@ -18,7 +19,6 @@ from snntb_adsnn.evaluate import Evaluation, as_classes
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.operations import multiplications
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
@@ -116,7 +116,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         sized = list(zip(layers, sizes, strict=True))
         self.num_neurons_with_bias = [0, *(size if layer.bias.any() else 0 for layer, size in sized)]
         self.fanin = [0.0, *(products[layer.name] / size for layer, size in sized)]
-        self.fanout = [None, *(network.synapse_counts[p.name] for p in network.populations), 0]
+        self.fanout = [None, *(fanout.total for fanout in fanouts(network).values()), 0]
         self.num_synapses = int(sum(products.values()))
         return self.num_neurons, self.num_neurons_with_bias, self.fanin
 

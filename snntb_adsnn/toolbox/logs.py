@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snntb_adsnn.connectivity import fanouts, input_multiplications
 from snntb_adsnn.engine import SimulationResult, SpikeObserver
 from snntb_adsnn.files import atomic_path
 from snntb_adsnn.linear import Array, Linear
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.operations import input_multiplications, state_variables
+from snntb_adsnn.operations import state_variables
 from snntb_adsnn.toolbox.shims import labelled
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class SpikeLog:
 
     Attributes:
         trains: ``spiketrains_n_b_l_t`` for the log file, where it is logged.
-        operations: additions that the spikes of each step cause, shape (images, steps), where they are asked for.
+        operations: synaptic operations (additions and multiply-adds) that the spikes of each step cause, shape (images,
+            steps), where they are asked for.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class SpikeLog:
         self.steps = steps
         self.trains: SpikeTrains | None = None
         self.operations: Array | None = None
-        self._counts = np.concatenate([network.synapse_counts[p.name].ravel() for p in network.populations])
+        self._counts = np.concatenate([fanout.total.ravel() for fanout in fanouts(network).values()])
         self._count_operations = needs_operations(log_keys, plot_keys)
         if "spiketrains_n_b_l_t" in log_keys:
             from snntb_adsnn.toolbox.trains import SpikeTrains  # numba is slow to import
