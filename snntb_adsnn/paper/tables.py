@@ -65,7 +65,7 @@ def low_rate(measured: Mapping[str, Any]) -> Table:
         outcome = outcome_of(entry)
         rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.low_rate))
     loss = next(iter(measured["sets"].values()))["sweep"]["low_rate_loss"]
-    caption = f"Table 2. Low-rate operating points (at most {loss:g} points below the ANN)"
+    caption = f"Table 2. Low-rate operating points (at most {loss:g} points, or one image, below the ANN)"
     return Table(caption, _POINT, [PAPER_LOW_RATE, *rows])
 
 
