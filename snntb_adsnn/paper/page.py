@@ -114,8 +114,9 @@ def _of_arousal(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> Se
         "Arousal",
         "Every image starts at low precision (the larger m_f); images whose two highest outputs stay "
         "close switch to high precision in mid-run. The last column compares with table 1's smallest "
-        "matching rate: the best fixed precision of the sweep, which may be lower than the high "
-        "precision's rate.",
+        "matching rate: that of the best fixed precision of the sweep, which may be lower than the high "
+        "precision's rate. Arousal is chosen to be as accurate as the high precision; table 1's point may be "
+        "more accurate or less.",
         [tables.arousal(measured), *thresholds, *transients],
     )
 

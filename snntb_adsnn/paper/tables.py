@@ -138,10 +138,13 @@ def claims(measured: Mapping[str, Any]) -> Table:
     outcomes = [outcome_of(entry) for entry in measured["sets"].values()]
     matched = [outcome.matching for outcome in outcomes]
     low = [outcome.low_rate for outcome in outcomes]
-    studies = [outcome for entry in measured["sets"].values() if (outcome := arousal_of(entry))]
-    shares = [
-        outcome.best["firing_rate_hz"] / outcome.high["firing_rate_hz"] if outcome.best else None for outcome in studies
+    studies = [
+        (study, outcome.matching)
+        for entry, outcome in zip(measured["sets"].values(), outcomes, strict=True)
+        if (study := arousal_of(entry))
     ]
+    of_high = [_share(study.best, study.high) for study, _ in studies]
+    of_matching = [_share(study.best, smallest) for study, smallest in studies]
     count = f"{sum(point is not None for point in matched)} of {len(outcomes)} sets"
     rows = [
         ["AdSNNs match their ANN on every set", "all", count, _met(all(point is not None for point in matched))],
@@ -149,7 +152,13 @@ def claims(measured: Mapping[str, Any]) -> Table:
         ["... after a matching time of (ms)", "about 300", *_range(matched, "matching_time_ms", 300)],
         ["A little less accuracy at a low rate of (Hz)", "10 to 22", *_range(low, "firing_rate_hz", 22)],
         ["... after (ms)", "about 200", *_range(low, "matching_time_ms", 200)],
-        ["Arousal: rate of the high precision's, at equal accuracy", "about 0.5", *_shares(shares)],
+        ["Arousal: rate over the configured high precision's, at its accuracy", "about 0.5", *_shares(of_high)],
+        # a fixed precision that matches at fewer spikes is harder to beat
+        [
+            "Arousal: rate over table 1's smallest matching rate",
+            "no claim; our own goal: about 0.5",
+            *_shares(of_matching),
+        ],
     ]
     return Table("What the paper reports, and what was measured here", ["claim", "paper", "here", "met"], rows)
 
@@ -165,9 +174,13 @@ def _range(points: Sequence[Mapping[str, Any] | None], key: str, limit: float) -
     return f"{min(found):.1f} to {max(found):.1f}", _met(len(found) == len(points) and max(found) <= limit)
 
 
+def _share(run: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> float | None:
+    return run["firing_rate_hz"] / other["firing_rate_hz"] if run and other else None
+
+
 def _shares(shares: list[float | None]) -> tuple[str, str]:
     found = [share for share in shares if share is not None]
     if not found:
         return "none", "no"
-    # half the rate, rounded as the paper rounds it
+    # up to 0.6 is about half
     return f"{min(found):.2f} to {max(found):.2f}", _met(len(found) == len(shares) and max(found) <= 0.6)
