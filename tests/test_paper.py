@@ -115,9 +115,15 @@ def test_the_tables_hold_the_operating_points(measured):
     claims = {row[0]: row[2:] for row in tables.claims(measured).rows}
     assert claims["... at an average firing rate of (Hz)"] == ["20.0 to 20.0", "yes"]
     assert claims[OF_HIGH] == claims[OF_MATCHING] == ["0.55 to 0.55", "yes"]
-    assert all(
-        table(measured).rows[0][0].startswith("paper") for table in (tables.matching, tables.low_rate, tables.arousal)
-    )
+
+
+@pytest.mark.parametrize("table", [tables.matching, tables.low_rate, tables.arousal, tables.precision])
+def test_the_papers_claim_stands_in_every_table(measured, table):
+    found = table(measured)
+    assert found.rows[0][0].startswith("paper")
+    assert any(found.rows[0][1:])
+    assert not any(row[0].startswith("paper") for row in found.rows[1:])
+    assert {len(row) for row in found.rows} == {len(found.header)}
 
 
 def test_arousal_is_held_against_the_smallest_matching_rate_too(measured):

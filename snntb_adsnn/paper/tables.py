@@ -14,6 +14,7 @@ from snntb_adsnn.paper.measure import arousal_of, outcome_of
 PAPER_MATCHING = ["paper, all sets", "", "= ANN", "24 to 68", "about 300", "", "", ""]
 PAPER_LOW_RATE = ["paper, all sets", "", "= earlier SNNs", "10 to 22", "about 200", "", "", ""]
 PAPER_AROUSAL = ["paper", "", "= high precision", "about half of the high precision's", "", "", "", "about 0.5", ""]
+PAPER_PRECISION = ["paper", "", "", "figure 1c, no number in the text", "figure 1b, no number in the text", ""]
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def precision(measured: Mapping[str, Any]) -> Table:
         "firing rate (Hz)",
         "Poisson rate for it (Hz)",
     ]
-    return Table("Precision at S = 1, where f = 1 at every m_f", header, rows)
+    return Table("Precision at S = 1, where f = 1 at every m_f", header, [PAPER_PRECISION, *rows])
 
 
 def claims(measured: Mapping[str, Any]) -> Table:
