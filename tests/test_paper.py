@@ -126,6 +126,18 @@ def test_the_papers_claim_stands_in_every_table(measured, table):
     assert {len(row) for row in found.rows} == {len(found.header)}
 
 
+def test_captions_name_the_tolerances_of_all_sets(measured):
+    assert tables.matching(measured).caption.endswith("(at most 0.1 points below it)")
+    assert tables.arousal(measured).caption.endswith("(at most 0.1 points below it)")
+    other = copy.deepcopy(measured["sets"]["net"])
+    other["sweep"].update(tolerance=0.05, low_rate_loss=10)
+    other["arousal"]["tolerance"] = 0.3
+    measured["sets"]["other"] = other
+    assert tables.matching(measured).caption.endswith("(at most 0.05 to 0.1 points below it)")
+    assert tables.low_rate(measured).caption.endswith("(at most 0.5 to 10 points, or one image, below the ANN)")
+    assert tables.arousal(measured).caption.endswith("(at most 0.1 to 0.3 points below it)")
+
+
 def test_arousal_is_held_against_the_smallest_matching_rate_too(measured):
     """A fixed precision that matches the ANN at few spikes leaves arousal little to save, whatever ``high`` is."""
     measured["sets"]["net"]["sweep"]["points"][2]["snn_accuracy"] = 0.95  # at 12 Hz
@@ -217,6 +229,14 @@ def test_the_page_is_self_contained_and_says_what_was_measured(measured, tmp_pat
     assert "| paper, all sets |  | = ANN | 24 to 68 | about 300 |" in markdown
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("| iris")}
     assert len(widths) <= 1
+
+
+def test_the_introduction_says_where_the_other_figures_are():
+    root = Path(__file__).parents[1]
+    files = re.findall(r"`(docs/.*?)`", page.INTRODUCTION)
+    assert files == ["docs/training.md", "docs/low-rate.md"]
+    assert "CIFAR-10" in (root / files[0]).read_text()
+    assert "Low firing rates" in (root / files[1]).read_text()
 
 
 def test_a_set_without_arousal_has_no_row_and_no_picture(measured, tmp_path):

@@ -5,7 +5,7 @@ The paper's figures are the ranges that its text gives (arXiv 1710.04838).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,12 @@ class Table:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.2f} %"
+
+
+def _points(values: Iterable[float]) -> str:
+    """Percentage points: one figure for all sets, or their range."""
+    found = sorted(values)
+    return f"{found[0]:g}" if found[0] == found[-1] else f"{found[0]:g} to {found[-1]:g}"
 
 
 def _point_row(name: str, ann: float, point: Mapping[str, Any] | None) -> list[str]:
@@ -54,8 +60,8 @@ def matching(measured: Mapping[str, Any]) -> Table:
     for name, entry in measured["sets"].items():
         outcome = outcome_of(entry)
         rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.matching))
-    tolerance = next(iter(measured["sets"].values()))["sweep"]["tolerance"]
-    caption = f"Table 1. Smallest firing rate of the sweep that matches the ANN (at most {tolerance:g} points below it)"
+    tolerance = _points(entry["sweep"]["tolerance"] for entry in measured["sets"].values())
+    caption = f"Table 1. Smallest firing rate of the sweep that matches the ANN (at most {tolerance} points below it)"
     return Table(caption, _POINT, [PAPER_MATCHING, *rows])
 
 
@@ -65,8 +71,8 @@ def low_rate(measured: Mapping[str, Any]) -> Table:
     for name, entry in measured["sets"].items():
         outcome = outcome_of(entry)
         rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.low_rate))
-    loss = next(iter(measured["sets"].values()))["sweep"]["low_rate_loss"]
-    caption = f"Table 2. Low-rate operating points (at most {loss:g} points, or one image, below the ANN)"
+    loss = _points(entry["sweep"]["low_rate_loss"] for entry in measured["sets"].values())
+    caption = f"Table 2. Low-rate operating points (at most {loss} points, or one image, below the ANN)"
     return Table(caption, _POINT, [PAPER_LOW_RATE, *rows])
 
 
@@ -103,9 +109,10 @@ def arousal(measured: Mapping[str, Any]) -> Table:
                     f"{run['firing_rate_hz'] / smallest['firing_rate_hz']:.2f}" if smallest else "",
                 ]
             )
-    return Table(
-        "Table 3. Arousal at the high precision's accuracy, at its smallest firing rate", header, [PAPER_AROUSAL, *rows]
-    )
+    caption = "Table 3. Arousal at its smallest firing rate that is as accurate as the high precision"
+    if studies := [entry["arousal"] for entry in measured["sets"].values() if entry["arousal"]]:
+        caption += f" (at most {_points(study['tolerance'] for study in studies)} points below it)"
+    return Table(caption, header, [PAPER_AROUSAL, *rows])
 
 
 def precision(measured: Mapping[str, Any]) -> Table:
