@@ -11,18 +11,20 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from snntb_adsnn import cli
-from snntb_adsnn.errors import DataError
+from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.paper import coding, page, tables
+from snntb_adsnn.paper import coding, command, page, record, tables
 from snntb_adsnn.paper.command import draw
 from snntb_adsnn.paper.measure import find_configs
 from snntb_adsnn.transfer import equilibrium_interval, spike_height, transfer
 
-MODELS = Path(__file__).parents[1] / "configs" / "models"
+ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "configs" / "models"
 
 # ---- single neurons --------------------------------------------------------------------------------------------------
 
@@ -232,11 +234,10 @@ def test_the_page_is_self_contained_and_says_what_was_measured(measured, tmp_pat
 
 
 def test_the_introduction_says_where_the_other_figures_are():
-    root = Path(__file__).parents[1]
     files = re.findall(r"`(docs/.*?)`", page.INTRODUCTION)
     assert files == ["docs/training.md", "docs/low-rate.md"]
-    assert "CIFAR-10" in (root / files[0]).read_text()
-    assert "Low firing rates" in (root / files[1]).read_text()
+    assert "CIFAR-10" in (ROOT / files[0]).read_text()
+    assert "Low firing rates" in (ROOT / files[1]).read_text()
 
 
 def test_a_set_without_arousal_has_no_row_and_no_picture(measured, tmp_path):
@@ -244,6 +245,61 @@ def test_a_set_without_arousal_has_no_row_and_no_picture(measured, tmp_path):
     assert len(draw(measured, tmp_path)) == 5
     assert len(tables.arousal(measured).rows) == 1
     assert tables.claims(measured).rows[-1][2:] == ["none", "no"]
+
+
+# ---- the record ------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_holds_all_that_tables_and_pictures_show(measured, tmp_path):
+    study = measured["sets"]["net"]["arousal"]
+    study["trials"].insert(0, trial(firing_rate_hz=15.0))  # the chosen one is not the first
+    text = record.as_text(record.reduce(measured))
+    (tmp_path / "measured.json").write_text(text)
+    kept = record.read(tmp_path / "measured.json")
+    assert record.as_text(kept) == text
+    assert command.markdown(kept, tmp_path, tmp_path) == command.markdown(measured, tmp_path, tmp_path)
+    whole, reduced = draw(measured, tmp_path / "whole"), draw(kept, tmp_path / "kept")
+    for name, file in whole.items():  # the last digits move the shades of a few edges
+        np.testing.assert_allclose(plt.imread(reduced[name]), plt.imread(file), atol=0.03, err_msg=name)
+    assert text.count("accuracy_over_time") == 3
+    assert "1.23456789" not in record.as_text(record.reduce({**measured, "coding": [1.23456789]}))
+
+
+def test_a_record_without_a_good_choice_keeps_the_run_that_is_drawn(measured, tmp_path):
+    measured["sets"]["net"]["arousal"]["trials"] = [trial(firing_rate_hz=9.0, snn_accuracy=0.9)] * 2
+    assert len(draw(record.reduce(measured), tmp_path)) == 7
+    measured["sets"]["net"]["arousal"] = None
+    assert len(draw(record.reduce(measured), tmp_path)) == 5
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"quick": true}'])
+def test_a_file_that_is_no_record_is_refused(tmp_path, content):
+    file = tmp_path / "measured.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(DataError, match=r"measured.json"):
+        command.run(measured=file, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [{"quick": True}, {"configs": [Path("iris.ini")]}])
+def test_a_record_is_not_mixed_with_measurements(tmp_path, options):
+    with pytest.raises(ConfigError, match="leave out configurations and --quick"):
+        command.run(measured=tmp_path / "measured.json", output=tmp_path, **options)
+
+
+def test_the_committed_results_are_written_from_the_committed_record():
+    """To mend it: ``snntb-adsnn paper --measured docs/results/measured.json --docs docs``."""
+    docs, pictures = ROOT / "docs", ROOT / "docs" / "results"
+    measured = record.read(pictures / "measured.json")
+    written = command.markdown(measured, docs, pictures)
+    assert written.encode() == (docs / "results.md").read_bytes()
+    shown = set(re.findall(r"!\[.*?\]\(results/(.*?)\)", written))
+    assert shown == {file.name for file in pictures.glob("*.png")}
+    assert list(measured["sets"]) == list(command.SETS)
+    assert not measured["quick"]
+    assert (pictures / "measured.json").read_text() == record.as_text(measured)
+    assert (pictures / "measured.json").stat().st_size < 300_000
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -287,10 +343,24 @@ def test_a_quick_run_ends_with_a_page_and_documents(quick_run):
     assert "small (50)" in read.cells
     measured = json.loads((output / "measured.json").read_text())
     assert [p["tau_eta"] for p in measured["time_constants"]["points"]] == [20, 35, 50, 75, 100]
+    assert (output / "measured.json").read_bytes() == (docs / "results" / "measured.json").read_bytes()
     for folder in (output, docs):
         files = re.findall(r"!\[.*?\]\((.*?)\)", (folder / "results.md").read_text())
         assert len(files) == 7
         assert all((folder / file).is_file() for file in files)
+
+
+def test_a_run_is_written_anew_from_its_record(quick_run, tmp_path, monkeypatch):
+    output, docs = quick_run
+    arguments = ["--measured", str(docs / "results" / "measured.json"), "--output", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["snntb-adsnn", "paper", *arguments, "--docs", str(tmp_path / "docs")])
+    monkeypatch.setattr(command, "measure", None)  # nothing is simulated
+    cli.main()
+    for old, new in ((output, tmp_path / "out"), (docs, tmp_path / "docs")):
+        names = sorted(str(file.relative_to(old)) for file in old.rglob("*") if file.is_file())
+        assert len(names) >= 9
+        assert names == sorted(str(file.relative_to(new)) for file in new.rglob("*") if file.is_file())
+        assert all((old / name).read_bytes() == (new / name).read_bytes() for name in names)
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH (Debian: apt-get install chromium)")

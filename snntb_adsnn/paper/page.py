@@ -33,13 +33,13 @@ class Section:
 TITLE = "Efficient Computation in Adaptive Artificial Spiking Neural Networks: measured anew"
 
 INTRODUCTION = (
-    "Every figure here was measured by `snntb-adsnn paper`. The paper is Zambrano, Nusselder, Scholte, Bohté, "
-    "arXiv 1710.04838; its claims stand beside ours as far as its text gives them. FR: spikes per neuron per "
-    "second, averaged over all neurons and test images, over the whole run (500 ms in the shipped configurations). "
-    "MT: first time at which 99 % of the run's highest accuracy is reached. SD: standard deviation of the accuracy "
-    "from MT to the end. Operating points are chosen on the test images, as the paper does; thresholds of arousal are "
-    "estimated on training images. CIFAR-10 is not part of this command, see `docs/training.md`; nor are nets below "
-    "5 Hz, see `docs/low-rate.md`."
+    "Every figure here was measured by `snntb-adsnn paper`; the data, `measured.json`, are beside the pictures. The "
+    "paper is Zambrano, Nusselder, Scholte, Bohté, arXiv 1710.04838; its claims stand beside ours as far as its text "
+    "gives them. FR: spikes per neuron per second, averaged over all neurons and test images, over the whole run "
+    "(500 ms in the shipped configurations). MT: first time at which 99 % of the run's highest accuracy is reached. "
+    "SD: standard deviation of the accuracy from MT to the end. Operating points are chosen on the test images, as the "
+    "paper does; thresholds of arousal are estimated on training images. CIFAR-10 (`docs/training.md`) and MNIST made "
+    "for low rates (`docs/low-rate.md`) are not part of this command."
 )
 QUICK = (
     "This was a quick run: few images and few points. Its accuracies have the uncertainty of so few images; "
