@@ -91,7 +91,10 @@ def arousal(config: Path, **options: Any) -> None:
 @click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--quick", is_flag=True, help="Few images and points: minutes.")
 @click.option("--output", default="runs/paper", show_default=True, type=click.Path(path_type=Path), help="Results.")
-@click.option("--docs", type=click.Path(path_type=Path), help="Write results.md and its pictures there, too.")
+@click.option(
+    "--docs", type=click.Path(path_type=Path), help="Write results.md there, too, with its pictures and data."
+)
+@click.option("--measured", type=click.Path(path_type=Path), help="Write from this measured.json; simulate nothing.")
 def paper(configs: tuple[Path, ...], **options: Any) -> None:
     """Measure the paper's figures and tables anew: pictures, tables, one HTML page."""
     from snntb_adsnn.paper.command import run

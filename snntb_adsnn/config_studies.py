@@ -22,7 +22,8 @@ class SweepSection(Section):
         form: transfer function that the spike height follows; without one, the network's own.
         duration: simulated time per image in ms; without one, ``[simulation] duration``.
         tolerance: percentage points below the ANN's accuracy that still count as matching it.
-        low_rate_loss: percentage points below the ANN's accuracy that the low-rate operating point may lose.
+        low_rate_loss: percentage points below the ANN's accuracy that the low-rate operating point may lose; it may
+            always lose one image, which on small sets is more.
     """
 
     m_f: Listed[Positive] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)

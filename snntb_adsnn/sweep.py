@@ -156,7 +156,8 @@ class Outcome:
         ann_accuracy: of the ANN on the same images.
         tolerance, low_rate_loss: percentage points, see ``SweepSection``.
         matching: the point of the smallest firing rate that still matches the ANN, or ``None``.
-        low_rate: the point of the smallest firing rate that loses no more than ``low_rate_loss``, or ``None``.
+        low_rate_allowed: percentage points that the low rate may lose: ``low_rate_loss``, or one image if that is more.
+        low_rate: the point of the smallest firing rate that loses no more than ``low_rate_allowed``, or ``None``.
     """
 
     points: list[dict[str, Any]]
@@ -174,8 +175,13 @@ class Outcome:
         return self._cheapest(self.tolerance)
 
     @property
+    def low_rate_allowed(self) -> float:
+        # of 50 images one is 2 points: 0.5 would allow no loss at all
+        return max(self.low_rate_loss, 100 / self.points[0]["num_images"])
+
+    @property
     def low_rate(self) -> dict[str, Any] | None:
-        return self._cheapest(self.low_rate_loss)
+        return self._cheapest(self.low_rate_allowed)
 
 
 def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Outcome:

@@ -126,8 +126,8 @@ def test_biases_are_corrected_at_every_point():
     )
 
 
-def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0):
-    points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate} for accuracy, rate in pairs]
+def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0, images=10_000):
+    points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate, "num_images": images} for accuracy, rate in pairs]
     return Outcome(points, ann, tolerance, loss)
 
 
@@ -138,6 +138,17 @@ def test_the_operating_points():
     assert outcome((0.96, 7), (0.95, 9)).matching["firing_rate_hz"] == 7
     assert outcome((0.5, 7)).matching is None
     assert outcome((0.5, 7)).low_rate is None
+
+
+def test_a_low_rate_may_always_lose_one_image():
+    pairs = [(60 / 70, 15), (59 / 70, 10), (58 / 70, 5)]
+    found = outcome(*pairs, ann=60 / 70, loss=0.5, images=70)  # an image is 1.43 points
+    assert found.matching["firing_rate_hz"] == 15  # not so the match
+    assert found.low_rate["firing_rate_hz"] == 10
+    assert found.low_rate_allowed == pytest.approx(1.43, abs=0.002)
+    assert outcome(*pairs, ann=60 / 70, loss=3.0, images=70).low_rate["firing_rate_hz"] == 5
+    # of many images one is less than the loss
+    assert outcome((0.95, 15), (0.946, 10), (0.944, 5), loss=0.5).low_rate["firing_rate_hz"] == 10
 
 
 # ---- keys ------------------------------------------------------------------------------------------------------------

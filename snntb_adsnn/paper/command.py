@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from snntb_adsnn.config import load_config
-from snntb_adsnn.files import atomic_write, write_json
-from snntb_adsnn.paper import figures, page
+from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.paper import figures, page, record
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
 
@@ -28,42 +30,73 @@ _FIGURES: Mapping[str, Callable[[Mapping[str, Any]], Figure]] = {
 }
 
 
-def run(configs: Sequence[Path] = (), *, quick: bool = False, output: Path, docs: Path | None = None) -> Path:
+def run(
+    configs: Sequence[Path] = (),
+    *,
+    quick: bool = False,
+    output: Path,
+    docs: Path | None = None,
+    measured: Path | None = None,
+) -> Path:
     """Measure, draw and write everything; returns the HTML page.
 
     Args:
         configs: configuration files of the nets; default: the shipped ones.
         quick: few images and points.
         output: folder of ``measured.json``, pictures, ``paper.html`` and ``results.md``.
-        docs: folder that gets ``results.md`` too, with its pictures in ``results``.
+        docs: folder that gets ``results.md`` too, with its pictures and ``measured.json`` in ``results``.
+        measured: ``measured.json`` of an earlier run, to be written anew; nothing is simulated then.
 
     Raises:
         AdSNNError: a configuration, its data, or a folder cannot be used.
     """
-    files = list(configs) or find_configs(QUICK_SETS if quick else SETS)
-    loaded = [load_config(file) for file in files]
-    for config in loaded:
-        config.need_training()
-    write_json(output / "measured.json", measure(loaded, quick=quick))
-    measured = json.loads((output / "measured.json").read_bytes())
-    content = page.sections(measured, draw(measured, output))
-    atomic_write(output / "results.md", page.write_markdown(measured, content, output))
-    if docs is not None:
-        content_of_docs = page.sections(measured, draw(measured, docs / "results"))
-        atomic_write(docs / "results.md", page.write_markdown(measured, content_of_docs, docs))
-    written = atomic_write(output / "paper.html", page.write_html(measured, content))
+    if measured is None:
+        text = record.as_text(record.reduce(_measure(configs, quick=quick)))
+        data = json.loads(text)  # the page is written from what the file holds
+    else:
+        if configs or quick:
+            raise ConfigError("--measured writes an earlier run anew; leave out configurations and --quick.")
+        data = record.read(measured)
+        text = record.as_text(data)
+    for folder, pictures in [(output, output)] + ([(docs, docs / "results")] if docs else []):
+        atomic_write(pictures / "measured.json", text)
+        draw(data, pictures)
+        atomic_write(folder / "results.md", markdown(data, folder, pictures))
+    written = atomic_write(output / "paper.html", page.write_html(data, page.sections(data, _files(data, output))))
     print(f"\nThe page: {written}")
     return written
 
 
+def _measure(configs: Sequence[Path], *, quick: bool) -> dict[str, Any]:
+    files = list(configs) or find_configs(QUICK_SETS if quick else SETS)
+    loaded = [load_config(file) for file in files]
+    for config in loaded:
+        config.need_training()
+    return measure(loaded, quick=quick)
+
+
+def markdown(measured: dict[str, Any], folder: Path, pictures: Path) -> str:
+    """``results.md`` of ``folder``, whose pictures are in the folder ``pictures`` inside it; draws nothing."""
+    return page.write_markdown(measured, page.sections(measured, _files(measured, pictures)), folder)
+
+
 def draw(measured: dict[str, Any], folder: Path) -> dict[str, Path]:
     """Draw every figure into ``folder``; returns the files by name."""
-    drawn = {name: study_plots.save(figure(measured), folder / f"{name}.png") for name, figure in _FIGURES.items()}
+    files = _files(measured, folder)
+    for name, figure in _figures(measured).items():
+        study_plots.save(figure(), files[name])
+    return files
+
+
+def _files(measured: dict[str, Any], folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.png" for name in _figures(measured)}
+
+
+def _figures(measured: dict[str, Any]) -> dict[str, Callable[[], Figure]]:
+    """What draws each figure, by name."""
+    found: dict[str, Callable[[], Figure]] = {name: partial(figure, measured) for name, figure in _FIGURES.items()}
     for name, entry in measured["sets"].items():
         if outcome := arousal_of(entry):
-            for kind, figure in (
-                ("arousal", study_plots.transient(outcome)),
-                ("thresholds", study_plots.threshold_against_accumulation(outcome)),
-            ):
-                drawn[f"{kind}_{name}"] = study_plots.save(figure, folder / f"{kind}_{name}.png")
-    return drawn
+            found[f"arousal_{name}"] = partial(study_plots.transient, outcome)
+            found[f"thresholds_{name}"] = partial(study_plots.threshold_against_accumulation, outcome)
+    return found

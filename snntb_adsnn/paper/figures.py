@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # files only; must come before pyplot
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from snntb_adsnn.paper.measure import arousal_of
+from snntb_adsnn.report.axes import logarithmic, subplots
 
 PAPER_RATES = (24.0, 68.0)
 """Average firing rates at which the paper's AdSNNs match their ANNs, Hz."""
-
-
-@contextmanager
-def _axes(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any]]:
-    with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
-        yield plt.subplots(*shape, figsize=size, layout="constrained")
-
-
-def _logarithmic(axis: Axis) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written out."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
 
 
 def coding_example(measured: Mapping[str, Any]) -> Figure:
     """1a: potential, refractory response, threshold and spikes of one neuron, and what is decoded from the spikes."""
     run = measured["coding"]["example"]
     time = np.arange(1, len(run["S"]) + 1)
-    with _axes(2, 1, size=(8, 5.2)) as (figure, (top, bottom)):
+    with subplots(2, 1, size=(8, 5.2)) as (figure, (top, bottom)):
         top.plot(time, run["S"], color="C0", label="potential S")
         top.plot(time, run["S_hat"], color="C1", lw=1, label="refractory response S_hat")
         top.plot(time, run["theta"], color="0.5", lw=1, label="threshold theta")
@@ -57,7 +37,7 @@ def coding_example(measured: Mapping[str, Any]) -> Figure:
 
 def precision_at_equal_transfer(measured: Mapping[str, Any]) -> Figure:
     """1b and 1c: at every m_f the same transfer; rate and precision differ."""
-    with _axes(1, 3, size=(12, 3.8)) as (figure, (transfer, rate, deviation)):
+    with subplots(1, 3, size=(12, 3.8)) as (figure, (transfer, rate, deviation)):
         for number, run in enumerate(measured["coding"]["precision"]):
             color = f"C{number}"
             transfer.plot(run["S"], run["transfer"], color=color, lw=1)
@@ -75,7 +55,7 @@ def precision_at_equal_transfer(measured: Mapping[str, Any]) -> Figure:
 
 def accuracy_against_m_f(measured: Mapping[str, Any]) -> Figure:
     """3a: accuracy below the ANN's, and firing rate, against m_f."""
-    with _axes(1, 2, size=(10, 4)) as (figure, (loss, rate)):
+    with subplots(1, 2, size=(10, 4)) as (figure, (loss, rate)):
         for name, entry in measured["sets"].items():
             points = sorted(entry["sweep"]["points"], key=lambda point: point["m_f"])
             m_f = [point["m_f"] for point in points]
@@ -86,10 +66,10 @@ def accuracy_against_m_f(measured: Mapping[str, Any]) -> Figure:
         loss.set(ylabel="AdSNN - ANN (percentage points)", title="3a: accuracy")
         rate.axhspan(*PAPER_RATES, color="0.9", label="paper's matching rates")
         rate.set(ylabel="firing rate (Hz)", title="firing rate", yscale="log")
-        _logarithmic(rate.yaxis)
+        logarithmic(rate.yaxis)
         for axes in (loss, rate):
             axes.set(xlabel="m_f", xscale="log")
-            _logarithmic(axes.xaxis)
+            logarithmic(axes.xaxis)
             axes.legend(fontsize="small")
     return figure
 
@@ -101,7 +81,7 @@ def accuracy_against_rate(measured: Mapping[str, Any]) -> Figure:
         by_dataset.setdefault(entry["dataset"], []).append(name)
     columns = min(2, len(by_dataset))
     rows = -(-len(by_dataset) // columns)
-    with _axes(rows, columns, size=(4.5 * columns, 3.6 * rows)) as (figure, all_axes):
+    with subplots(rows, columns, size=(4.5 * columns, 3.6 * rows)) as (figure, all_axes):
         for spare in np.ravel(all_axes)[len(by_dataset) :]:
             spare.remove()
         for axes, (dataset, names) in zip(np.ravel(all_axes), by_dataset.items(), strict=False):
@@ -109,7 +89,7 @@ def accuracy_against_rate(measured: Mapping[str, Any]) -> Figure:
                 _front(axes, name, measured["sets"][name], f"C{number}")
             axes.axvspan(*PAPER_RATES, color="0.92", label="paper's matching rates", zorder=0)
             axes.set(xlabel="firing rate (Hz)", ylabel="accuracy (%)", title=dataset, xscale="log")
-            _logarithmic(axes.xaxis)
+            logarithmic(axes.xaxis)
             axes.legend(fontsize="x-small")
     return figure
 
@@ -137,7 +117,7 @@ def time_constants(measured: Mapping[str, Any]) -> Figure:
         ("SI 1b: firing rate", "firing rate (Hz)", "firing_rate_hz", 1),
         ("accuracy", "accuracy (%)", "snn_accuracy", 100),
     )
-    with _axes(1, 3, size=(11, 3.5)) as (figure, all_axes):
+    with subplots(1, 3, size=(11, 3.5)) as (figure, all_axes):
         for axes, (title, label, key, scale) in zip(all_axes, columns, strict=True):
             axes.plot(tau, [scale * point[key] for point in points], "o-", color="C0")
             axes.set(xlabel="tau_eta = tau_beta (ms)", ylabel=label, title=title)

@@ -33,12 +33,13 @@ class Section:
 TITLE = "Efficient Computation in Adaptive Artificial Spiking Neural Networks: measured anew"
 
 INTRODUCTION = (
-    "Every figure here was measured by `snntb-adsnn paper`. The paper is Zambrano, Nusselder, Scholte, Bohté, "
-    "arXiv 1710.04838; its claims stand beside ours as far as its text gives them. FR: spikes per neuron per "
-    "second, averaged over all neurons and test images, over the whole 500 ms. MT: first time at which 99 % "
-    "of the run's highest accuracy is reached. SD: standard deviation of the accuracy from MT to the end. "
-    "Operating points are chosen on the test images, as the paper does; thresholds of arousal are estimated "
-    "on training images."
+    "Every figure here was measured by `snntb-adsnn paper`; the data, `measured.json`, are beside the pictures. The "
+    "paper is Zambrano, Nusselder, Scholte, Bohté, arXiv 1710.04838; its claims stand beside ours as far as its text "
+    "gives them. FR: spikes per neuron per second, averaged over all neurons and test images, over the whole run "
+    "(500 ms in the shipped configurations). MT: first time at which 99 % of the run's highest accuracy is reached. "
+    "SD: standard deviation of the accuracy from MT to the end. Operating points are chosen on the test images, as the "
+    "paper does; thresholds of arousal are estimated on training images. CIFAR-10 (`docs/training.md`) and MNIST made "
+    "for low rates (`docs/low-rate.md`) are not part of this command."
 )
 QUICK = (
     "This was a quick run: few images and few points. Its accuracies have the uncertainty of so few images; "
@@ -47,27 +48,33 @@ QUICK = (
 
 
 def sections(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> list[Section]:
-    """The page's content."""
+    """The page's content.
 
-    def picture(name: str, caption: str) -> list[Table | Picture]:
-        return [Picture(pictures[name], caption)] if name in pictures else []
-
-    by_set: list[Table | Picture] = []
-    for name in measured["sets"]:
-        by_set += picture(
-            f"thresholds_{name}", f"Figures 3b and 3c, {name}: threshold and Selectivity against the accumulation time."
-        )
-    transients: list[Table | Picture] = []
-    for name in measured["sets"]:
-        transients += picture(f"arousal_{name}", f"SI figure 2, {name}: accuracy and firing rate around the switch.")
-    subject = measured["time_constants"]["set"]
+    Args:
+        measured: see ``measure``.
+        pictures: files by name; a picture that is not among them is left out.
+    """
     return [
         Section("Summary", QUICK if measured["quick"] else "", [tables.claims(measured)]),
+        *_of_single_neurons(measured, pictures),
+        _of_operating_points(measured, pictures),
+        _of_arousal(measured, pictures),
+        _of_time_constants(measured, pictures),
+    ]
+
+
+def _picture(pictures: Mapping[str, Path], name: str, caption: str) -> list[Picture]:
+    return [Picture(pictures[name], caption)] if name in pictures else []
+
+
+def _of_single_neurons(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> list[Section]:
+    precision = "Transfer functions; figure 1b: firing rate; figure 1c: precision of the decoded signal."
+    return [
         Section(
             "Coding",
             "A neuron fires when its refractory response S_hat falls behind its potential S by half a threshold; its "
             "spikes, decoded by an exponential current, follow the transfer function of the input.",
-            picture("coding_example", "Figure 1a: coding of a changing signal by one neuron."),
+            _picture(pictures, "coding_example", "Figure 1a: coding of a changing signal by one neuron."),
         ),
         Section(
             "Precision at equal transfer",
@@ -75,43 +82,53 @@ def sections(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> list[
             "function, with another number of spikes. The last column is the rate at which Poisson spikes "
             "through the same current would have the same mean and standard deviation: mean² / (2 tau_beta "
             "SD²).",
-            [
-                *picture(
-                    "precision",
-                    "Transfer functions; figure 1b: firing rate; figure 1c: precision of the decoded signal.",
-                ),
-                tables.precision(measured),
-            ],
-        ),
-        Section(
-            "Accuracy, firing rate, matching time",
-            "Each network is simulated at a range of m_f (`[sweep]` of its configuration). On the small sets the "
-            "accuracy moves by whole images: one is 2 points of IRIS and 1.4 points of SONAR.",
-            [
-                tables.matching(measured),
-                tables.low_rate(measured),
-                *picture("accuracy_m_f", "Figure 3a: accuracy relative to the ANN, and firing rate, against m_f."),
-                *picture(
-                    "accuracy_rate",
-                    "Accuracy against firing rate; dotted: the ANN; crosses: arousal, every window.",
-                ),
-            ],
-        ),
-        Section(
-            "Arousal",
-            "Every image starts at low precision (the larger m_f); images whose two highest outputs stay "
-            "close switch to high precision in mid-run. The last column compares with table 1's smallest "
-            "matching rate: the best fixed precision of the sweep, which may be lower than the high "
-            "precision's rate.",
-            [tables.arousal(measured), *by_set, *transients],
-        ),
-        Section(
-            "Time constants",
-            f"The network {subject} with other time constants tau_eta = tau_beta than the 50 ms it was trained "
-            "with. Its transfer function changes with them, so its accuracy may.",
-            picture("time_constants", "SI figure 1: time constants against latency (a) and firing rate (b)."),
+            [*_picture(pictures, "precision", precision), tables.precision(measured)],
         ),
     ]
+
+
+def _of_operating_points(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> Section:
+    against_m_f = "Figure 3a: accuracy relative to the ANN, and firing rate, against m_f."
+    against_rate = "Accuracy against firing rate; dotted: the ANN; crosses: arousal, every window."
+    return Section(
+        "Accuracy, firing rate, matching time",
+        "Each network is simulated at a range of m_f (`[sweep]` of its configuration). On the small sets the "
+        "accuracy moves by whole images: one is 2 points of IRIS and 1.4 points of SONAR.",
+        [
+            tables.matching(measured),
+            tables.low_rate(measured),
+            *_picture(pictures, "accuracy_m_f", against_m_f),
+            *_picture(pictures, "accuracy_rate", against_rate),
+        ],
+    )
+
+
+def _of_arousal(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> Section:
+    thresholds: list[Picture] = []
+    transients: list[Picture] = []
+    for name in measured["sets"]:
+        caption = f"Figures 3b and 3c, {name}: threshold and Selectivity against the accumulation time."
+        thresholds += _picture(pictures, f"thresholds_{name}", caption)
+        caption = f"SI figure 2, {name}: accuracy and firing rate around the switch."
+        transients += _picture(pictures, f"arousal_{name}", caption)
+    return Section(
+        "Arousal",
+        "Every image starts at low precision (the larger m_f); images whose two highest outputs stay "
+        "close switch to high precision in mid-run. The last column compares with table 1's smallest "
+        "matching rate: that of the best fixed precision of the sweep, which may be lower than the high "
+        "precision's rate. Arousal is chosen to be as accurate as the high precision; table 1's point may be "
+        "more accurate or less.",
+        [tables.arousal(measured), *thresholds, *transients],
+    )
+
+
+def _of_time_constants(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> Section:
+    return Section(
+        "Time constants",
+        f"The network {measured['time_constants']['set']} with other time constants tau_eta = tau_beta than the 50 ms "
+        "it was trained with. Its transfer function changes with them, so its accuracy may.",
+        _picture(pictures, "time_constants", "SI figure 1: time constants against latency (a) and firing rate (b)."),
+    )
 
 
 # ---- HTML ------------------------------------------------------------------------------------------------------------

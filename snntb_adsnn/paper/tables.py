@@ -5,7 +5,7 @@ The paper's figures are the ranges that its text gives (arXiv 1710.04838).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from snntb_adsnn.paper.measure import arousal_of, outcome_of
 PAPER_MATCHING = ["paper, all sets", "", "= ANN", "24 to 68", "about 300", "", "", ""]
 PAPER_LOW_RATE = ["paper, all sets", "", "= earlier SNNs", "10 to 22", "about 200", "", "", ""]
 PAPER_AROUSAL = ["paper", "", "= high precision", "about half of the high precision's", "", "", "", "about 0.5", ""]
+PAPER_PRECISION = ["paper", "", "", "figure 1c, no number in the text", "figure 1b, no number in the text", ""]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Table:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.2f} %"
+
+
+def _points(values: Iterable[float]) -> str:
+    """Percentage points: one figure for all sets, or their range."""
+    found = sorted(values)
+    return f"{found[0]:g}" if found[0] == found[-1] else f"{found[0]:g} to {found[-1]:g}"
 
 
 def _point_row(name: str, ann: float, point: Mapping[str, Any] | None) -> list[str]:
@@ -53,8 +60,8 @@ def matching(measured: Mapping[str, Any]) -> Table:
     for name, entry in measured["sets"].items():
         outcome = outcome_of(entry)
         rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.matching))
-    tolerance = next(iter(measured["sets"].values()))["sweep"]["tolerance"]
-    caption = f"Table 1. Smallest firing rate of the sweep that matches the ANN (at most {tolerance:g} points below it)"
+    tolerance = _points(entry["sweep"]["tolerance"] for entry in measured["sets"].values())
+    caption = f"Table 1. Smallest firing rate of the sweep that matches the ANN (at most {tolerance} points below it)"
     return Table(caption, _POINT, [PAPER_MATCHING, *rows])
 
 
@@ -64,8 +71,8 @@ def low_rate(measured: Mapping[str, Any]) -> Table:
     for name, entry in measured["sets"].items():
         outcome = outcome_of(entry)
         rows.append(_point_row(f"{name} ({entry['images']})", outcome.ann_accuracy, outcome.low_rate))
-    loss = next(iter(measured["sets"].values()))["sweep"]["low_rate_loss"]
-    caption = f"Table 2. Low-rate operating points (at most {loss:g} points below the ANN)"
+    loss = _points(entry["sweep"]["low_rate_loss"] for entry in measured["sets"].values())
+    caption = f"Table 2. Low-rate operating points (at most {loss} points, or one image, below the ANN)"
     return Table(caption, _POINT, [PAPER_LOW_RATE, *rows])
 
 
@@ -102,9 +109,10 @@ def arousal(measured: Mapping[str, Any]) -> Table:
                     f"{run['firing_rate_hz'] / smallest['firing_rate_hz']:.2f}" if smallest else "",
                 ]
             )
-    return Table(
-        "Table 3. Arousal at the high precision's accuracy, at its smallest firing rate", header, [PAPER_AROUSAL, *rows]
-    )
+    caption = "Table 3. Arousal at its smallest firing rate that is as accurate as the high precision"
+    if studies := [entry["arousal"] for entry in measured["sets"].values() if entry["arousal"]]:
+        caption += f" (at most {_points(study['tolerance'] for study in studies)} points below it)"
+    return Table(caption, header, [PAPER_AROUSAL, *rows])
 
 
 def precision(measured: Mapping[str, Any]) -> Table:
@@ -130,7 +138,7 @@ def precision(measured: Mapping[str, Any]) -> Table:
         "firing rate (Hz)",
         "Poisson rate for it (Hz)",
     ]
-    return Table("Precision at S = 1, where f = 1 at every m_f", header, rows)
+    return Table("Precision at S = 1, where f = 1 at every m_f", header, [PAPER_PRECISION, *rows])
 
 
 def claims(measured: Mapping[str, Any]) -> Table:
@@ -138,10 +146,13 @@ def claims(measured: Mapping[str, Any]) -> Table:
     outcomes = [outcome_of(entry) for entry in measured["sets"].values()]
     matched = [outcome.matching for outcome in outcomes]
     low = [outcome.low_rate for outcome in outcomes]
-    studies = [outcome for entry in measured["sets"].values() if (outcome := arousal_of(entry))]
-    shares = [
-        outcome.best["firing_rate_hz"] / outcome.high["firing_rate_hz"] if outcome.best else None for outcome in studies
+    studies = [
+        (study, outcome.matching)
+        for entry, outcome in zip(measured["sets"].values(), outcomes, strict=True)
+        if (study := arousal_of(entry))
     ]
+    of_high = [_share(study.best, study.high) for study, _ in studies]
+    of_matching = [_share(study.best, smallest) for study, smallest in studies]
     count = f"{sum(point is not None for point in matched)} of {len(outcomes)} sets"
     rows = [
         ["AdSNNs match their ANN on every set", "all", count, _met(all(point is not None for point in matched))],
@@ -149,7 +160,13 @@ def claims(measured: Mapping[str, Any]) -> Table:
         ["... after a matching time of (ms)", "about 300", *_range(matched, "matching_time_ms", 300)],
         ["A little less accuracy at a low rate of (Hz)", "10 to 22", *_range(low, "firing_rate_hz", 22)],
         ["... after (ms)", "about 200", *_range(low, "matching_time_ms", 200)],
-        ["Arousal: rate of the high precision's, at equal accuracy", "about 0.5", *_shares(shares)],
+        ["Arousal: rate over the configured high precision's, at its accuracy", "about 0.5", *_shares(of_high)],
+        # a fixed precision that matches at fewer spikes is harder to beat
+        [
+            "Arousal: rate over table 1's smallest matching rate",
+            "no claim; our own goal: about 0.5",
+            *_shares(of_matching),
+        ],
     ]
     return Table("What the paper reports, and what was measured here", ["claim", "paper", "here", "met"], rows)
 
@@ -165,9 +182,13 @@ def _range(points: Sequence[Mapping[str, Any] | None], key: str, limit: float) -
     return f"{min(found):.1f} to {max(found):.1f}", _met(len(found) == len(points) and max(found) <= limit)
 
 
+def _share(run: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> float | None:
+    return run["firing_rate_hz"] / other["firing_rate_hz"] if run and other else None
+
+
 def _shares(shares: list[float | None]) -> tuple[str, str]:
     found = [share for share in shares if share is not None]
     if not found:
         return "none", "no"
-    # half the rate, rounded as the paper rounds it
+    # up to 0.6 is about half
     return f"{min(found):.2f} to {max(found):.2f}", _met(len(found) == len(shares) and max(found) <= 0.6)

@@ -6,17 +6,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")  # files only; must come before pyplot
-
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from snntb_adsnn import arousal
 from snntb_adsnn.files import atomic_path
+from snntb_adsnn.report.axes import logarithmic, subplots
 from snntb_adsnn.sweep import Outcome
 
 _SERIES = ("tau_eta", "tau_beta", "form", "duration_ms")
@@ -36,8 +32,7 @@ def accuracy_against_rate(outcome: Outcome) -> Figure:
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for point in outcome.points:
         series[", ".join(f"{key.removesuffix('_ms')} {point[key]}" for key in varied)].append(point)
-    with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
-        figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    with subplots(size=(7, 4.5)) as (figure, axes):
         for label, points in series.items():
             points.sort(key=lambda p: p["firing_rate_hz"])
             rates = [p["firing_rate_hz"] for p in points]
@@ -60,9 +55,7 @@ def accuracy_against_rate(outcome: Outcome) -> Figure:
         lowest = min(100 * min(p["snn_accuracy"] for p in outcome.points), ann)
         axes.set_ylim(max(lowest, best - 12) - 0.6, best + 0.5)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        logarithmic(axes.xaxis)
         images = outcome.points[0]["num_images"]
         axes.set(
             xlabel="firing rate (spikes per neuron per second)",
@@ -81,8 +74,7 @@ def transient(outcome: arousal.Outcome) -> Figure:
         (f"high precision, m_f {trial['m_f_high']:g}", outcome.high, "C1"),
         (f"arousal, {trial['selectivity']:.1%} switched", trial, "C3"),
     )
-    with plt.style.context("default"):
-        figure, (top, bottom) = plt.subplots(2, figsize=(7, 6), sharex=True, layout="constrained")
+    with subplots(2, size=(7, 6), sharex=True) as (figure, (top, bottom)):
         for label, run, color in runs:
             accuracy = 100 * np.array(run["accuracy_over_time"])
             time = run["dt_ms"] * np.arange(1, len(accuracy) + 1)
@@ -115,8 +107,7 @@ def threshold_against_accumulation(outcome: arousal.Outcome) -> Figure:
         if trial["quantile"] is not None:
             name += f", {trial['quantile']:g} of mistakes"
         lines[name].append(trial)
-    with plt.style.context("default"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    with subplots(1, 2, size=(9, 4)) as (figure, (left, right)):
         for name, trials in lines.items():
             trials.sort(key=lambda trial: trial["accumulation_time_ms"])
             times = [trial["accumulation_time_ms"] for trial in trials]

@@ -42,7 +42,7 @@ def write_sweep(outcome: Outcome, folder: Path, *, plots: bool = True) -> None:
         {
             "ann_accuracy": outcome.ann_accuracy,
             "tolerance_points": outcome.tolerance,
-            "low_rate_loss_points": outcome.low_rate_loss,
+            "low_rate_loss_points": outcome.low_rate_allowed,
             "smallest_matching": outcome.matching,
             "low_rate": outcome.low_rate,
             "points": outcome.points,
@@ -77,9 +77,11 @@ def print_sweep(outcome: Outcome, console: Console | None = None) -> None:
     console.print(table)
     for name, chosen, loss in (
         ("Smallest firing rate that matches the ANN", outcome.matching, outcome.tolerance),
-        ("Low-rate operating point", outcome.low_rate, outcome.low_rate_loss),
+        ("Low-rate operating point", outcome.low_rate, outcome.low_rate_allowed),
     ):
-        console.print(f"{name} (at most {loss:g} points below it): {_operating_point(chosen, varied)}", highlight=False)
+        console.print(
+            f"{name} (at most {loss:.3g} points below it): {_operating_point(chosen, varied)}", highlight=False
+        )
     if any(key in varied for key in ("tau_eta", "tau_beta", "form")):
         console.print(
             "Where tau_eta, tau_beta or form are not the trained ones, the neurons' transfer function f is another, "
