@@ -14,11 +14,12 @@ import threading
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # the built-in one from Python 3.11 on
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from snntb_adsnn.errors import AdSNNError, WorkerError
 
@@ -26,6 +27,8 @@ ATTEMPTS = 3
 """Times an item is tried when its worker dies."""
 TIMEOUT = 5.0
 """Seconds that a Dask scheduler has for its first answer, and a cluster without workers to get one."""
+CHECK_TIMEOUT = 60.0
+"""Seconds that all workers of a cluster have to tell their version; the first time they import the package for it."""
 
 Job = Callable[[Any, Any], Any]
 """Importable function of what all items share and of one item; both and its answer can be pickled."""
@@ -257,14 +260,22 @@ class Cluster:
         except ImportError as error:
             raise WorkerError(f"Dask is not installed ({error}); run: pip install 'snntb-adsnn[sweep]'") from error
         try:
-            client = Client(self.address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
+            # Dask's own timeout says more, but ends no wait for a socket that accepts and then is mute
+            client = _within(TIMEOUT + 1, lambda: Client(self.address, timeout=TIMEOUT, set_as_default=False))
+        except (OSError, ValueError, FutureTimeoutError) as error:
+            reason = str(error) or "something accepts connections, but does not speak"
             raise WorkerError(
-                f"--scheduler {self.address}: no Dask scheduler answers there within {TIMEOUT:g} s ({error}); check "
+                f"--scheduler {self.address}: no Dask scheduler answers there within {TIMEOUT:g} s ({reason}); check "
                 "the address, such as tcp://host:8786."
             ) from None
         with closing(client):
-            self._check_workers(client)
+            try:
+                _within(CHECK_TIMEOUT, lambda: self._check_workers(client))
+            except FutureTimeoutError:
+                raise WorkerError(
+                    f"the workers of {self.address} did not all tell their version within {CHECK_TIMEOUT:g} s; end "
+                    "those that hang, or start others."
+                ) from None
             yield client
 
     def _check_workers(self, client: Any) -> None:
@@ -287,6 +298,27 @@ class Cluster:
                 f"workers of {self.address} have another version of this package or of NumPy than this machine: "
                 f"{', '.join(other)}; install the same there, or results would not be the same."
             )
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
+    """What ``call`` returns or raises.
+
+    Raises:
+        FutureTimeoutError: it takes more than ``seconds``; it goes on in a daemon thread, which holds up no exit.
+    """
+    answer: Future[_Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(seconds)
 
 
 def _same(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """Workers on this machine and on a Dask cluster: each answer once, deaths survived, failures named."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -8,6 +10,7 @@ import time
 import pytest
 import study_jobs
 
+from snntb_adsnn import workers
 from snntb_adsnn.errors import WorkerError
 from snntb_adsnn.study import code_version
 from snntb_adsnn.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
@@ -53,11 +56,11 @@ def test_no_worker_outlives_a_killed_program(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen([sys.executable, tmp_path / "main.py"], env=environment)
 
-    def workers():
+    def started():
         return {int(file.name.split("-")[1]) for file in tmp_path.glob("*-*-*")}
 
-    _wait(lambda: len(workers()) == 2)
-    found = workers()
+    _wait(lambda: len(started()) == 2)
+    found = started()
     process.kill()
     process.wait()
     _wait(lambda: not any(_runs(pid) for pid in found))
@@ -123,6 +126,35 @@ def test_a_scheduler_that_does_not_answer_or_has_no_workers():
         pytest.raises(WorkerError, match="has no workers; start some"),
     ):
         Cluster(empty.scheduler_address, "", code_version).check()
+
+
+def test_a_mute_scheduler_is_named_and_holds_up_no_exit():
+    program = (
+        "import sys\nfrom snntb_adsnn.workers import Cluster\nfrom snntb_adsnn.errors import WorkerError\n"
+        "try:\n    Cluster(sys.argv[1], '', str).check()\nexcept WorkerError as error:\n    print(error)\n"
+    )
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()  # the kernel accepts; nobody ever answers
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        command = [sys.executable, "-c", program, address]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=40, check=True)
+    assert f"--scheduler {address}: no Dask scheduler answers there within 5 s (something accepts" in ended.stdout
+
+
+def test_workers_that_hang_are_named(monkeypatch):
+    with (
+        distributed.LocalCluster(n_workers=1, dashboard_address=None, silence_logs=50) as hung,
+        distributed.Client(hung, set_as_default=False) as client,
+    ):
+        (pid,) = client.run(os.getpid).values()
+        monkeypatch.setattr(workers, "CHECK_TIMEOUT", 1.0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(WorkerError, match="did not all tell their version within 1 s"):
+                Cluster(hung.scheduler_address, code_version(), code_version).check()
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
