@@ -156,8 +156,8 @@ class _Process:
         """
         try:
             answer = self.pipe.recv()
-        except ConnectionResetError:
-            raise EOFError from None
+        except OSError as error:  # killed before its answer, or in the middle of it
+            raise EOFError from error
         if isinstance(answer, Exception):
             raise answer
         return answer

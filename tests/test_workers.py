@@ -34,6 +34,12 @@ def test_an_item_whose_worker_is_killed_is_tried_again_and_then_named(tmp_path):
     assert f"killed {ATTEMPTS} times (SIGKILL" in answers["always"].reason
 
 
+def test_an_item_whose_worker_is_killed_in_mid_answer_is_tried_again_and_then_named(tmp_path):
+    answers = dict(Local(1)(study_jobs.break_off, tmp_path, {"once": 1, "header": 2, "always": 13, "good": 10}))
+    assert [answers[key] for key in ("once", "header", "good")] == [{"value": 1}, {"value": 2}, {"value": 10}]
+    assert f"killed {ATTEMPTS} times (SIGKILL" in answers["always"].reason
+
+
 def test_a_bug_is_raised_with_its_own_type(tmp_path):
     with pytest.raises(ZeroDivisionError):
         list(Local(2)(study_jobs.die, tmp_path, {"bug": 19}))
