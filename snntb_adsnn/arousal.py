@@ -16,8 +16,17 @@ from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.study import Subject, code_version, compute, fingerprint
-from snntb_adsnn.sweep import Point, Shared, make_shared, ready, simulate_images, simulate_point, transfer_change
+from snntb_adsnn.study import Subject, compute, fingerprint
+from snntb_adsnn.sweep import (
+    Point,
+    Shared,
+    common_key,
+    make_shared,
+    ready,
+    simulate_images,
+    simulate_point,
+    transfer_change,
+)
 from snntb_adsnn.workers import Runner
 
 FOLDER = "arousal"
@@ -247,9 +256,8 @@ def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
     for item in items:
         if isinstance(item, Point):
             transfer_change(subject.trained, item.of(subject.network))  # refuses neurons that never spike
-    images = (subject.x, subject.labels, subject.ann, subject.correction)
-    data = fingerprint(subject.network, *images, subject.duration, shared.engine)
-    return {fingerprint(data, shared.matching_fraction, code_version(), item): item for item in items}
+    common = fingerprint(common_key(shared), subject.network, subject.duration)
+    return {fingerprint(common, item): item for item in items}
 
 
 def _simulate(shared: Shared, item: Point | Trial) -> dict[str, Any]:

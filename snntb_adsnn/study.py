@@ -124,18 +124,24 @@ def _number(ini: ConfigParser, key: str, default: float) -> float:
 
 _CODE = (
     *("linear.py", "network.py", "neuron.py", "transfer.py", "engine/*.py"),
-    *("evaluate.py", "correction.py", "sweep.py", "arousal.py"),
+    *("operations.py", "evaluate.py", "correction.py", "report/results.py", "files.py"),
+    *("study.py", "sweep.py", "arousal.py"),
 )
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Fingerprint of the code that a result depends on: this package's simulators, NumPy, numba."""
-    digest = hashlib.sha256()
+def result_code() -> list[Path]:
+    """The files of this package that compute a result from network, images and settings, or store it."""
     here = Path(__file__).parent
-    for file in sorted(file for pattern in _CODE for file in here.glob(pattern)):
+    return sorted(file for pattern in _CODE for file in here.glob(pattern))
+
+
+@lru_cache
+def code_version(engine: str) -> str:
+    """Fingerprint of the code that a result of ``engine`` depends on: this package's, NumPy, numba, TensorFlow."""
+    digest = hashlib.sha256()
+    for file in result_code():
         digest.update(file.read_bytes())
-    for package in ("numpy", "numba"):
+    for package in ("numpy", "numba", *(["tensorflow"] if engine == "tensorflow" else [])):
         digest.update(metadata.version(package).encode())
     return digest.hexdigest()
 

@@ -200,22 +200,32 @@ def simulate_points(
 ) -> list[dict[str, Any]]:
     """The results of ``points``, each simulated unless it has one; raises as ``sweep``."""
     shared = make_shared(config, subject)
-    data = fingerprint(
-        *(subject.x, subject.labels, subject.ann, subject.correction), shared.engine, shared.matching_fraction
-    )
+    common = common_key(shared)
     items = {}
     for point in points:
         network = point.of(subject.network)
         transfer_change(subject.trained, network)  # refuses neurons that never spike
-        items[fingerprint(data, code_version(), network, point.duration)] = point
+        items[fingerprint(common, network, point.duration)] = point
     folder = config.paths.path_wd / FOLDER / "points"
     return list(compute(simulate_point, shared, items, folder, ready(runner, shared), title=title).values())
 
 
+def engine_of(config: Config) -> str:
+    """The engine of ``[adsnn]``; ``auto`` is resolved here, the same for all workers."""
+    return automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
+
+
 def make_shared(config: Config, subject: Subject) -> Shared:
-    """What every point needs, with ``auto`` resolved to an engine."""
-    engine = automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
-    return Shared(subject, engine, config.adsnn.matching_fraction)
+    """What every point needs."""
+    return Shared(subject, engine_of(config), config.adsnn.matching_fraction)
+
+
+def common_key(shared: Shared) -> str:
+    """Hash of all that determines a result besides the simulated network, its constants and the duration: data, the
+    trained network (target of the bias correction, and of ``transfer_change``), engine, code."""
+    subject = shared.subject
+    data = (subject.trained, subject.x, subject.labels, subject.ann, subject.correction)
+    return fingerprint(*data, shared.engine, shared.matching_fraction, code_version(shared.engine))
 
 
 def ready(runner: Runner | None, shared: Shared) -> Runner:

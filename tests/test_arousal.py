@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_jobs import small_subject
+from study_jobs import small_network, small_subject
 
 from snntb_adsnn import cli
 from snntb_adsnn.arousal import Outcome, Trial, Window, arouse, estimate_threshold, precisions, simulate_trial
@@ -131,6 +131,25 @@ def test_a_given_threshold_needs_no_training_images_and_nothing_runs_twice(confi
     assert first.calibration_images == 0
     assert arouse(settings, subject, in_process) == first
     assert "arousal: 4 of 4 points were computed before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["trained", "network", "labels", "correction", "duration"])
+def test_results_of_something_else_are_not_taken_over(config, change):
+    settings = config("threshold = 0.3\nwaiting_time = 5\naccumulation_time = 10\nm_f_low = 0.5\nm_f_high = 0.2\n")
+    subject = small_subject(images=4, duration=20.0)
+    changed = {
+        "trained": subject.trained.with_m_f(0.3),
+        "network": small_network(41),
+        "labels": (subject.labels + 1) % 3,
+        "correction": subject.x,
+        "duration": 21.0,
+    }
+    points = settings.paths.path_wd / "arousal" / "points"
+    arouse(settings, subject, in_process)
+    assert len(list(points.glob("*.json"))) == 3
+    both = {"trained": small_network(41)} if change == "network" else {}
+    arouse(settings, dataclasses.replace(subject, **{change: changed[change]}, **both), in_process)
+    assert len(list(points.glob("*.json"))) == 6
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

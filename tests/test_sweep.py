@@ -15,15 +15,15 @@ import pytest
 import study_jobs
 from study_jobs import small_network, small_subject
 
-from snntb_adsnn import cli
+from snntb_adsnn import cli, study
 from snntb_adsnn.config import load_config
 from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
 from snntb_adsnn.files import TEMPORARY
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
-from snntb_adsnn.study import compute, fingerprint, load_subject
-from snntb_adsnn.sweep import Outcome, Point, Shared, grid, simulate_point, sweep, transfer_change
+from snntb_adsnn.study import code_version, compute, fingerprint, load_subject, result_code
+from snntb_adsnn.sweep import Outcome, Point, Shared, common_key, grid, simulate_point, sweep, transfer_change
 from snntb_adsnn.transfer import transfer
 from snntb_adsnn.workers import Failure, Local, in_process
 
@@ -160,7 +160,7 @@ def test_a_key_depends_on_everything_that_determines_a_result():
 
 
 @pytest.mark.parametrize(
-    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "correction"]
+    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "trained", "correction"]
 )
 def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     subject = small_subject(images=4, duration=20.0)
@@ -176,12 +176,62 @@ def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     elif change == "network":
         subject = dataclasses.replace(subject, network=small_network(41))
         subject = dataclasses.replace(subject, trained=subject.network)
+    elif change == "trained":
+        subject = dataclasses.replace(subject, trained=subject.trained.with_m_f(0.3))
     elif change == "correction":
         subject = dataclasses.replace(subject, correction=subject.x)
     else:
         text += f"[adsnn]\n{change} = {'reference' if change == 'engine' else 0.5}\n"
     sweep(config(text), subject, in_process)
     assert len(list(points_folder(config()).glob("*.json"))) == 2
+
+
+NO_RESULT_CODE = {
+    *("config", "config_base", "config_studies"),  # what they give is in the key by its content
+    *("errors", "workers", "report", "report.table", ""),
+}
+"""Modules that a study loads, but whose code changes no figure."""
+
+
+def test_all_code_that_results_depend_on_is_in_the_key():
+    program = "import sys, snntb_adsnn.arousal, snntb_adsnn.engine.event, snntb_adsnn.engine.reference\n"
+    program += "print(*(m for m in sys.modules if m.split('.')[0] == 'snntb_adsnn'))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    modules = {name.partition(".")[2] for name in loaded.stdout.split()}
+    package = Path(study.__file__).parent
+    files = {file.relative_to(package).with_suffix("") for file in result_code()}
+    hashed = {".".join(file.parts).removesuffix(".__init__") for file in files}
+    assert modules >= NO_RESULT_CODE | {"sweep", "engine", "engine._kernels"}
+    assert modules - NO_RESULT_CODE - hashed == set()
+    assert hashed - modules == {"engine.tensorflow"}
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretended versions of packages, over the true ones."""
+    pretended, true = {}, study.metadata.version
+    monkeypatch.setattr(study.metadata, "version", lambda name: pretended.get(name) or true(name))
+    code_version.cache_clear()
+    yield pretended
+    code_version.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("package", "engine", "matters"),
+    [
+        *(("numpy", "event", True), ("numba", "event", True), ("numpy", "tensorflow", True)),
+        *(("tensorflow", "tensorflow", True), ("tensorflow", "event", False)),
+    ],
+)
+def test_the_versions_of_packages_that_compute_are_in_the_key(installed, package, engine, matters):
+    shared = Shared(small_subject(images=4), engine, 0.99)
+    before = common_key(shared)
+    installed[package] = "0.0.1"
+    code_version.cache_clear()
+    assert (common_key(shared) != before) == matters
 
 
 # ---- whatever happens in between -------------------------------------------------------------------------------------

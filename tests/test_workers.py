@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import study_jobs
@@ -15,6 +16,8 @@ from snntb_adsnn.errors import WorkerError
 from snntb_adsnn.study import code_version
 from snntb_adsnn.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
 
+version = partial(code_version, "event")
+VERSION = version()
 ITEMS = {f"k{i}": i for i in range(7)}
 
 
@@ -99,7 +102,7 @@ def dask():
 
 
 def test_a_cluster_answers_as_this_machine_does(dask, tmp_path):
-    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    cluster = Cluster(dask.scheduler_address, VERSION, version)
     assert dict(cluster(study_jobs.square, 3, ITEMS)) == dict(in_process(study_jobs.square, 3, ITEMS))
     items = {"once": 1, "always": 13, "mistake": 17, "good": 10}
     answers = dict(cluster(study_jobs.die, str(tmp_path), items))
@@ -110,28 +113,28 @@ def test_a_cluster_answers_as_this_machine_does(dask, tmp_path):
 
 
 def test_threads_on_a_cluster(dask):
-    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    cluster = Cluster(dask.scheduler_address, VERSION, version)
     ((_, answer),) = cluster(study_jobs.threads, None, {"a": 1})
     assert answer["numba"] == cores()  # one task at a time in each worker process
 
 
 def test_workers_with_other_code_are_refused(dask):
     with pytest.raises(WorkerError, match="another version"):
-        Cluster(dask.scheduler_address, "other", code_version).check()
+        Cluster(dask.scheduler_address, "other", version).check()
 
 
 def test_a_scheduler_that_does_not_answer_or_has_no_workers():
     start = time.monotonic()
     with pytest.raises(WorkerError, match=r"no Dask scheduler answers there within 5 s.*check the address"):
-        Cluster("tcp://127.0.0.1:9", "", code_version).check()
+        Cluster("tcp://127.0.0.1:9", "", version).check()
     assert time.monotonic() - start < 15
     with pytest.raises(WorkerError, match="no Dask scheduler"):
-        Cluster("nonsense://", "", code_version).check()
+        Cluster("nonsense://", "", version).check()
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(WorkerError, match="has no workers; start some"),
     ):
-        Cluster(empty.scheduler_address, "", code_version).check()
+        Cluster(empty.scheduler_address, "", version).check()
 
 
 def test_a_mute_scheduler_is_named_and_holds_up_no_exit():
@@ -158,7 +161,7 @@ def test_workers_that_hang_are_named(monkeypatch):
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(WorkerError, match="did not all tell their version within 1 s"):
-                Cluster(hung.scheduler_address, code_version(), code_version).check()
+                Cluster(hung.scheduler_address, VERSION, version).check()
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -167,7 +170,7 @@ def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50, scheduler_port=0
     ) as lost:
-        cluster = Cluster(lost.scheduler_address, code_version(), code_version)
+        cluster = Cluster(lost.scheduler_address, VERSION, version)
         answers = cluster(study_jobs.marked, str(tmp_path), {str(i): i for i in range(50)})
         assert next(answers)[1]["value"] in range(50)
         lost.close()
