@@ -120,15 +120,28 @@ def training_subject(config: Config, subject: Subject) -> Subject:
 
     Raises:
         ConfigError: the configuration has no ``[training]``, which names the data set.
+        DataError: the data set cannot be loaded.
     """
     settings = config.need_training()
     from snntb_adsnn.data import load_dataset
-    from snntb_adsnn.train import split_validation
+    from snntb_adsnn.feed import split_indices
+    from snntb_adsnn.folder import folder_of
 
-    x, x_val, y, y_val = split_validation(load_dataset(settings.dataset), settings, config.file)
-    count = config.arousal.calibration_images
-    labels = np.concatenate([y_val, y])[:count].argmax(axis=1)
-    return dataclasses.replace(subject, x=np.concatenate([x_val, x])[:count], labels=labels, ann=labels)
+    def first(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        kept, held = split_indices(labels, settings, config.file)
+        return np.concatenate([held, kept])[: config.arousal.calibration_images]
+
+    if settings.dataset == "image_folder":
+        folder = folder_of(settings)
+        labels = folder.train_labels
+        chosen = first(labels)
+        x = folder.load([folder.train[i] for i in chosen])
+    else:
+        dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
+        labels = dataset.y_train.argmax(axis=1)
+        chosen = first(labels)
+        x = dataset.x_train[chosen]
+    return dataclasses.replace(subject, x=x, labels=labels[chosen], ann=labels[chosen])
 
 
 # ---- one choice ------------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Pat
                 f"{config_file}: [training] {key} = {value} is not for image folders, of whose images random crops are "
                 "taken; leave it out."
             )
-    kept, held = _split(folder.train_labels, settings, config_file)
+    kept, held = split_indices(folder.train_labels, settings, config_file)
     size, seed = settings.batch_size, settings.seed
 
     def training(epoch: int) -> FolderBatches:
@@ -224,11 +224,21 @@ def split_validation(dataset: Dataset, settings: TrainingSection, config_file: P
         ConfigError: ``validation_split`` leaves a part without every class.
     """
     x, y = dataset.x_train, dataset.y_train
-    kept, held = _split(y.argmax(axis=1), settings, config_file)
+    kept, held = split_indices(y.argmax(axis=1), settings, config_file)
     return [x[kept], x[held], y[kept], y[held]]
 
 
-def _split(labels: NDArray[np.int64], settings: TrainingSection, config_file: Path) -> list[NDArray[np.int64]]:
+def split_indices(labels: NDArray[np.int64], settings: TrainingSection, config_file: Path) -> list[NDArray[np.int64]]:
+    """Which training inputs ``train`` learns from, and which it holds out for validation.
+
+    Args:
+        labels: class numbers, shape (inputs,).
+        settings: have ``validation_split`` and ``seed``.
+        config_file: named in errors.
+
+    Raises:
+        ConfigError: ``validation_split`` leaves a part without every class.
+    """
     from sklearn.model_selection import train_test_split
 
     try:

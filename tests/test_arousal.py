@@ -7,13 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import write_archive, write_folder
 from study_jobs import small_network, small_subject
 
 from snntb_adsnn import cli
-from snntb_adsnn.arousal import Outcome, Trial, Window, arouse, estimate_threshold, precisions, simulate_trial
+from snntb_adsnn.arousal import (
+    Outcome,
+    Trial,
+    Window,
+    arouse,
+    estimate_threshold,
+    precisions,
+    simulate_trial,
+    training_subject,
+)
 from snntb_adsnn.config import load_config
+from snntb_adsnn.data import load_dataset
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.feed import folder_feed, split_validation
+from snntb_adsnn.folder import folder_of
 from snntb_adsnn.study import load_subject
 from snntb_adsnn.sweep import Shared
 from snntb_adsnn.workers import in_process
@@ -65,6 +78,41 @@ def test_windows_outside_the_run_and_missing_training_data_are_refused_before_wo
 
 
 # ---- the threshold ---------------------------------------------------------------------------------------------------
+
+
+TRAINING = "[training]\narchitecture = vgg_cifar\nvalidation_split = 0.25\nseed = 3\n"
+
+
+def test_training_images_of_a_folder_are_those_held_out_and_then_others(config, tmp_path):
+    write_folder(tmp_path / "images", train=8)
+    text = TRAINING + "dataset = image_folder\nfolder = images\nimage_size = 8\n"
+    settings = config("calibration_images = 10\n" + text)
+    found = training_subject(settings, small_subject(images=4))
+    folder = folder_of(settings.training)
+    feed = folder_feed(folder, settings.training, settings.file)
+    held, kept = feed.validation.files, feed.training(0).files
+    expected = [*held, *kept[:6]]
+    assert (len(held), len(kept)) == (4, 12)
+    np.testing.assert_array_equal(found.x, folder.load(expected))
+    assert [folder.classes[label] for label in found.labels] == [file.parent.name for file in expected]
+    assert set(found.labels[:4]) == {0, 1}
+    assert (found.ann == found.labels).all()
+    few = training_subject(config("calibration_images = 3\n" + text), small_subject(images=4))
+    np.testing.assert_array_equal(few.x, found.x[:3])
+
+
+def test_training_images_of_an_archive_are_decoded_once(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADSNN_DATA", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    write_archive(tmp_path / "cifar10_jpeg.tar.xz", train=8, size=(32, 32), suffix="jpg")
+    settings = config("calibration_images = 6\n" + TRAINING + "dataset = cifar10\n")
+    found = training_subject(settings, small_subject(images=4))
+    dataset = load_dataset("cifar10", cache=settings.paths.dataset_path)
+    _, held, _, labels = split_validation(dataset, settings.training, settings.file)
+    np.testing.assert_array_equal(found.x[:4], held)
+    np.testing.assert_array_equal(found.labels[:4], labels.argmax(axis=1))
+    (tmp_path / "cifar10_jpeg.tar.xz").unlink()
+    np.testing.assert_array_equal(training_subject(settings, small_subject(images=4)).x, found.x)
 
 
 def test_the_threshold_switches_the_wanted_share_of_the_mistakes():
@@ -181,8 +229,6 @@ def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(
     # the threshold once more, from the training images themselves
     settings = load_config(tmp_path / "c.ini")
     subject = load_subject(settings)
-    from snntb_adsnn.data import load_dataset
-
     data = load_dataset("iris")
     result = simulate(subject.network, data.x_train, duration=500, m_f=0.8, engine="reference")
     wrong = result.decisions[:, -1] != data.y_train.argmax(axis=1)
