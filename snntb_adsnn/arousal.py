@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.engine import Switch, simulate
-from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.errors import ConfigError, NoMistakesError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.study import Subject, compute, fingerprint
@@ -105,10 +105,10 @@ def estimate_threshold(margins: Array, wrong: NDArray[np.bool_], quantile: float
     """Smallest threshold at which the share ``quantile`` of the wrong images switches.
 
     Raises:
-        DataError: no image is wrong.
+        NoMistakesError: no image is wrong.
     """
     if not wrong.any():
-        raise DataError(
+        raise NoMistakesError(
             f"the network at low precision classifies all {len(wrong)} training images correctly, so no threshold can "
             "be estimated; raise [arousal] m_f_low or calibration_images, or give a threshold."
         )

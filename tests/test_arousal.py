@@ -24,7 +24,7 @@ from snntb_adsnn.arousal import (
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.feed import folder_feed, split_validation
 from snntb_adsnn.folder import folder_of
 from snntb_adsnn.study import load_subject
@@ -123,7 +123,7 @@ def test_the_threshold_switches_the_wanted_share_of_the_mistakes():
         share = (margins[wrong] <= threshold).mean()
         assert quantile <= share < quantile + 1 / wrong.sum()
         assert threshold in margins[wrong]
-    with pytest.raises(DataError, match=r"all 500 training images correctly.*raise \[arousal\] m_f_low"):
+    with pytest.raises(NoMistakesError, match=r"all 500 training images correctly.*raise \[arousal\] m_f_low"):
         estimate_threshold(margins, np.zeros(500, bool), 0.9)
 
 
