@@ -13,13 +13,13 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # the built-in one from Python 3.11 on
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from snntb_adsnn.errors import AdSNNError, WorkerError
 
@@ -32,6 +32,8 @@ CHECK_TIMEOUT = 60.0
 
 Job = Callable[[Any, Any], Any]
 """Importable function of what all items share and of one item; both and its answer can be pickled."""
+Answers: TypeAlias = Generator[tuple[str, Any], None, None]
+"""Key of an item, and its answer or a ``Failure``."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Failure:
 
 
 class Runner(Protocol):
-    """Applies a job to items."""
+    """Applies a job to items. Closing what it yields from ends its workers."""
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         """Yield (key, answer or ``Failure``) for each of ``items``, as soon as it is there.
 
         Raises:
@@ -76,7 +78,7 @@ def _attempt(job: Job, shared: Any, item: Any) -> Any:
         return Failure("not enough memory; choose a smaller batch_size, or fewer workers")
 
 
-def in_process(job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def in_process(job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
     """One item after the other, here: where one simulation uses the whole machine (an accelerator)."""
     for key, item in items.items():
         yield key, _attempt(job, shared, item)
@@ -95,7 +97,7 @@ class Local:
 
     workers: int | None = None
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         count = min(self.workers or cores(), len(items))
         queue, deaths = deque(items), Counter[str]()
         busy: dict[Connection, tuple[_Process, str]] = {}
@@ -214,7 +216,7 @@ class Cluster:
     version: str
     installed: Callable[[], str]
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         with self._client() as client:
             from distributed import KilledWorker, as_completed
 

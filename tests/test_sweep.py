@@ -126,6 +126,21 @@ def test_biases_are_corrected_at_every_point():
     )
 
 
+def test_corrected_networks_are_shared_and_few_are_kept(monkeypatch):
+    calls = []
+    monkeypatch.setattr(study, "_corrected", {})
+    monkeypatch.setattr(study, "correct_biases", lambda network, *_, **__: calls.append(network) or network)
+    subject = dataclasses.replace(small_subject(images=4), correction=np.zeros((3, 8), np.float32))
+    networks = [subject.network.with_m_f(m_f) for m_f in np.linspace(0.1, 0.9, 9)]
+    for network in networks:
+        assert subject.corrected(network, "event") is network
+        assert subject.corrected(networks[0], "event") is networks[0]  # in use all the time
+    assert len(calls) == 9
+    assert len(study._corrected) == 4
+    subject.corrected(networks[1], "event")
+    assert len(calls) == 10
+
+
 def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0):
     points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate} for accuracy, rate in pairs]
     return Outcome(points, ann, tolerance, loss)
@@ -305,6 +320,31 @@ def test_a_full_disk_is_named_and_finished_points_are_kept(config, monkeypatch, 
     monkeypatch.undo()
     assert len(sweep(settings, subject, in_process).points) == 4
     assert "2 of 4 points were computed before" in capsys.readouterr().out
+
+
+def test_workers_have_ended_before_the_folder_of_a_failed_sweep_is_free(config, monkeypatch):
+    settings, subject = config(), small_subject(images=4, duration=20.0)
+    kept, seen = [], []
+
+    def answers(job, shared, items):
+        try:
+            yield from in_process(job, shared, items)
+        finally:
+            with pytest.raises(OutputError, match="another run is computing"):
+                sweep(settings, subject, in_process)
+            seen.append("closed while locked")
+
+    def runner(*work):
+        kept.append(answers(*work))  # as a traceback that somebody keeps does
+        return kept[0]
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        sweep(settings, subject, runner)
+    assert seen == ["closed while locked"]
 
 
 def test_a_damaged_result_is_computed_again(config):
