@@ -214,7 +214,7 @@ def _search(
 ) -> Any:
     from adsnn_hls.search import search
     from snntb_adsnn.data import load_dataset
-    from snntb_adsnn.train import split_validation
+    from snntb_adsnn.feed import split_validation
 
     if config.training is None:
         raise ConfigError(
