@@ -16,6 +16,7 @@ from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.outcomes import ArousalOutcome
 from snntb_adsnn.study import Subject, compute, fingerprint
 from snntb_adsnn.sweep import (
     Point,
@@ -173,35 +174,6 @@ def simulate_trial(shared: Shared, trial: Trial) -> dict[str, Any]:
 # ---- the study -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished study.
-
-    Attributes:
-        trials: the results (``simulate_trial``), in the order of the lists.
-        low, high: the network at either precision throughout (``sweep.simulate_point``).
-        ann_accuracy: of the ANN on the same images.
-        mistakes, calibration_images: training images that the low precision gets wrong, of how many; 0 of 0 where the
-            threshold was given.
-        tolerance: percentage points below the high precision's accuracy that still are its equal.
-    """
-
-    trials: list[dict[str, Any]]
-    low: dict[str, Any]
-    high: dict[str, Any]
-    ann_accuracy: float
-    mistakes: int
-    calibration_images: int
-    tolerance: float
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The choice of the smallest firing rate that is as accurate as the high precision, or ``None``."""
-        needed = self.high["snn_accuracy"] - self.tolerance / 100 - 1e-9
-        good = [trial for trial in self.trials if trial["snn_accuracy"] >= needed]
-        return min(good, key=lambda trial: trial["firing_rate_hz"], default=None)
-
-
 def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
     """Low and high precision: ``[arousal]``, or the network's own m_f as the high one and 2.5 times it as the low one.
 
@@ -222,7 +194,7 @@ def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
     return low, high
 
 
-def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Outcome:
+def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> ArousalOutcome:
     """Simulate every choice of ``[arousal]``, and both precisions alone; what has a result is not simulated again.
 
     Args:
@@ -259,7 +231,7 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ou
     fixed = [Point(m_f, None, None, None, subject.duration) for m_f in (low, high)]
     items = _keyed(shared, *fixed, *trials)
     results = list(compute(_simulate, shared, items, folder, runner, title="arousal").values())
-    return Outcome(
+    return ArousalOutcome(
         results[2:], results[0], results[1], subject.ann_accuracy, int(wrong.sum()), len(wrong), section.tolerance
     )
 

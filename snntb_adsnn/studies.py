@@ -7,6 +7,7 @@ from functools import partial
 from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.precision import Trial, search_m_f
 from snntb_adsnn.report.arousals import print_arousal, write_arousal
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
@@ -32,7 +33,7 @@ def make_runner(scheduler: str | None, workers: int | None, engine: str) -> Runn
     return cluster
 
 
-def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> sweep.Outcome:
+def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> SweepOutcome:
     """The command ``sweep``: table, files and picture of a finished sweep."""
     runner = make_runner(scheduler, workers, sweep.engine_of(config))
     outcome = sweep.sweep(config, load_subject(config), runner)
@@ -43,7 +44,7 @@ def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | No
     return outcome
 
 
-def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> arousal.Outcome:
+def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> ArousalOutcome:
     """The command ``arousal``: table, files and pictures of a finished study."""
     runner = make_runner(scheduler, workers, sweep.engine_of(config))
     outcome = arousal.arouse(config, load_subject(config), runner)

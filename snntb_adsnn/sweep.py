@@ -17,6 +17,7 @@ from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.evaluate import Evaluation
 from snntb_adsnn.linear import Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.outcomes import SweepOutcome
 from snntb_adsnn.report import describe
 from snntb_adsnn.study import Subject, code_version, compute, fingerprint
 from snntb_adsnn.transfer import transfer
@@ -147,38 +148,7 @@ def simulate_images(
 # ---- the sweep -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished sweep.
-
-    Attributes:
-        points: the results, in the grid's order (``simulate_point``).
-        ann_accuracy: of the ANN on the same images.
-        tolerance, low_rate_loss: percentage points, see ``SweepSection``.
-        matching: the point of the smallest firing rate that still matches the ANN, or ``None``.
-        low_rate: the point of the smallest firing rate that loses no more than ``low_rate_loss``, or ``None``.
-    """
-
-    points: list[dict[str, Any]]
-    ann_accuracy: float
-    tolerance: float
-    low_rate_loss: float
-
-    def _cheapest(self, loss: float) -> dict[str, Any] | None:
-        # half an image's share would do; 1e-9 is a rounding guard
-        good = [p for p in self.points if p["snn_accuracy"] >= self.ann_accuracy - loss / 100 - 1e-9]
-        return min(good, key=lambda p: p["firing_rate_hz"], default=None)
-
-    @property
-    def matching(self) -> dict[str, Any] | None:
-        return self._cheapest(self.tolerance)
-
-    @property
-    def low_rate(self) -> dict[str, Any] | None:
-        return self._cheapest(self.low_rate_loss)
-
-
-def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Outcome:
+def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> SweepOutcome:
     """Simulate every point of ``[sweep]`` that has no result yet.
 
     Args:
@@ -192,7 +162,7 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Out
         WorkerError: a point has no result; the others are kept.
     """
     points = simulate_points(config, subject, grid(config.sweep, subject.duration), runner)
-    return Outcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
+    return SweepOutcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
 
 
 def simulate_points(

@@ -12,7 +12,6 @@ from study_jobs import small_network, small_subject
 
 from snntb_adsnn import cli
 from snntb_adsnn.arousal import (
-    Outcome,
     Trial,
     Window,
     arouse,
@@ -27,6 +26,7 @@ from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.feed import folder_feed, split_validation
 from snntb_adsnn.folder import folder_of
+from snntb_adsnn.outcomes import ArousalOutcome
 from snntb_adsnn.study import load_subject
 from snntb_adsnn.sweep import Shared
 from snntb_adsnn.workers import in_process
@@ -165,7 +165,7 @@ def test_the_best_choice_is_the_cheapest_that_is_as_accurate_as_the_high_precisi
         return {"snn_accuracy": accuracy, "firing_rate_hz": rate}
 
     trials = [run(0.96, 20), run(0.949, 15), run(0.948, 10)]
-    outcome = Outcome(trials, run(0.9, 5), run(0.95, 30), 0.96, 3, 100, tolerance=0.1)
+    outcome = ArousalOutcome(trials, run(0.9, 5), run(0.95, 30), 0.96, 3, 100, tolerance=0.1)
     assert outcome.best is trials[1]
     assert dataclasses.replace(outcome, trials=trials[2:]).best is None
 

@@ -21,9 +21,10 @@ from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
 from snntb_adsnn.files import TEMPORARY
+from snntb_adsnn.outcomes import SweepOutcome
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
 from snntb_adsnn.study import code_version, compute, fingerprint, load_subject, result_code
-from snntb_adsnn.sweep import Outcome, Point, Shared, common_key, grid, simulate_point, sweep, transfer_change
+from snntb_adsnn.sweep import Point, Shared, common_key, grid, simulate_point, sweep, transfer_change
 from snntb_adsnn.transfer import transfer
 from snntb_adsnn.workers import Failure, Local, in_process
 
@@ -143,7 +144,7 @@ def test_corrected_networks_are_shared_and_few_are_kept(monkeypatch):
 
 def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0):
     points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate} for accuracy, rate in pairs]
-    return Outcome(points, ann, tolerance, loss)
+    return SweepOutcome(points, ann, tolerance, loss)
 
 
 def test_the_operating_points():
@@ -204,18 +205,31 @@ def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
 NO_RESULT_CODE = {
     *("config", "config_base", "config_studies"),  # what they give is in the key by its content
     *("errors", "workers", "report", "report.table", ""),
+    "outcomes",  # chosen anew from the points each time
 }
 """Modules that a study loads, but whose code changes no figure."""
 
 
-def test_all_code_that_results_depend_on_is_in_the_key():
-    program = "import sys, snntb_adsnn.arousal, snntb_adsnn.engine.event, snntb_adsnn.engine.reference\n"
-    program += "print(*(m for m in sys.modules if m.split('.')[0] == 'snntb_adsnn'))"
+def loaded_with(*modules):
+    """Modules of the package that are loaded with some of them."""
+    program = "import sys, " + ", ".join(f"snntb_adsnn.{module}" for module in modules)
+    program += "\nprint(*(m for m in sys.modules if m.split('.')[0] == 'snntb_adsnn'))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     loaded = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    modules = {name.partition(".")[2] for name in loaded.stdout.split()}
+    return {name.partition(".")[2] for name in loaded.stdout.split()}
+
+
+def test_reports_of_studies_need_no_study():
+    """The import rule of docs/architecture.md: ``report`` is below the studies."""
+    loaded = loaded_with("report.sweeps", "report.arousals", "report.study_plots")
+    assert "report.study_plots" in loaded
+    assert loaded.isdisjoint({"study", "workers", "sweep", "arousal", "studies", "correction"})
+
+
+def test_all_code_that_results_depend_on_is_in_the_key():
+    modules = loaded_with("arousal", "engine.event", "engine.reference")
     package = Path(study.__file__).parent
     files = {file.relative_to(package).with_suffix("") for file in result_code()}
     hashed = {".".join(file.parts).removesuffix(".__init__") for file in files}

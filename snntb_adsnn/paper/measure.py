@@ -11,6 +11,7 @@ from typing import Any
 from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
 from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
+from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.paper import coding
 from snntb_adsnn.report.results import versions
 from snntb_adsnn.study import Subject, load_subject
@@ -107,14 +108,14 @@ def _time_constants(config: Config, subject: Subject) -> dict[str, Any]:
     return {"set": config.file.stem, "points": sweep.simulate_points(config, subject, points, title="time constants")}
 
 
-def outcome_of(measured: dict[str, Any]) -> sweep.Outcome:
+def outcome_of(measured: dict[str, Any]) -> SweepOutcome:
     """A set's sweep, as ``sweep.sweep`` returned it."""
-    return sweep.Outcome(**measured["sweep"])
+    return SweepOutcome(**measured["sweep"])
 
 
-def arousal_of(measured: dict[str, Any]) -> arousal.Outcome | None:
+def arousal_of(measured: dict[str, Any]) -> ArousalOutcome | None:
     """A set's study of arousal, as ``arousal.arouse`` returned it; ``None`` where there is none."""
-    return arousal.Outcome(**measured["arousal"]) if measured["arousal"] else None
+    return ArousalOutcome(**measured["arousal"]) if measured["arousal"] else None
 
 
 def find_configs(names: Sequence[str]) -> list[Path]:
