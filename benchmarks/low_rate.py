@@ -109,7 +109,7 @@ class LowRate:
     @cached_property
     def validation(self) -> tuple[Array, Array]:
         """Inputs and classes that no training saw; m_f is chosen on them."""
-        from snntb_adsnn.train import split_validation
+        from snntb_adsnn.feed import split_validation
 
         config = load_config(CONFIG)
         _, x, _, y = split_validation(self.dataset, config.need_training(), CONFIG)

@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.engine import Switch, simulate
-from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.errors import ConfigError, NoMistakesError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.study import Subject, code_version, compute, fingerprint
-from snntb_adsnn.sweep import Point, Shared, make_shared, ready, simulate_images, simulate_point, transfer_change
+from snntb_adsnn.outcomes import ArousalOutcome
+from snntb_adsnn.study import Subject, compute, fingerprint
+from snntb_adsnn.sweep import (
+    Point,
+    Shared,
+    common_key,
+    make_shared,
+    ready,
+    simulate_images,
+    simulate_point,
+    transfer_change,
+)
 from snntb_adsnn.workers import Runner
 
 FOLDER = "arousal"
@@ -96,10 +106,10 @@ def estimate_threshold(margins: Array, wrong: NDArray[np.bool_], quantile: float
     """Smallest threshold at which the share ``quantile`` of the wrong images switches.
 
     Raises:
-        DataError: no image is wrong.
+        NoMistakesError: no image is wrong.
     """
     if not wrong.any():
-        raise DataError(
+        raise NoMistakesError(
             f"the network at low precision classifies all {len(wrong)} training images correctly, so no threshold can "
             "be estimated; raise [arousal] m_f_low or calibration_images, or give a threshold."
         )
@@ -111,15 +121,12 @@ def training_subject(config: Config, subject: Subject) -> Subject:
 
     Raises:
         ConfigError: the configuration has no ``[training]``, which names the data set.
+        DataError: the data set cannot be loaded.
     """
-    settings = config.need_training()
-    from snntb_adsnn.data import load_dataset
-    from snntb_adsnn.train import split_validation
+    from snntb_adsnn.feed import held_out_first
 
-    x, x_val, y, y_val = split_validation(load_dataset(settings.dataset), settings, config.file)
-    count = config.arousal.calibration_images
-    labels = np.concatenate([y_val, y])[:count].argmax(axis=1)
-    return dataclasses.replace(subject, x=np.concatenate([x_val, x])[:count], labels=labels, ann=labels)
+    x, labels = held_out_first(config, config.arousal.calibration_images)
+    return dataclasses.replace(subject, x=x, labels=labels, ann=labels)
 
 
 # ---- one choice ------------------------------------------------------------------------------------------------------
@@ -151,35 +158,6 @@ def simulate_trial(shared: Shared, trial: Trial) -> dict[str, Any]:
 # ---- the study -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished study.
-
-    Attributes:
-        trials: the results (``simulate_trial``), in the order of the lists.
-        low, high: the network at either precision throughout (``sweep.simulate_point``).
-        ann_accuracy: of the ANN on the same images.
-        mistakes, calibration_images: training images that the low precision gets wrong, of how many; 0 of 0 where the
-            threshold was given.
-        tolerance: percentage points below the high precision's accuracy that still are its equal.
-    """
-
-    trials: list[dict[str, Any]]
-    low: dict[str, Any]
-    high: dict[str, Any]
-    ann_accuracy: float
-    mistakes: int
-    calibration_images: int
-    tolerance: float
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The choice of the smallest firing rate that is as accurate as the high precision, or ``None``."""
-        needed = self.high["snn_accuracy"] - self.tolerance / 100 - 1e-9
-        good = [trial for trial in self.trials if trial["snn_accuracy"] >= needed]
-        return min(good, key=lambda trial: trial["firing_rate_hz"], default=None)
-
-
 def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
     """Low and high precision: ``[arousal]``, or the network's own m_f as the high one and 2.5 times it as the low one.
 
@@ -200,7 +178,7 @@ def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
     return low, high
 
 
-def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Outcome:
+def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> ArousalOutcome:
     """Simulate every choice of ``[arousal]``, and both precisions alone; what has a result is not simulated again.
 
     Args:
@@ -237,7 +215,7 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ou
     fixed = [Point(m_f, None, None, None, subject.duration) for m_f in (low, high)]
     items = _keyed(shared, *fixed, *trials)
     results = list(compute(_simulate, shared, items, folder, runner, title="arousal").values())
-    return Outcome(
+    return ArousalOutcome(
         results[2:], results[0], results[1], subject.ann_accuracy, int(wrong.sum()), len(wrong), section.tolerance
     )
 
@@ -247,9 +225,8 @@ def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
     for item in items:
         if isinstance(item, Point):
             transfer_change(subject.trained, item.of(subject.network))  # refuses neurons that never spike
-    images = (subject.x, subject.labels, subject.ann, subject.correction)
-    data = fingerprint(subject.network, *images, subject.duration, shared.engine)
-    return {fingerprint(data, shared.matching_fraction, code_version(), item): item for item in items}
+    common = fingerprint(common_key(shared), subject.network, subject.duration)
+    return {fingerprint(common, item): item for item in items}
 
 
 def _simulate(shared: Shared, item: Point | Trial) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class DataError(AdSNNError):
     """A data set is missing, unreadable, or does not fit the model."""
 
 
+class NoMistakesError(DataError):
+    """A network classifies all images correctly, so that there are no mistakes to estimate a threshold from."""
+
+
 class OutputError(AdSNNError):
     """A result cannot be written (full or read-only folder) or read back (damaged file)."""
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.config import Config
 from snntb_adsnn.config_training import TrainingSection
-from snntb_adsnn.data import Array, Dataset, one_hot
+from snntb_adsnn.data import Array, Dataset, load_dataset, one_hot
 from snntb_adsnn.errors import ConfigError
-from snntb_adsnn.folder import ImageFolder
+from snntb_adsnn.folder import ImageFolder, folder_of
 from snntb_adsnn.keras_compat import keras
 
 
@@ -205,7 +206,7 @@ def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Pat
                 f"{config_file}: [training] {key} = {value} is not for image folders, of whose images random crops are "
                 "taken; leave it out."
             )
-    parts = _split(folder.train_labels, settings, config_file)
+    parts = split_indices(folder.train_labels, settings, config_file)
     kept, held = ((tuple(folder.train[i] for i in part), folder.train_labels[part]) for part in parts)
     size, seed = settings.batch_size, settings.seed
 
@@ -226,11 +227,21 @@ def split_validation(dataset: Dataset, settings: TrainingSection, config_file: P
         ConfigError: ``validation_split`` leaves a part without every class.
     """
     x, y = dataset.x_train, dataset.y_train
-    kept, held = _split(y.argmax(axis=1), settings, config_file)
+    kept, held = split_indices(y.argmax(axis=1), settings, config_file)
     return [x[kept], x[held], y[kept], y[held]]
 
 
-def _split(labels: NDArray[np.int64], settings: TrainingSection, config_file: Path) -> list[NDArray[np.int64]]:
+def split_indices(labels: NDArray[np.int64], settings: TrainingSection, config_file: Path) -> list[NDArray[np.int64]]:
+    """Which training inputs ``train`` learns from, and which it holds out for validation.
+
+    Args:
+        labels: class numbers, shape (inputs,).
+        settings: have ``validation_split`` and ``seed``.
+        config_file: named in errors.
+
+    Raises:
+        ConfigError: ``validation_split`` leaves a part without every class.
+    """
     from sklearn.model_selection import train_test_split
 
     try:
@@ -243,6 +254,37 @@ def _split(labels: NDArray[np.int64], settings: TrainingSection, config_file: Pa
             f"{len(labels)} training inputs ({error})"
         ) from None
     return parts
+
+
+def held_out_first(config: Config, count: int, *, only: bool = False) -> tuple[Array, NDArray[np.int64]]:
+    """Inputs and class numbers of ``count`` training images, or of all if there are fewer: those held out for
+    validation first, in the order that ``train`` has them.
+
+    On what it was trained on a network is right, and sure of it, more often than it will be.
+
+    Args:
+        config: a configuration with ``[training]``.
+        count: images, at most.
+        only: none but those held out.
+
+    Raises:
+        ConfigError: the configuration has no ``[training]``, which names the data set.
+        DataError: the data set cannot be loaded.
+    """
+    settings = config.need_training()
+
+    def first(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        kept, held = split_indices(labels, settings, config.file)
+        return (held if only else np.concatenate([held, kept]))[:count]
+
+    if settings.dataset == "image_folder":
+        folder = folder_of(settings)
+        chosen = first(folder.train_labels)
+        return folder.load([folder.train[i] for i in chosen]), folder.train_labels[chosen]
+    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
+    labels = dataset.y_train.argmax(axis=1)
+    chosen = first(labels)
+    return dataset.x_train[chosen], labels[chosen]
 
 
 def reseed(model: Any, seed: int, epoch: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.precision import Trial, search_m_f
 from snntb_adsnn.report.arousals import print_arousal, write_arousal
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
@@ -13,8 +16,9 @@ from snntb_adsnn.toolbox import settings
 from snntb_adsnn.workers import Cluster, Local, Runner
 
 
-def make_runner(scheduler: str | None, workers: int | None) -> Runner | None:
-    """Where to simulate; ``None``: as fits the engine. A scheduler must answer before anything else is done.
+def make_runner(scheduler: str | None, workers: int | None, engine: str) -> Runner | None:
+    """Where to simulate; ``None``: as fits the engine. A scheduler must answer before anything else is done, and its
+    workers must have the same code for ``engine``.
 
     Raises:
         ConfigError: both were asked for.
@@ -24,14 +28,14 @@ def make_runner(scheduler: str | None, workers: int | None) -> Runner | None:
         return Local(workers) if workers else None
     if workers:
         raise ConfigError("--workers counts processes on this machine; leave it out with --scheduler.")
-    cluster = Cluster(scheduler, code_version(), code_version)
+    cluster = Cluster(scheduler, code_version(engine), partial(code_version, engine))
     cluster.check()
     return cluster
 
 
-def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> sweep.Outcome:
+def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> SweepOutcome:
     """The command ``sweep``: table, files and picture of a finished sweep."""
-    runner = make_runner(scheduler, workers)
+    runner = make_runner(scheduler, workers, sweep.engine_of(config))
     outcome = sweep.sweep(config, load_subject(config), runner)
     folder = config.paths.path_wd / sweep.FOLDER
     write_sweep(outcome, folder, plots=config.adsnn.plots)
@@ -40,9 +44,9 @@ def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | No
     return outcome
 
 
-def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> arousal.Outcome:
+def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> ArousalOutcome:
     """The command ``arousal``: table, files and pictures of a finished study."""
-    runner = make_runner(scheduler, workers)
+    runner = make_runner(scheduler, workers, sweep.engine_of(config))
     outcome = arousal.arouse(config, load_subject(config), runner)
     folder = config.paths.path_wd / arousal.FOLDER
     write_arousal(outcome, folder, plots=config.adsnn.plots)

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -34,8 +34,10 @@ from snntb_adsnn.workers import Failure, Job, Runner
 
 # ---- what a study starts from ----------------------------------------------------------------------------------------
 
+_KEPT = 4
 _corrected: dict[str, SpikingNetwork] = {}
-"""Networks with corrected biases, by what they came from: many points of a study share one."""
+"""The last ``_KEPT`` networks with corrected biases, by what they came from: points that follow each other often share
+one, and a grid of many would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,13 @@ class Subject:
         if self.correction is None:
             return network
         key = fingerprint(network, self.trained, self.correction, engine)
-        if key not in _corrected:
-            _corrected[key] = correct_biases(network, self.correction, trained=self.trained, engine=engine)
-        return _corrected[key]
+        found = _corrected.pop(key, None)
+        if found is None:
+            found = correct_biases(network, self.correction, trained=self.trained, engine=engine)
+        _corrected[key] = found  # last, as the latest used
+        if len(_corrected) > _KEPT:
+            del _corrected[next(iter(_corrected))]
+        return found
 
 
 def load_subject(config: Config, images: int | None = None) -> Subject:
@@ -123,19 +129,25 @@ def _number(ini: ConfigParser, key: str, default: float) -> float:
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
 _CODE = (
-    *("linear.py", "network.py", "neuron.py", "transfer.py", "engine/*.py"),
-    *("evaluate.py", "correction.py", "sweep.py", "arousal.py"),
+    *("linear.py", "network.py", "network_file.py", "neuron.py", "transfer.py", "connectivity.py", "engine/*.py"),
+    *("operations.py", "evaluate.py", "correction.py", "report/results.py", "files.py"),
+    *("study.py", "sweep.py", "arousal.py"),
 )
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Fingerprint of the code that a result depends on: this package's simulators, NumPy, numba."""
-    digest = hashlib.sha256()
+def result_code() -> list[Path]:
+    """The files of this package that compute a result from network, images and settings, or store it."""
     here = Path(__file__).parent
-    for file in sorted(file for pattern in _CODE for file in here.glob(pattern)):
+    return sorted(file for pattern in _CODE for file in here.glob(pattern))
+
+
+@lru_cache
+def code_version(engine: str) -> str:
+    """Fingerprint of the code that a result of ``engine`` depends on: this package's, NumPy, numba, TensorFlow."""
+    digest = hashlib.sha256()
+    for file in result_code():
         digest.update(file.read_bytes())
-    for package in ("numpy", "numba"):
+    for package in ("numpy", "numba", *(["tensorflow"] if engine == "tensorflow" else [])):
         digest.update(metadata.version(package).encode())
     return digest.hexdigest()
 
@@ -194,9 +206,10 @@ def compute(
             print(f"{title}: {len(results)} of {len(items)} points were computed before.")
         missing = {key: item for key, item in items.items() if key not in results}
         failures: dict[str, Failure] = {}
-        with _progress_bar() as bar:
+        # closed here, whatever is raised: no worker goes on in a folder that is no longer locked
+        with _progress_bar() as bar, closing(runner(job, shared, missing)) as answers:
             task = bar.add_task(title, total=len(items), completed=len(results))
-            for key, answer in runner(job, shared, missing) if missing else ():
+            for key, answer in answers if missing else ():
                 if isinstance(answer, Failure):
                     failures[key] = answer
                 else:

@@ -17,6 +17,7 @@ from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.evaluate import Evaluation
 from snntb_adsnn.linear import Node
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.outcomes import SweepOutcome
 from snntb_adsnn.report import describe
 from snntb_adsnn.study import Subject, code_version, compute, fingerprint
 from snntb_adsnn.transfer import transfer
@@ -147,44 +148,7 @@ def simulate_images(
 # ---- the sweep -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished sweep.
-
-    Attributes:
-        points: the results, in the grid's order (``simulate_point``).
-        ann_accuracy: of the ANN on the same images.
-        tolerance, low_rate_loss: percentage points, see ``SweepSection``.
-        matching: the point of the smallest firing rate that still matches the ANN, or ``None``.
-        low_rate_allowed: percentage points that the low rate may lose: ``low_rate_loss``, or one image if that is more.
-        low_rate: the point of the smallest firing rate that loses no more than ``low_rate_allowed``, or ``None``.
-    """
-
-    points: list[dict[str, Any]]
-    ann_accuracy: float
-    tolerance: float
-    low_rate_loss: float
-
-    def _cheapest(self, loss: float) -> dict[str, Any] | None:
-        # half an image's share would do; 1e-9 is a rounding guard
-        good = [p for p in self.points if p["snn_accuracy"] >= self.ann_accuracy - loss / 100 - 1e-9]
-        return min(good, key=lambda p: p["firing_rate_hz"], default=None)
-
-    @property
-    def matching(self) -> dict[str, Any] | None:
-        return self._cheapest(self.tolerance)
-
-    @property
-    def low_rate_allowed(self) -> float:
-        # of 50 images one is 2 points: 0.5 would allow no loss at all
-        return max(self.low_rate_loss, 100 / self.points[0]["num_images"])
-
-    @property
-    def low_rate(self) -> dict[str, Any] | None:
-        return self._cheapest(self.low_rate_allowed)
-
-
-def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Outcome:
+def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> SweepOutcome:
     """Simulate every point of ``[sweep]`` that has no result yet.
 
     Args:
@@ -198,7 +162,7 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Out
         WorkerError: a point has no result; the others are kept.
     """
     points = simulate_points(config, subject, grid(config.sweep, subject.duration), runner)
-    return Outcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
+    return SweepOutcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
 
 
 def simulate_points(
@@ -206,22 +170,32 @@ def simulate_points(
 ) -> list[dict[str, Any]]:
     """The results of ``points``, each simulated unless it has one; raises as ``sweep``."""
     shared = make_shared(config, subject)
-    data = fingerprint(
-        *(subject.x, subject.labels, subject.ann, subject.correction), shared.engine, shared.matching_fraction
-    )
+    common = common_key(shared)
     items = {}
     for point in points:
         network = point.of(subject.network)
         transfer_change(subject.trained, network)  # refuses neurons that never spike
-        items[fingerprint(data, code_version(), network, point.duration)] = point
+        items[fingerprint(common, network, point.duration)] = point
     folder = config.paths.path_wd / FOLDER / "points"
     return list(compute(simulate_point, shared, items, folder, ready(runner, shared), title=title).values())
 
 
+def engine_of(config: Config) -> str:
+    """The engine of ``[adsnn]``; ``auto`` is resolved here, the same for all workers."""
+    return automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
+
+
 def make_shared(config: Config, subject: Subject) -> Shared:
-    """What every point needs, with ``auto`` resolved to an engine."""
-    engine = automatic() if config.adsnn.engine == "auto" else config.adsnn.engine
-    return Shared(subject, engine, config.adsnn.matching_fraction)
+    """What every point needs."""
+    return Shared(subject, engine_of(config), config.adsnn.matching_fraction)
+
+
+def common_key(shared: Shared) -> str:
+    """Hash of all that determines a result besides the simulated network, its constants and the duration: data, the
+    trained network (target of the bias correction, and of ``transfer_change``), engine, code."""
+    subject = shared.subject
+    data = (subject.trained, subject.x, subject.labels, subject.ann, subject.correction)
+    return fingerprint(*data, shared.engine, shared.matching_fraction, code_version(shared.engine))
 
 
 def ready(runner: Runner | None, shared: Shared) -> Runner:

@@ -20,15 +20,13 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
-from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed, split_validation
+from snntb_adsnn.feed import Feed, array_feed, folder_feed, reseed
 from snntb_adsnn.files import write_json
 from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras, tf
 from snntb_adsnn.model_file import round_weights, save_model
 from snntb_adsnn.models import build
 from snntb_adsnn.training_model import copy_weights, training_model
-
-__all__ = ["TrainingResult", "split_validation", "train"]
 
 _CLIPNORM = 1.0
 

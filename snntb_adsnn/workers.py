@@ -13,12 +13,13 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # the built-in one from Python 3.11 on
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from snntb_adsnn.errors import AdSNNError, WorkerError
 
@@ -26,9 +27,13 @@ ATTEMPTS = 3
 """Times an item is tried when its worker dies."""
 TIMEOUT = 5.0
 """Seconds that a Dask scheduler has for its first answer, and a cluster without workers to get one."""
+CHECK_TIMEOUT = 60.0
+"""Seconds that all workers of a cluster have to tell their version; the first time they import the package for it."""
 
 Job = Callable[[Any, Any], Any]
 """Importable function of what all items share and of one item; both and its answer can be pickled."""
+Answers: TypeAlias = Generator[tuple[str, Any], None, None]
+"""Key of an item, and its answer or a ``Failure``."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,9 @@ class Failure:
 
 
 class Runner(Protocol):
-    """Applies a job to items."""
+    """Applies a job to items. Closing what it yields from ends its workers."""
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         """Yield (key, answer or ``Failure``) for each of ``items``, as soon as it is there.
 
         Raises:
@@ -73,7 +78,7 @@ def _attempt(job: Job, shared: Any, item: Any) -> Any:
         return Failure("not enough memory; choose a smaller batch_size, or fewer workers")
 
 
-def in_process(job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def in_process(job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
     """One item after the other, here: where one simulation uses the whole machine (an accelerator)."""
     for key, item in items.items():
         yield key, _attempt(job, shared, item)
@@ -92,7 +97,7 @@ class Local:
 
     workers: int | None = None
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         count = min(self.workers or cores(), len(items))
         queue, deaths = deque(items), Counter[str]()
         busy: dict[Connection, tuple[_Process, str]] = {}
@@ -153,8 +158,8 @@ class _Process:
         """
         try:
             answer = self.pipe.recv()
-        except ConnectionResetError:
-            raise EOFError from None
+        except OSError as error:  # killed before its answer, or in the middle of it
+            raise EOFError from error
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -211,7 +216,7 @@ class Cluster:
     version: str
     installed: Callable[[], str]
 
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         with self._client() as client:
             from distributed import KilledWorker, as_completed
 
@@ -257,14 +262,22 @@ class Cluster:
         except ImportError as error:
             raise WorkerError(f"Dask is not installed ({error}); run: pip install 'snntb-adsnn[sweep]'") from error
         try:
-            client = Client(self.address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
+            # Dask's own timeout says more, but ends no wait for a socket that accepts and then is mute
+            client = _within(TIMEOUT + 1, lambda: Client(self.address, timeout=TIMEOUT, set_as_default=False))
+        except (OSError, ValueError, FutureTimeoutError) as error:
+            reason = str(error) or "something accepts connections, but does not speak"
             raise WorkerError(
-                f"--scheduler {self.address}: no Dask scheduler answers there within {TIMEOUT:g} s ({error}); check "
+                f"--scheduler {self.address}: no Dask scheduler answers there within {TIMEOUT:g} s ({reason}); check "
                 "the address, such as tcp://host:8786."
             ) from None
         with closing(client):
-            self._check_workers(client)
+            try:
+                _within(CHECK_TIMEOUT, lambda: self._check_workers(client))
+            except FutureTimeoutError:
+                raise WorkerError(
+                    f"the workers of {self.address} did not all tell their version within {CHECK_TIMEOUT:g} s; end "
+                    "those that hang, or start others."
+                ) from None
             yield client
 
     def _check_workers(self, client: Any) -> None:
@@ -287,6 +300,27 @@ class Cluster:
                 f"workers of {self.address} have another version of this package or of NumPy than this machine: "
                 f"{', '.join(other)}; install the same there, or results would not be the same."
             )
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
+    """What ``call`` returns or raises.
+
+    Raises:
+        FutureTimeoutError: it takes more than ``seconds``; it goes on in a daemon thread, which holds up no exit.
+    """
+    answer: Future[_Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(seconds)
 
 
 def _same(value: Any) -> Any:

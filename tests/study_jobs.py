@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,21 @@ def die(folder, item):
     if item == 13 or (item < 10 and not seen.exists()):
         seen.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return {"value": item}
+
+
+def break_off(folder, item):
+    """Items below 10 kill their worker once while it sends its answer, 13 always; item 2 in the message's header."""
+    seen = Path(folder) / str(item)
+
+    def send(pipe, answer):
+        message = struct.pack("!i", 1000) + b"half an answer"
+        os.write(pipe.fileno(), message[: 2 if item == 2 else None])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if item == 13 or (item < 10 and not seen.exists()):
+        seen.touch()
+        Connection.send = send
     return {"value": item}
 
 

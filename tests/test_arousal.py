@@ -7,13 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_jobs import small_subject
+from image_files import write_archive, write_folder
+from study_jobs import small_network, small_subject
 
 from snntb_adsnn import cli
-from snntb_adsnn.arousal import Outcome, Trial, Window, arouse, estimate_threshold, precisions, simulate_trial
+from snntb_adsnn.arousal import (
+    Trial,
+    Window,
+    arouse,
+    estimate_threshold,
+    precisions,
+    simulate_trial,
+    training_subject,
+)
 from snntb_adsnn.config import load_config
+from snntb_adsnn.data import load_dataset
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
+from snntb_adsnn.feed import folder_feed, split_validation
+from snntb_adsnn.folder import folder_of
+from snntb_adsnn.outcomes import ArousalOutcome
 from snntb_adsnn.study import load_subject
 from snntb_adsnn.sweep import Shared
 from snntb_adsnn.workers import in_process
@@ -67,6 +80,41 @@ def test_windows_outside_the_run_and_missing_training_data_are_refused_before_wo
 # ---- the threshold ---------------------------------------------------------------------------------------------------
 
 
+TRAINING = "[training]\narchitecture = vgg_cifar\nvalidation_split = 0.25\nseed = 3\n"
+
+
+def test_training_images_of_a_folder_are_those_held_out_and_then_others(config, tmp_path):
+    write_folder(tmp_path / "images", train=8)
+    text = TRAINING + "dataset = image_folder\nfolder = images\nimage_size = 8\n"
+    settings = config("calibration_images = 10\n" + text)
+    found = training_subject(settings, small_subject(images=4))
+    folder = folder_of(settings.training)
+    feed = folder_feed(folder, settings.training, settings.file)
+    held, kept = feed.validation.files, feed.training(0).files
+    expected = [*held, *kept[:6]]
+    assert (len(held), len(kept)) == (4, 12)
+    np.testing.assert_array_equal(found.x, folder.load(expected))
+    assert [folder.classes[label] for label in found.labels] == [file.parent.name for file in expected]
+    assert set(found.labels[:4]) == {0, 1}
+    assert (found.ann == found.labels).all()
+    few = training_subject(config("calibration_images = 3\n" + text), small_subject(images=4))
+    np.testing.assert_array_equal(few.x, found.x[:3])
+
+
+def test_training_images_of_an_archive_are_decoded_once(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADSNN_DATA", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    write_archive(tmp_path / "cifar10_jpeg.tar.xz", train=8, size=(32, 32), suffix="jpg")
+    settings = config("calibration_images = 6\n" + TRAINING + "dataset = cifar10\n")
+    found = training_subject(settings, small_subject(images=4))
+    dataset = load_dataset("cifar10", cache=settings.paths.dataset_path)
+    _, held, _, labels = split_validation(dataset, settings.training, settings.file)
+    np.testing.assert_array_equal(found.x[:4], held)
+    np.testing.assert_array_equal(found.labels[:4], labels.argmax(axis=1))
+    (tmp_path / "cifar10_jpeg.tar.xz").unlink()
+    np.testing.assert_array_equal(training_subject(settings, small_subject(images=4)).x, found.x)
+
+
 def test_the_threshold_switches_the_wanted_share_of_the_mistakes():
     random = np.random.default_rng(0)
     margins, wrong = random.random(500), random.random(500) < 0.1
@@ -75,7 +123,7 @@ def test_the_threshold_switches_the_wanted_share_of_the_mistakes():
         share = (margins[wrong] <= threshold).mean()
         assert quantile <= share < quantile + 1 / wrong.sum()
         assert threshold in margins[wrong]
-    with pytest.raises(DataError, match=r"all 500 training images correctly.*raise \[arousal\] m_f_low"):
+    with pytest.raises(NoMistakesError, match=r"all 500 training images correctly.*raise \[arousal\] m_f_low"):
         estimate_threshold(margins, np.zeros(500, bool), 0.9)
 
 
@@ -117,7 +165,7 @@ def test_the_best_choice_is_the_cheapest_that_is_as_accurate_as_the_high_precisi
         return {"snn_accuracy": accuracy, "firing_rate_hz": rate}
 
     trials = [run(0.96, 20), run(0.949, 15), run(0.948, 10)]
-    outcome = Outcome(trials, run(0.9, 5), run(0.95, 30), 0.96, 3, 100, tolerance=0.1)
+    outcome = ArousalOutcome(trials, run(0.9, 5), run(0.95, 30), 0.96, 3, 100, tolerance=0.1)
     assert outcome.best is trials[1]
     assert dataclasses.replace(outcome, trials=trials[2:]).best is None
 
@@ -131,6 +179,25 @@ def test_a_given_threshold_needs_no_training_images_and_nothing_runs_twice(confi
     assert first.calibration_images == 0
     assert arouse(settings, subject, in_process) == first
     assert "arousal: 4 of 4 points were computed before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["trained", "network", "labels", "correction", "duration"])
+def test_results_of_something_else_are_not_taken_over(config, change):
+    settings = config("threshold = 0.3\nwaiting_time = 5\naccumulation_time = 10\nm_f_low = 0.5\nm_f_high = 0.2\n")
+    subject = small_subject(images=4, duration=20.0)
+    changed = {
+        "trained": subject.trained.with_m_f(0.3),
+        "network": small_network(41),
+        "labels": (subject.labels + 1) % 3,
+        "correction": subject.x,
+        "duration": 21.0,
+    }
+    points = settings.paths.path_wd / "arousal" / "points"
+    arouse(settings, subject, in_process)
+    assert len(list(points.glob("*.json"))) == 3
+    both = {"trained": small_network(41)} if change == "network" else {}
+    arouse(settings, dataclasses.replace(subject, **{change: changed[change]}, **both), in_process)
+    assert len(list(points.glob("*.json"))) == 6
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -162,8 +229,6 @@ def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(
     # the threshold once more, from the training images themselves
     settings = load_config(tmp_path / "c.ini")
     subject = load_subject(settings)
-    from snntb_adsnn.data import load_dataset
-
     data = load_dataset("iris")
     result = simulate(subject.network, data.x_train, duration=500, m_f=0.8, engine="reference")
     wrong = result.decisions[:, -1] != data.y_train.argmax(axis=1)

@@ -14,13 +14,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from study_jobs import small_subject
 
 from snntb_adsnn import cli
-from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.config import load_config
+from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.paper import coding, command, page, record, tables
+from snntb_adsnn.paper import coding, command, measure, page, record, tables
 from snntb_adsnn.paper.command import draw
-from snntb_adsnn.paper.measure import find_configs
 from snntb_adsnn.transfer import equilibrium_interval, spike_height, transfer
 
 ROOT = Path(__file__).parents[1]
@@ -384,7 +385,40 @@ def test_a_browser_shows_the_page(quick_run, tmp_path, broken):
     assert (int(images), int(fetched)) == (6 if broken else 7, 0)  # what cannot be fetched is not counted
 
 
+def test_two_configurations_of_one_name_are_refused_before_work_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "load_subject", lambda *_: pytest.fail("work has started"))
+    configs = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.ini").write_text("[paths]\nfilename_ann = net\n")
+        configs.append(load_config(tmp_path / folder / "net.ini"))
+    with pytest.raises(ConfigError, match=r"a/net.ini and .*b/net.ini are both named 'net'.*rename one"):
+        measure.measure(configs, quick=True)
+
+
+def test_arousal_is_left_out_for_want_of_mistakes_only(tmp_path, monkeypatch):
+    (tmp_path / "net.ini").write_text(
+        "[paths]\nfilename_ann = net\n[adsnn]\n[arousal]\nm_f_low = 0.8\n[sweep]\nm_f = 0.2\n"
+    )
+    config, subject = load_config(tmp_path / "net.ini"), small_subject(images=4, duration=20.0)
+    monkeypatch.setattr(measure, "load_subject", lambda *_: subject)
+    monkeypatch.setattr(measure, "TAU", (50.0,))
+
+    def fail(error):
+        def arouse(*_):
+            raise error
+
+        monkeypatch.setattr(measure.arousal, "arouse", arouse)
+
+    fail(NoMistakesError("all are right."))
+    with pytest.warns(UserWarning, match=r"net: no arousal \(all are right"):
+        assert measure.measure([config], quick=False)["sets"]["net"]["arousal"] is None
+    fail(DataError("the images are missing."))
+    with pytest.raises(DataError, match="images are missing"):
+        measure.measure([config], quick=False)
+
+
 def test_shipped_configurations_are_found_or_named(tmp_path, monkeypatch):
-    assert [file.name for file in find_configs(["iris", "mnist"])] == ["iris.ini", "mnist.ini"]
+    assert [file.name for file in measure.find_configs(["iris", "mnist"])] == ["iris.ini", "mnist.ini"]
     with pytest.raises(DataError, match=r"no configs/moon.ini here"):
-        find_configs(["iris", "moon"])
+        measure.find_configs(["iris", "moon"])

@@ -15,15 +15,16 @@ import pytest
 import study_jobs
 from study_jobs import small_network, small_subject
 
-from snntb_adsnn import cli
+from snntb_adsnn import cli, study
 from snntb_adsnn.config import load_config
 from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
 from snntb_adsnn.files import TEMPORARY
+from snntb_adsnn.outcomes import SweepOutcome
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
-from snntb_adsnn.study import compute, fingerprint, load_subject
-from snntb_adsnn.sweep import Outcome, Point, Shared, grid, simulate_point, sweep, transfer_change
+from snntb_adsnn.study import code_version, compute, fingerprint, load_subject, result_code
+from snntb_adsnn.sweep import Point, Shared, common_key, grid, simulate_point, sweep, transfer_change
 from snntb_adsnn.transfer import transfer
 from snntb_adsnn.workers import Failure, Local, in_process
 
@@ -126,9 +127,24 @@ def test_biases_are_corrected_at_every_point():
     )
 
 
+def test_corrected_networks_are_shared_and_few_are_kept(monkeypatch):
+    calls = []
+    monkeypatch.setattr(study, "_corrected", {})
+    monkeypatch.setattr(study, "correct_biases", lambda network, *_, **__: calls.append(network) or network)
+    subject = dataclasses.replace(small_subject(images=4), correction=np.zeros((3, 8), np.float32))
+    networks = [subject.network.with_m_f(m_f) for m_f in np.linspace(0.1, 0.9, 9)]
+    for network in networks:
+        assert subject.corrected(network, "event") is network
+        assert subject.corrected(networks[0], "event") is networks[0]  # in use all the time
+    assert len(calls) == 9
+    assert len(study._corrected) == 4
+    subject.corrected(networks[1], "event")
+    assert len(calls) == 10
+
+
 def outcome(*pairs, ann=0.95, tolerance=0.1, loss=1.0, images=10_000):
     points = [{"snn_accuracy": accuracy, "firing_rate_hz": rate, "num_images": images} for accuracy, rate in pairs]
-    return Outcome(points, ann, tolerance, loss)
+    return SweepOutcome(points, ann, tolerance, loss)
 
 
 def test_the_operating_points():
@@ -171,7 +187,7 @@ def test_a_key_depends_on_everything_that_determines_a_result():
 
 
 @pytest.mark.parametrize(
-    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "correction"]
+    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "trained", "correction"]
 )
 def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     subject = small_subject(images=4, duration=20.0)
@@ -187,12 +203,81 @@ def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     elif change == "network":
         subject = dataclasses.replace(subject, network=small_network(41))
         subject = dataclasses.replace(subject, trained=subject.network)
+    elif change == "trained":
+        subject = dataclasses.replace(subject, trained=subject.trained.with_m_f(0.3))
     elif change == "correction":
         subject = dataclasses.replace(subject, correction=subject.x)
     else:
         text += f"[adsnn]\n{change} = {'reference' if change == 'engine' else 0.5}\n"
     sweep(config(text), subject, in_process)
     assert len(list(points_folder(config()).glob("*.json"))) == 2
+
+
+NO_RESULT_CODE = {
+    *(
+        "config",
+        "config_base",
+        "config_hls",
+        "config_studies",
+        "config_training",
+    ),  # what they give is in the key by its content
+    *("errors", "workers", "report", "report.table", ""),
+    "outcomes",  # chosen anew from the points each time
+}
+"""Modules that a study loads, but whose code changes no figure."""
+
+
+def loaded_with(*modules):
+    """Modules of the package that are loaded with some of them."""
+    program = "import sys, " + ", ".join(f"snntb_adsnn.{module}" for module in modules)
+    program += "\nprint(*(m for m in sys.modules if m.split('.')[0] == 'snntb_adsnn'))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[2] for name in loaded.stdout.split()}
+
+
+def test_reports_of_studies_need_no_study():
+    """The import rule of docs/architecture.md: ``report`` is below the studies."""
+    loaded = loaded_with("report.sweeps", "report.arousals", "report.study_plots")
+    assert "report.study_plots" in loaded
+    assert loaded.isdisjoint({"study", "workers", "sweep", "arousal", "studies", "correction"})
+
+
+def test_all_code_that_results_depend_on_is_in_the_key():
+    modules = loaded_with("arousal", "engine.event", "engine.reference")
+    package = Path(study.__file__).parent
+    files = {file.relative_to(package).with_suffix("") for file in result_code()}
+    hashed = {".".join(file.parts).removesuffix(".__init__") for file in files}
+    assert modules >= NO_RESULT_CODE | {"sweep", "engine", "engine._kernels"}
+    assert modules - NO_RESULT_CODE - hashed == set()
+    assert hashed - modules == {"engine.tensorflow"}
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretended versions of packages, over the true ones."""
+    pretended, true = {}, study.metadata.version
+    monkeypatch.setattr(study.metadata, "version", lambda name: pretended.get(name) or true(name))
+    code_version.cache_clear()
+    yield pretended
+    code_version.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("package", "engine", "matters"),
+    [
+        *(("numpy", "event", True), ("numba", "event", True), ("numpy", "tensorflow", True)),
+        *(("tensorflow", "tensorflow", True), ("tensorflow", "event", False)),
+    ],
+)
+def test_the_versions_of_packages_that_compute_are_in_the_key(installed, package, engine, matters):
+    shared = Shared(small_subject(images=4), engine, 0.99)
+    before = common_key(shared)
+    installed[package] = "0.0.1"
+    code_version.cache_clear()
+    assert (common_key(shared) != before) == matters
 
 
 # ---- whatever happens in between -------------------------------------------------------------------------------------
@@ -266,6 +351,31 @@ def test_a_full_disk_is_named_and_finished_points_are_kept(config, monkeypatch, 
     monkeypatch.undo()
     assert len(sweep(settings, subject, in_process).points) == 4
     assert "2 of 4 points were computed before" in capsys.readouterr().out
+
+
+def test_workers_have_ended_before_the_folder_of_a_failed_sweep_is_free(config, monkeypatch):
+    settings, subject = config(), small_subject(images=4, duration=20.0)
+    kept, seen = [], []
+
+    def answers(job, shared, items):
+        try:
+            yield from in_process(job, shared, items)
+        finally:
+            with pytest.raises(OutputError, match="another run is computing"):
+                sweep(settings, subject, in_process)
+            seen.append("closed while locked")
+
+    def runner(*work):
+        kept.append(answers(*work))  # as a traceback that somebody keeps does
+        return kept[0]
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        sweep(settings, subject, runner)
+    assert seen == ["closed while locked"]
 
 
 def test_a_damaged_result_is_computed_again(config):

@@ -1,17 +1,23 @@
 """Workers on this machine and on a Dask cluster: each answer once, deaths survived, failures named."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import study_jobs
 
+from snntb_adsnn import workers
 from snntb_adsnn.errors import WorkerError
 from snntb_adsnn.study import code_version
 from snntb_adsnn.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
 
+version = partial(code_version, "event")
+VERSION = version()
 ITEMS = {f"k{i}": i for i in range(7)}
 
 
@@ -28,6 +34,12 @@ def test_an_item_whose_worker_is_killed_is_tried_again_and_then_named(tmp_path):
     assert answers["good"] == {"value": 10}
     assert answers["other"] == {"value": 11}
     assert answers["mistake"] == Failure("17 is not allowed.")
+    assert f"killed {ATTEMPTS} times (SIGKILL" in answers["always"].reason
+
+
+def test_an_item_whose_worker_is_killed_in_mid_answer_is_tried_again_and_then_named(tmp_path):
+    answers = dict(Local(1)(study_jobs.break_off, tmp_path, {"once": 1, "header": 2, "always": 13, "good": 10}))
+    assert [answers[key] for key in ("once", "header", "good")] == [{"value": 1}, {"value": 2}, {"value": 10}]
     assert f"killed {ATTEMPTS} times (SIGKILL" in answers["always"].reason
 
 
@@ -53,11 +65,11 @@ def test_no_worker_outlives_a_killed_program(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen([sys.executable, tmp_path / "main.py"], env=environment)
 
-    def workers():
+    def started():
         return {int(file.name.split("-")[1]) for file in tmp_path.glob("*-*-*")}
 
-    _wait(lambda: len(workers()) == 2)
-    found = workers()
+    _wait(lambda: len(started()) == 2)
+    found = started()
     process.kill()
     process.wait()
     _wait(lambda: not any(_runs(pid) for pid in found))
@@ -90,7 +102,7 @@ def dask():
 
 
 def test_a_cluster_answers_as_this_machine_does(dask, tmp_path):
-    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    cluster = Cluster(dask.scheduler_address, VERSION, version)
     assert dict(cluster(study_jobs.square, 3, ITEMS)) == dict(in_process(study_jobs.square, 3, ITEMS))
     items = {"once": 1, "always": 13, "mistake": 17, "good": 10}
     answers = dict(cluster(study_jobs.die, str(tmp_path), items))
@@ -101,35 +113,64 @@ def test_a_cluster_answers_as_this_machine_does(dask, tmp_path):
 
 
 def test_threads_on_a_cluster(dask):
-    cluster = Cluster(dask.scheduler_address, code_version(), code_version)
+    cluster = Cluster(dask.scheduler_address, VERSION, version)
     ((_, answer),) = cluster(study_jobs.threads, None, {"a": 1})
     assert answer["numba"] == cores()  # one task at a time in each worker process
 
 
 def test_workers_with_other_code_are_refused(dask):
     with pytest.raises(WorkerError, match="another version"):
-        Cluster(dask.scheduler_address, "other", code_version).check()
+        Cluster(dask.scheduler_address, "other", version).check()
 
 
 def test_a_scheduler_that_does_not_answer_or_has_no_workers():
     start = time.monotonic()
     with pytest.raises(WorkerError, match=r"no Dask scheduler answers there within 5 s.*check the address"):
-        Cluster("tcp://127.0.0.1:9", "", code_version).check()
+        Cluster("tcp://127.0.0.1:9", "", version).check()
     assert time.monotonic() - start < 15
     with pytest.raises(WorkerError, match="no Dask scheduler"):
-        Cluster("nonsense://", "", code_version).check()
+        Cluster("nonsense://", "", version).check()
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(WorkerError, match="has no workers; start some"),
     ):
-        Cluster(empty.scheduler_address, "", code_version).check()
+        Cluster(empty.scheduler_address, "", version).check()
+
+
+def test_a_mute_scheduler_is_named_and_holds_up_no_exit():
+    program = (
+        "import sys\nfrom snntb_adsnn.workers import Cluster\nfrom snntb_adsnn.errors import WorkerError\n"
+        "try:\n    Cluster(sys.argv[1], '', str).check()\nexcept WorkerError as error:\n    print(error)\n"
+    )
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()  # the kernel accepts; nobody ever answers
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        command = [sys.executable, "-c", program, address]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=40, check=True)
+    assert f"--scheduler {address}: no Dask scheduler answers there within 5 s (something accepts" in ended.stdout
+
+
+def test_workers_that_hang_are_named(monkeypatch):
+    with (
+        distributed.LocalCluster(n_workers=1, dashboard_address=None, silence_logs=50) as hung,
+        distributed.Client(hung, set_as_default=False) as client,
+    ):
+        (pid,) = client.run(os.getpid).values()
+        monkeypatch.setattr(workers, "CHECK_TIMEOUT", 1.0)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(WorkerError, match="did not all tell their version within 1 s"):
+                Cluster(hung.scheduler_address, VERSION, version).check()
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50, scheduler_port=0
     ) as lost:
-        cluster = Cluster(lost.scheduler_address, code_version(), code_version)
+        cluster = Cluster(lost.scheduler_address, VERSION, version)
         answers = cluster(study_jobs.marked, str(tmp_path), {str(i): i for i in range(50)})
         assert next(answers)[1]["value"] in range(50)
         lost.close()

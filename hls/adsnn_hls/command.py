@@ -214,8 +214,7 @@ def _search(
     config: Config, network: SpikingNetwork, widths: Mapping[str, Widths], ranges: Ranges, pixels: PixelFormat
 ) -> Any:
     from adsnn_hls.search import search
-    from snntb_adsnn.data import load_dataset
-    from snntb_adsnn.train import split_validation
+    from snntb_adsnn.feed import held_out_first
 
     if config.training is None:
         raise ConfigError(
@@ -225,9 +224,7 @@ def _search(
     start = set(map(repr, widths.values()))
     if len(start) > 1:
         raise ConfigError("--search starts from one width for all layers; remove the layers' own values from [hls].")
-    # what the training has not seen: on its own data the network is right, and sure of it, more often than it will be
-    _, x, _, y = split_validation(load_dataset(config.training.dataset), config.training, config.file)
-    x, labels = x[: config.hls.accuracy_images], y[: config.hls.accuracy_images].argmax(axis=1)
+    x, labels = held_out_first(config, config.hls.accuracy_images, only=True)
     result = search(
         network,
         x,

@@ -10,7 +10,8 @@ from typing import Any
 
 from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
-from snntb_adsnn.errors import DataError
+from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
+from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.paper import coding
 from snntb_adsnn.report.results import versions
 from snntb_adsnn.study import Subject, load_subject
@@ -29,12 +30,13 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
     them there.
 
     Args:
-        configs: the sets; the first one also is the subject of the study of time constants.
+        configs: the sets, by file name; the first one also is the subject of the study of time constants.
         quick: few images and points.
 
     Raises:
-        AdSNNError: a configuration or its data cannot be used.
+        AdSNNError: a configuration or its data cannot be used, or two configurations have one name.
     """
+    _need_different_names(configs)
     sets = {}
     for config in configs:
         subject = load_subject(config, QUICK_IMAGES if quick else None)
@@ -51,6 +53,18 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
         "time_constants": constants,
         "versions": versions(),
     }
+
+
+def _need_different_names(configs: Sequence[Config]) -> None:
+    files: dict[str, Path] = {}
+    for config in configs:
+        name = config.file.stem
+        if name in files:
+            raise ConfigError(
+                f"{files[name]} and {config.file} are both named {name!r}, the name by which tables and pictures tell "
+                "the sets apart; rename one, or name it once."
+            )
+        files[name] = config.file
 
 
 def _quick(config: Config) -> Config:
@@ -84,7 +98,7 @@ def _measure_set(config: Config, subject: Subject) -> dict[str, Any]:
 def _measure_arousal(config: Config, subject: Subject) -> dict[str, Any] | None:
     try:
         return dataclasses.asdict(arousal.arouse(config, subject))
-    except DataError as error:  # no mistakes on few training images: nothing to estimate a threshold from
+    except NoMistakesError as error:  # as happens on few training images
         warnings.warn(f"{config.file.stem}: no arousal ({error})", stacklevel=2)
         return None
 
@@ -94,14 +108,14 @@ def _time_constants(config: Config, subject: Subject) -> dict[str, Any]:
     return {"set": config.file.stem, "points": sweep.simulate_points(config, subject, points, title="time constants")}
 
 
-def outcome_of(measured: dict[str, Any]) -> sweep.Outcome:
+def outcome_of(measured: dict[str, Any]) -> SweepOutcome:
     """A set's sweep, as ``sweep.sweep`` returned it."""
-    return sweep.Outcome(**measured["sweep"])
+    return SweepOutcome(**measured["sweep"])
 
 
-def arousal_of(measured: dict[str, Any]) -> arousal.Outcome | None:
+def arousal_of(measured: dict[str, Any]) -> ArousalOutcome | None:
     """A set's study of arousal, as ``arousal.arouse`` returned it; ``None`` where there is none."""
-    return arousal.Outcome(**measured["arousal"]) if measured["arousal"] else None
+    return ArousalOutcome(**measured["arousal"]) if measured["arousal"] else None
 
 
 def find_configs(names: Sequence[str]) -> list[Path]:

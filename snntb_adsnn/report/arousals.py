@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from snntb_adsnn.arousal import Outcome
 from snntb_adsnn.files import atomic_write, write_json
+from snntb_adsnn.outcomes import ArousalOutcome
 from snntb_adsnn.report.sweeps import as_csv
 
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
 """Columns of ``arousal.csv``; the two precisions alone are its first rows."""
 
 
-def write_arousal(outcome: Outcome, folder: Path, *, plots: bool = True) -> None:
+def write_arousal(outcome: ArousalOutcome, folder: Path, *, plots: bool = True) -> None:
     """Write ``arousal.csv``, ``arousal.json`` and the pictures into ``folder``.
 
     Raises:
@@ -41,7 +41,7 @@ def write_arousal(outcome: Outcome, folder: Path, *, plots: bool = True) -> None
         study_plots.save(study_plots.threshold_against_accumulation(outcome), folder / "thresholds.png")
 
 
-def print_arousal(outcome: Outcome, console: Console | None = None) -> None:
+def print_arousal(outcome: ArousalOutcome, console: Console | None = None) -> None:
     """Print the two precisions alone, one row for each choice, and the choice of the smallest rate."""
     console = console or Console()
     high = outcome.high
@@ -85,7 +85,7 @@ def _figures(run: Mapping[str, Any], high: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict(outcome: ArousalOutcome) -> str:
     best = outcome.best
     equal = f"(at most {outcome.tolerance:g} points below it)"
     if best is None:

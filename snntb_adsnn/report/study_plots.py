@@ -10,10 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from snntb_adsnn import arousal
 from snntb_adsnn.files import atomic_path
+from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.report.axes import logarithmic, subplots
-from snntb_adsnn.sweep import Outcome
 
 _SERIES = ("tau_eta", "tau_beta", "form", "duration_ms")
 
@@ -26,7 +25,7 @@ def save(figure: Figure, file: Path) -> Path:
     return file
 
 
-def accuracy_against_rate(outcome: Outcome) -> Figure:
+def accuracy_against_rate(outcome: SweepOutcome) -> Figure:
     """One line for each choice of the other constants, along m_f; the two operating points are marked."""
     varied = [key for key in _SERIES if len({p[key] for p in outcome.points}) > 1]
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -66,7 +65,7 @@ def accuracy_against_rate(outcome: Outcome) -> Figure:
     return figure
 
 
-def transient(outcome: arousal.Outcome) -> Figure:
+def transient(outcome: ArousalOutcome) -> Figure:
     """Accuracy and firing rate of every step: low precision, high precision, and arousal between them."""
     trial = outcome.best or outcome.trials[0]
     runs = (
@@ -99,7 +98,7 @@ def _smoothed(values: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, Any]:
     return (total[max(width, 1) :] - total[: len(values)]) / counts
 
 
-def threshold_against_accumulation(outcome: arousal.Outcome) -> Figure:
+def threshold_against_accumulation(outcome: ArousalOutcome) -> Figure:
     """Threshold and Selectivity against the accumulation time, one line for each waiting time and quantile."""
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for trial in outcome.trials:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snntb_adsnn.files import atomic_write, write_json
-from snntb_adsnn.sweep import Outcome
+from snntb_adsnn.outcomes import SweepOutcome
 
 GRID = ("m_f", "tau_eta", "tau_beta", "form", "duration_ms")
 FIGURES = (
@@ -30,7 +30,7 @@ CHANGED = 1e-9
 """Change of the transfer function from which on a point says so."""
 
 
-def write_sweep(outcome: Outcome, folder: Path, *, plots: bool = True) -> None:
+def write_sweep(outcome: SweepOutcome, folder: Path, *, plots: bool = True) -> None:
     """Write ``sweep.csv``, ``sweep.json`` and ``sweep.png`` into ``folder``.
 
     Raises:
@@ -63,7 +63,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def print_sweep(outcome: Outcome, console: Console | None = None) -> None:
+def print_sweep(outcome: SweepOutcome, console: Console | None = None) -> None:
     """Print one row a point, the two operating points, and what changed the transfer function."""
     console = console or Console()
     images = outcome.points[0]["num_images"]
