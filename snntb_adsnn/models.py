@@ -120,8 +120,8 @@ def _image_input(x: Any, activation: AAN) -> Any:
     return _bn_aan(x, activation, "input", beta_initializer="ones")
 
 
-# filters of each convolution, and whether pooling follows: early, where pixels are many
-_VGG = [(64, True), (96, False), (128, True), (128, False), (192, True), (192, False)]
+# filters of each convolution, and whether pooling follows
+_VGG = [(32, False), (64, True), (128, True), (128, False), (192, True), (192, False)]
 
 
 def _vgg_cifar(x: Any, activation: AAN) -> Any:
