@@ -59,7 +59,13 @@ def test_switched_off_the_toolbox_is_as_it_was(tmp_path):
 def test_interrupt_leaves_no_half_written_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"simulation": {"duration": "2000000", "batch_size": "1"}})
     process = subprocess.Popen(
-        [*COMMAND, str(file)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, str(file)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests that a shell started in the background ignore SIGINT, and so would the command
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 100
