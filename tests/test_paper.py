@@ -22,6 +22,7 @@ from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.paper import coding, command, measure, page, record, tables
 from snntb_adsnn.paper.command import draw
+from snntb_adsnn.report import study_plots
 from snntb_adsnn.transfer import equilibrium_interval, spike_height, transfer
 
 ROOT = Path(__file__).parents[1]
@@ -239,6 +240,14 @@ def test_the_introduction_says_where_the_other_figures_are():
     assert files == ["docs/training.md", "docs/low-rate.md"]
     assert "CIFAR-10" in (ROOT / files[0]).read_text()
     assert "Low firing rates" in (ROOT / files[1]).read_text()
+
+
+def test_no_curve_leaves_the_picture_of_arousal_at_the_top(measured):
+    """An accuracy in mid-run may be above that of the end."""
+    measured["sets"]["net"]["arousal"]["high"] = run_figures(accuracy_over_time=[0.2, 0.5, 0.99, 0.95, 0.95])
+    (accuracies, _) = study_plots.transient(measure.arousal_of(measured["sets"]["net"])).axes
+    assert max(max(line.get_ydata()) for line in accuracies.lines) == 99 < accuracies.get_ylim()[1] <= 100
+    plt.close("all")
 
 
 def test_a_set_without_arousal_has_no_row_and_no_picture(measured, tmp_path):

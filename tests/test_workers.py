@@ -95,9 +95,11 @@ def _wait(condition, seconds=30):
 distributed = pytest.importorskip("distributed")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dask():
+    """A cluster of this test alone (another may have killed its workers, and a busy machine starts them slowly)."""
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as found:
+        found.wait_for_workers(2, timeout=60)
         yield found
 
 

@@ -84,8 +84,8 @@ def transient(outcome: ArousalOutcome) -> Figure:
         for axes in (top, bottom):
             axes.axvspan(start, start + trial["accumulation_time_ms"], color="0.9", label="accumulation time")
             axes.legend(fontsize="small")
-        settled = max(run["accuracy_over_time"][-1] for _, run, _ in runs)
-        top.set(ylabel="accuracy (%)", ylim=(100 * settled - 12, 100 * settled + 1), title="Arousal")
+        highest = 100 * max(max(run["accuracy_over_time"]) for _, run, _ in runs)
+        top.set(ylabel="accuracy (%)", ylim=(highest - 12, highest + 1), title="Arousal")
         later = max(max(run["firing_rate_over_time_hz"][len(accuracy) // 4 :]) for _, run, _ in runs)
         bottom.set(xlabel="time (ms)", ylabel="firing rate (Hz), means of 10 ms", ylim=(0, 2 * later), xlim=(0, None))
     return figure
