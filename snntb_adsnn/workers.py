@@ -13,12 +13,13 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # the built-in one from Python 3.11 on
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from snntb_adsnn.errors import AdSNNError, WorkerError
@@ -29,6 +30,9 @@ TIMEOUT = 5.0
 """Seconds that a Dask scheduler has for its first answer, and a cluster without workers to get one."""
 CHECK_TIMEOUT = 60.0
 """Seconds that all workers of a cluster have to tell their version; the first time they import the package for it."""
+
+PULSE = 30.0
+"""Seconds without an answer after which a Dask scheduler is asked whether it still lives; it has as many to reply."""
 
 Job = Callable[[Any, Any], Any]
 """Importable function of what all items share and of one item; both and its answer can be pickled."""
@@ -218,7 +222,7 @@ class Cluster:
 
     def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
         with self._client() as client:
-            from distributed import KilledWorker, as_completed
+            from distributed import KilledWorker
 
             with warnings.catch_warnings():
                 # as a task, not scattered: scattered data are lost with the workers that hold them
@@ -230,7 +234,7 @@ class Cluster:
             }
             suspects = []
             try:
-                for future in as_completed(futures, loop=client.loop):
+                for future in self._as_completed(client, futures):
                     try:
                         yield futures[future], future.result()
                     except KilledWorker:
@@ -239,7 +243,8 @@ class Cluster:
                 for key in suspects:
                     alone = client.submit(_on_dask, job, data, items[key], key=f"adsnn-{key}-alone", pure=False)
                     try:
-                        answer = alone.result()
+                        (done,) = self._as_completed(client, [alone])
+                        answer = done.result()
                     except KilledWorker as error:
                         answer = Failure(f"its Dask workers were killed again and again ({error.last_worker.address})")
                     yield key, answer
@@ -248,6 +253,27 @@ class Cluster:
                     f"the Dask scheduler {self.address} was lost ({error or 'tasks cancelled'}); finished points are "
                     "kept: start again when it is back."
                 ) from error
+
+    def _as_completed(self, client: Any, futures: Collection[Any]) -> Iterator[Any]:
+        """Each future once it is done. Dask's own function waits for ever where the scheduler hangs: no connection
+        breaks then.
+
+        Raises:
+            OSError: the scheduler does not reply any more.
+        """
+        done: SimpleQueue[Any] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(done.put)
+        for _ in futures:
+            while True:
+                try:
+                    yield done.get(timeout=PULSE)
+                    break
+                except Empty:
+                    try:
+                        _within(PULSE, lambda: client.run_on_scheduler(bool))
+                    except FutureTimeoutError:
+                        raise OSError(f"no reply within {PULSE:g} s") from None
 
     def check(self) -> None:
         """Raise WorkerError where the cluster cannot do the job."""
@@ -289,6 +315,12 @@ class Cluster:
             raise WorkerError(
                 f"the Dask scheduler {self.address} has no workers; start some with: dask worker {self.address}"
             ) from None
+        try:
+            client.run_on_scheduler(self.installed)  # it unpacks what it hands on
+        except Exception as error:
+            raise WorkerError(
+                f"the scheduler {self.address} cannot run this package ({error}); install it there too."
+            ) from error
         try:
             found = client.run(self.installed)
         except Exception as error:  # whatever a foreign installation raises

@@ -6,7 +6,10 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 import study_jobs
@@ -178,3 +181,68 @@ def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
         lost.close()
         with pytest.raises(WorkerError, match="was lost"):
             list(answers)
+
+
+def test_a_scheduler_that_falls_mute_in_the_middle(tmp_path, monkeypatch):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with _scheduler(Path.cwd(), environment) as scheduler, _worker(scheduler.address, tmp_path, environment):
+        monkeypatch.setattr(workers, "TIMEOUT", 60.0)
+        cluster = Cluster(scheduler.address, VERSION, version)
+        answers = cluster(study_jobs.marked, str(tmp_path), {str(i): i for i in range(500)})
+        assert next(answers)[1]["value"] in range(500)
+        monkeypatch.setattr(workers, "PULSE", 1.0)
+        scheduler.process.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        with pytest.raises(WorkerError, match="was lost .no reply within 1 s.*finished points are kept"):
+            list(answers)
+        assert time.monotonic() - begin < 60
+
+
+def test_a_scheduler_without_the_package_is_named(tmp_path, monkeypatch):
+    package = tmp_path / "snntb_adsnn"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('no such package here')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with _scheduler(tmp_path, environment) as scheduler, _worker(scheduler.address, tmp_path, environment):
+        monkeypatch.setattr(workers, "TIMEOUT", 60.0)
+        with pytest.raises(WorkerError, match=r"the scheduler .* cannot run this package \(.*no such package here"):
+            Cluster(scheduler.address, VERSION, version).check()
+
+
+@dataclass
+class _Scheduler:
+    process: subprocess.Popen
+    address: str
+
+
+@contextmanager
+def _scheduler(folder, environment):
+    """A Dask scheduler in a process of its own, which imports from ``folder`` first."""
+    program = (
+        "import asyncio\nfrom distributed import Scheduler\n"
+        "async def main():\n"
+        "    async with Scheduler(port=0, host='127.0.0.1', dashboard=False) as scheduler:\n"
+        "        print(scheduler.address, flush=True)\n        await scheduler.finished()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=folder
+    ) as process:
+        try:
+            yield _Scheduler(process, process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _worker(address, folder, environment):
+    """A Dask worker in a process of its own."""
+    program = "from distributed.cli.dask_worker import main; main()"
+    options = ["--no-dashboard", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
+    command = [sys.executable, "-c", program, address, *options]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
