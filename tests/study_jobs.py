@@ -103,5 +103,17 @@ def sweep_in(config_file):
     write_sweep(outcome, config.paths.path_wd / FOLDER, plots=False)
 
 
+def sweep_config(folder, text="m_f = 0.1, 0.4\n"):
+    """The configuration of a sweep in ``folder``."""
+    file = Path(folder) / "c.ini"
+    file.write_text(f"[paths]\npath_wd = run\nfilename_ann = net\n[sweep]\n{text}")
+    return load_config(file)
+
+
+def points_folder(config):
+    """Where the sweep keeps its points."""
+    return config.paths.path_wd / "sweep" / "points"
+
+
 if __name__ == "__main__":
     sweep_in(sys.argv[1])

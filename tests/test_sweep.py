@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import study_jobs
-from study_jobs import small_network, small_subject
+from study_jobs import points_folder, small_network, small_subject, sweep_config
 
 from snntb_adsnn import cli, study
 from snntb_adsnn.config import load_config
@@ -23,26 +24,16 @@ from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerE
 from snntb_adsnn.files import TEMPORARY
 from snntb_adsnn.outcomes import SweepOutcome
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
-from snntb_adsnn.study import code_version, compute, fingerprint, load_subject, result_code
-from snntb_adsnn.sweep import Point, Shared, common_key, grid, simulate_point, sweep, transfer_change
+from snntb_adsnn.study import compute, fingerprint, load_subject
+from snntb_adsnn.sweep import Point, Shared, grid, simulate_point, sweep, transfer_change
 from snntb_adsnn.transfer import transfer
 from snntb_adsnn.workers import Failure, Local, in_process
-
-CONFIG = "[paths]\npath_wd = run\nfilename_ann = net\n[sweep]\n"
 
 
 @pytest.fixture
 def config(tmp_path):
-    def config(text="m_f = 0.1, 0.4\n"):
-        file = tmp_path / "c.ini"
-        file.write_text(CONFIG + text)
-        return load_config(file)
-
-    return config
-
-
-def points_folder(config):
-    return config.paths.path_wd / "sweep" / "points"
+    """What writes and reads the configuration of a sweep."""
+    return partial(sweep_config, tmp_path)
 
 
 # ---- the grid --------------------------------------------------------------------------------------------------------
@@ -167,119 +158,6 @@ def test_a_low_rate_may_always_lose_one_image():
     assert outcome((0.95, 15), (0.946, 10), (0.944, 5), loss=0.5).low_rate["firing_rate_hz"] == 10
 
 
-# ---- keys ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_key_depends_on_everything_that_determines_a_result():
-    network = small_network()
-    first = network.nodes[1]
-    weights = first.weights.copy()
-    weights[3, 5] = np.nextafter(weights[3, 5], np.float32(9))
-    changed = dataclasses.replace(network, nodes=(network.nodes[0], dataclasses.replace(first, weights=weights), *network.nodes[2:]))  # fmt: skip
-    x = np.zeros((2, 3), np.float32)
-    parts = [
-        *(network, changed, network.with_m_f(0.1), dataclasses.replace(network, nodes=network.nodes[::1])),
-        *(x, x.reshape(3, 2), x.astype(np.float64), 0, 0.0, "0", None, {"a": 1}, {"a": 2}, ("a", "b"), ("ab",)),
-    ]
-    keys = [fingerprint(part) for part in parts]
-    assert keys[0] == keys[3] == fingerprint(small_network())
-    assert len(set(keys)) == len(keys) - 1
-
-
-@pytest.mark.parametrize(
-    "change", ["x", "labels", "ann", "engine", "matching_fraction", "duration", "network", "trained", "correction"]
-)
-def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
-    subject = small_subject(images=4, duration=20.0)
-    sweep(config("m_f = 0.1\n"), subject, in_process)
-    assert len(list(points_folder(config("m_f = 0.1\n")).glob("*.json"))) == 1
-    text = "m_f = 0.1\n"
-    if change == "x":
-        subject = dataclasses.replace(subject, x=subject.x + np.float32(0.1))
-    elif change in ("labels", "ann"):
-        subject = dataclasses.replace(subject, **{change: (getattr(subject, change) + 1) % 3})
-    elif change == "duration":
-        subject = dataclasses.replace(subject, duration=21.0)
-    elif change == "network":
-        subject = dataclasses.replace(subject, network=small_network(41))
-        subject = dataclasses.replace(subject, trained=subject.network)
-    elif change == "trained":
-        subject = dataclasses.replace(subject, trained=subject.trained.with_m_f(0.3))
-    elif change == "correction":
-        subject = dataclasses.replace(subject, correction=subject.x)
-    else:
-        text += f"[adsnn]\n{change} = {'reference' if change == 'engine' else 0.5}\n"
-    sweep(config(text), subject, in_process)
-    assert len(list(points_folder(config()).glob("*.json"))) == 2
-
-
-NO_RESULT_CODE = {
-    *(
-        "config",
-        "config_base",
-        "config_hls",
-        "config_studies",
-        "config_training",
-    ),  # what they give is in the key by its content
-    *("errors", "workers", "report", "report.table", ""),
-    "outcomes",  # chosen anew from the points each time
-}
-"""Modules that a study loads, but whose code changes no figure."""
-
-
-def loaded_with(*modules):
-    """Modules of the package that are loaded with some of them."""
-    program = "import sys, " + ", ".join(f"snntb_adsnn.{module}" for module in modules)
-    program += "\nprint(*(m for m in sys.modules if m.split('.')[0] == 'snntb_adsnn'))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    return {name.partition(".")[2] for name in loaded.stdout.split()}
-
-
-def test_reports_of_studies_need_no_study():
-    """The import rule of docs/architecture.md: ``report`` is below the studies."""
-    loaded = loaded_with("report.sweeps", "report.arousals", "report.study_plots")
-    assert "report.study_plots" in loaded
-    assert loaded.isdisjoint({"study", "workers", "sweep", "arousal", "studies", "correction"})
-
-
-def test_all_code_that_results_depend_on_is_in_the_key():
-    modules = loaded_with("arousal", "engine.event", "engine.reference")
-    package = Path(study.__file__).parent
-    files = {file.relative_to(package).with_suffix("") for file in result_code()}
-    hashed = {".".join(file.parts).removesuffix(".__init__") for file in files}
-    assert modules >= NO_RESULT_CODE | {"sweep", "engine", "engine._kernels"}
-    assert modules - NO_RESULT_CODE - hashed == set()
-    assert hashed - modules == {"engine.tensorflow"}
-
-
-@pytest.fixture
-def installed(monkeypatch):
-    """Pretended versions of packages, over the true ones."""
-    pretended, true = {}, study.metadata.version
-    monkeypatch.setattr(study.metadata, "version", lambda name: pretended.get(name) or true(name))
-    code_version.cache_clear()
-    yield pretended
-    code_version.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("package", "engine", "matters"),
-    [
-        *(("numpy", "event", True), ("numba", "event", True), ("numpy", "tensorflow", True)),
-        *(("tensorflow", "tensorflow", True), ("tensorflow", "event", False)),
-    ],
-)
-def test_the_versions_of_packages_that_compute_are_in_the_key(installed, package, engine, matters):
-    shared = Shared(small_subject(images=4), engine, 0.99)
-    before = common_key(shared)
-    installed[package] = "0.0.1"
-    code_version.cache_clear()
-    assert (common_key(shared) != before) == matters
-
-
 # ---- whatever happens in between -------------------------------------------------------------------------------------
 
 
@@ -314,7 +192,7 @@ def test_a_sweep_killed_twice_ends_with_the_table_of_one_that_was_not(tmp_path):
     for name in ("killed", "whole"):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "c.ini").write_text(CONFIG + grid_text)
+        sweep_config(folder, grid_text)
         points, finished = folder / "run" / "sweep" / "points", {}
         for count in (3, 8) if name == "killed" else ():
             found = kill_when(run_program(folder / "c.ini"), points, count)
