@@ -52,7 +52,9 @@ class Draft:
         return node.name
 
 
-def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) -> SpikingNetwork:
+def convert(
+    keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
+) -> SpikingNetwork:
     """Convert a Keras model with AAN or ReLU activations into a spiking network.
 
     Args:
@@ -60,6 +62,8 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
             becomes neurons with graded spikes), the last layer linear or softmax.
         x_check: real inputs, shape (images, *input shape), on which Keras and the result are compared.
         readout_tau_phi: smoothing time constant of the read-out, ms.
+        dtype: of the weights and biases. They are computed in float64; float32, in which every engine simulates, rounds
+            them. Keep float64 to compare ``analog`` with Keras in float64.
 
     Returns:
         the network; ``network.analog(x)`` is ``keras_model.predict(x)`` but for rounding, which deep nets amplify
@@ -73,7 +77,7 @@ def convert(keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0) ->
         _translate(call, draft, outputs)
     output = outputs[id(keras_model.outputs[0])]
     try:
-        network, computes = _finish(draft, output, readout_tau_phi)
+        network, computes = _finish(draft, output, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     check(keras_model, network, x_check, {name: draft.tensors[node] for name, node in computes.items()})
@@ -195,8 +199,10 @@ class _Softmax(Node):
 # ---- stage 2: nodes to network -------------------------------------------------------------------------------------
 
 
-def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingNetwork, dict[str, str]]:
-    """The network, and by population the draft's node whose value it computes."""
+def _finish(
+    draft: Draft, output: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> tuple[SpikingNetwork, dict[str, str]]:
+    """The network with constants of ``dtype``, and by population the draft's node whose value it computes."""
     last = draft.nodes[output]
     activation = "linear"
     if isinstance(last, _Softmax):
@@ -239,6 +245,7 @@ def _finish(draft: Draft, output: str, readout_tau_phi: float) -> tuple[SpikingN
     nodes = rewrite.move_constants_to_neurons(nodes, constants)
     nodes = rewrite.fold_padding(nodes)
     nodes = rewrite.fold_gains(nodes)
+    nodes = rewrite.round_constants(nodes, dtype)
     return SpikingNetwork(tuple(nodes.values())), computes
 
 

@@ -155,13 +155,13 @@ def _batch_normalization(kept: KerasLayer) -> Converted:
     shift = -layer.moving_mean.numpy().astype(np.float64) * factors
     if layer.center:
         shift = shift + layer.beta.numpy()
-    return [(linear.Scale(*kept.at, factors.astype(np.float32)), shift)]
+    return [(linear.Scale(*kept.at, factors), shift)]
 
 
 @_converts("Rescaling")
 def _rescaling(kept: KerasLayer) -> Converted:
     channels = kept.shapes[0][-1]
-    factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float32), (channels,)).copy()
+    factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float64), (channels,)).copy()
     return [(linear.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
 
 

@@ -1,10 +1,12 @@
-"""Rewrites that turn a layer-by-layer graph into the form a spiking network has. Each keeps the analog function."""
+"""Rewrites that turn a layer-by-layer graph into the form a spiking network has. Each keeps the analog function; the
+last one rounds its constants."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -179,7 +181,7 @@ def move_constants_to_neurons(nodes: Graph, constants: dict[str, Array]) -> Grap
         if isinstance(node, Linear):
             value = node.apply(*(values[source] for source in node.inputs)) + constants.get(node.name, 0.0)
         elif isinstance(node, Neurons | Readout):
-            node = replace(node, bias=_bias(node, values[node.inputs[0]][0]).astype(np.float32))
+            node = replace(node, bias=_bias(node, values[node.inputs[0]][0]))
         values[node.name] = value
         result[node.name] = node
     return result
@@ -248,10 +250,10 @@ def _fold_up(nodes: Graph, scale: Scale) -> bool:
         source = nodes[source.inputs[0]]
     if not isinstance(source, Dense | Conv2D | DepthwiseConv2D) or len(readers(nodes, source.name)) != 1:
         return False
-    factors = scale.factors.astype(np.float64)
+    factors = scale.factors
     if isinstance(source, DepthwiseConv2D):
         factors = factors.reshape(source.weights.shape[2:])
-    nodes[source.name] = replace(source, weights=(source.weights * factors).astype(np.float32))
+    nodes[source.name] = replace(source, weights=source.weights * factors)
     _remove(nodes, scale.name)
     return True
 
@@ -259,7 +261,7 @@ def _fold_up(nodes: Graph, scale: Scale) -> bool:
 def _fold_down(nodes: Graph, scale: Scale) -> bool:
     """Into the weights of all layers behind, seen through average pooling, padding and flattening."""
     found: list[tuple[Node, Array]] = []
-    pending: list[tuple[Node, Array]] = [(n, scale.factors.astype(np.float64)) for n in readers(nodes, scale.name)]
+    pending: list[tuple[Node, Array]] = [(n, scale.factors) for n in readers(nodes, scale.name)]
     while pending:
         node, factors = pending.pop()
         if isinstance(node, Reshape) and len(node.target) == 1:
@@ -272,7 +274,7 @@ def _fold_down(nodes: Graph, scale: Scale) -> bool:
             pending += [(n, factors) for n in readers(nodes, node.name)]
     for node, factors in found:
         assert isinstance(node, Dense | Conv2D | DepthwiseConv2D)
-        nodes[node.name] = replace(node, weights=_scale_inputs(node, factors).astype(np.float32))
+        nodes[node.name] = replace(node, weights=_scale_inputs(node, factors))
     _remove(nodes, scale.name)
     return True
 
@@ -284,3 +286,12 @@ def _scale_inputs(node: Dense | Conv2D | DepthwiseConv2D, factors: Array) -> Arr
         outputs = node.weights.shape[3] // node.groups
         return node.weights * np.repeat(per_group, outputs, axis=0).T
     return node.weights * factors[:, None]
+
+
+def round_constants(nodes: Graph, dtype: type[np.floating[Any]]) -> Graph:
+    """Give all weights, gains and biases the type ``dtype``."""
+    result: Graph = {}
+    for node in nodes.values():
+        arrays = {f.name: getattr(node, f.name) for f in fields(node) if f.name in ("weights", "factors", "bias")}
+        result[node.name] = replace(node, **{name: array.astype(dtype, copy=False) for name, array in arrays.items()})
+    return result
