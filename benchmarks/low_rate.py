@@ -56,6 +56,7 @@ RECIPES = [
     Recipe("m25", LOW, 0, 0),
     Recipe("m25n", LOW, 1, 0),
     Recipe("m25p", LOW, 0, PENALTY),
+    Recipe("m25np", LOW, 1, PENALTY),
     Recipe("m8", HIGH, 0, 0),
     Recipe("m8n", HIGH, 1, 0),
     Recipe("m8np", HIGH, 1, PENALTY),
@@ -256,7 +257,7 @@ class LowRate:
 @click.command()
 @click.option("--folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where all is kept.")
 @click.option("--quick", is_flag=True, help="Tiny sizes: see that everything works.")
-@click.option("--docs", is_flag=True, help="Write docs/low-rate.md and docs/low-rate.png.")
+@click.option("--docs", is_flag=True, help="Write docs/low-rate.md, .png and .json.")
 def main(folder: Path, quick: bool, docs: bool) -> None:
     """Measure the accuracy/rate front and the ablation on MNIST."""
     try:

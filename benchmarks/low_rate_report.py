@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snntb_adsnn.files import atomic_path, atomic_write
+from snntb_adsnn.paper.record import as_text
 
 Results = Mapping[str, Any]
 _WAYS = ("plain", "corrected")
@@ -127,8 +128,7 @@ def figure(results: Results) -> Any:
     left.set_xticks(ticks, [str(t) for t in ticks])
     left.minorticks_off()
     left.legend()
-    corrected = [p for name, p in points.items() if name.endswith("corrected")]
-    for point in sorted(corrected, key=_rate, reverse=True):
+    for point in sorted((p for name, p in points.items() if _over_time(name)), key=_rate, reverse=True):
         accuracy = [100 * a for a in point["accuracy_over_time"]]
         label = f"{point['firing_rate_hz']:.1f} Hz (m_f {_m_f(point['m_f'])})"
         right.plot(range(1, len(accuracy) + 1), accuracy, label=label)
@@ -150,13 +150,29 @@ def markdown(results: Results) -> str:
     return text
 
 
+def _over_time(name: str) -> bool:
+    """Whether the picture shows the accuracy of this point over time."""
+    return name.startswith("shipped, m_f") and name.endswith("corrected")
+
+
+def record(results: Results) -> dict[str, Any]:
+    """What tables and picture show, and no more."""
+    points = {
+        name: {key: point[key] for key in point if key != "accuracy_over_time" or _over_time(name)}
+        for name, point in results["points"].items()
+    }
+    return {**results, "points": points}
+
+
 _MARK = "<!-- written by python -m benchmarks.low_rate --docs -->\n"
 
 
 def write_docs(results: Results, folder: Path) -> None:
-    """Renew the tables of ``low-rate.md`` (what stands behind the mark) and write ``low-rate.png``."""
+    """Renew the tables of ``low-rate.md`` (what stands behind the mark); write ``low-rate.png``, and the figures
+    themselves as ``low-rate.json``, against which a test compares the page."""
     page = folder / "low-rate.md"
     kept = page.read_text(encoding="utf-8").split(_MARK)[0]
+    atomic_write(folder / "low-rate.json", as_text(record(results)))
     atomic_write(page, kept + _MARK + markdown(results))
     with atomic_path(folder / "low-rate.png") as path:
         figure(results).savefig(path, dpi=110)

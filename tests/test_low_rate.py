@@ -1,11 +1,12 @@
 """The low-rate benchmark keeps what it computed, chooses the precision that it says, and writes its page."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from benchmarks import low_rate, low_rate_report
+from benchmarks import low_rate, low_rate_report, nets
 from snntb_adsnn.data import Dataset
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.linear import Dense
@@ -65,6 +66,28 @@ def test_low_rate_keeps_points_and_writes_the_page(low_rate_folder, monkeypatch)
     assert "old" not in page.read_text()
     assert "| 0.2 | corrected |" in page.read_text()
     assert (low_rate_folder / "low-rate.png").stat().st_size > 10_000
+    kept = json.loads((low_rate_folder / "low-rate.json").read_text())
+    assert low_rate_report.markdown(kept) == low_rate_report.markdown(results)
+    name = "shipped, m_f 0.2, corrected"
+    assert kept["points"][name] == points[name]  # the picture shows it over time
+    assert "accuracy_over_time" not in kept["points"]["shipped, m_f 0.5, plain"]
+
+
+def test_the_page_shows_what_was_measured():
+    docs = nets.ROOT / "docs"
+    results = json.loads((docs / "low-rate.json").read_text())
+    assert results["size"] == dataclasses.asdict(low_rate.Size())
+    assert results["recipes"] == [dataclasses.asdict(recipe) for recipe in low_rate.RECIPES]
+    _, tables = (docs / "low-rate.md").read_text().split(low_rate_report._MARK)
+    assert tables == low_rate_report.markdown(results)
+    # what the page promises: the goal is reached on all images, and the front spans 2 to 30 Hz
+    front = [point for name, point in results["points"].items() if name.startswith("shipped, m_f")]
+    assert any(
+        p["accuracy"] >= 0.99 and p["firing_rate_hz"] <= 5 and p["spikes_per_neuron_at_mt"] <= 0.5 for p in front
+    )
+    rates = [point["firing_rate_hz"] for point in front]
+    assert min(rates) < 2.1
+    assert max(rates) > 30
 
 
 def test_low_rate_chooses_the_m_f_that_meets_the_rate(low_rate_folder):
