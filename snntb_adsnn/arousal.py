@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.engine import Switch, simulate
-from snntb_adsnn.errors import ConfigError, NoMistakesError
+from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.outcomes import ArousalOutcome
@@ -28,6 +28,7 @@ from snntb_adsnn.sweep import (
     simulate_point,
     transfer_change,
 )
+from snntb_adsnn.transfer import check_constants
 from snntb_adsnn.workers import Runner
 
 FOLDER = "arousal"
@@ -120,12 +121,18 @@ def training_subject(config: Config, subject: Subject) -> Subject:
     """The same network on labelled training images: those held out for validation first.
 
     Raises:
-        ConfigError: the configuration has no ``[training]``, which names the data set.
+        ConfigError: the configuration has no ``[training]``, which names the data set, or it names another one.
         DataError: the data set cannot be loaded.
     """
     from snntb_adsnn.feed import held_out_first
 
+    config.need_training("there are no labelled images to estimate a threshold from: give [arousal] threshold")
     x, labels = held_out_first(config, config.arousal.calibration_images)
+    if x.shape[1:] != subject.x.shape[1:]:
+        raise ConfigError(
+            f"{config.file}: inputs of [training] dataset have shape {x.shape[1:]}, those of x_test.npz "
+            f"{subject.x.shape[1:]}; name the data set that the network was trained with, or give [arousal] threshold."
+        )
     return dataclasses.replace(subject, x=x, labels=labels, ann=labels)
 
 
@@ -175,6 +182,15 @@ def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
             f"{config.file}: [arousal] m_f_low = {low:g} must be above the high precision's m_f, {high:g}: the larger "
             "m_f, the lower the precision and the firing rate."
         )
+    for m_f in (low, high):
+        for population in network.with_m_f(m_f).populations:
+            try:
+                check_constants(population.parameters)
+            except ParameterError as error:
+                raise ConfigError(
+                    f"{config.file}: layer {population.name!r} cannot have m_f = {m_f:g} ({error}) Give [arousal] "
+                    f"{'m_f_low' if m_f == low else 'm_f_high'}."
+                ) from None
     return low, high
 
 

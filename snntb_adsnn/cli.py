@@ -12,6 +12,7 @@ import click
 from snntb_adsnn import __version__
 from snntb_adsnn.errors import AdSNNError
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
 
@@ -40,7 +41,7 @@ def train(config: Path) -> None:
 
 @cli.command()
 @_CONFIG
-@click.option("--json", "json_copy", type=click.Path(path_type=Path), help="Put a copy of results.json there.")
+@click.option("--json", "json_copy", type=_FILE, help="Put a copy of results.json there.")
 def run(config: Path, json_copy: Path | None) -> None:
     """Convert and simulate the network of CONFIG in SNN Toolbox's own flow."""
     from snntb_adsnn.config import load_config
@@ -121,7 +122,7 @@ def precision(config: Path, **options: Any) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
 @click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
+@click.option("--json", "json_file", type=_FILE, help="Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
 @click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools; size and speed.")
@@ -148,7 +149,7 @@ def hls(config: Path, report: bool, **options: Any) -> None:
 @_CONFIG
 @click.option("--images", default=20, show_default=True, help="Test images to simulate.")
 @click.option("--waves", is_flag=True, help="Write an FST file into the working folder (choose few images).")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there.")
+@click.option("--json", "json_file", type=_FILE, help="Write the figures there.")
 def cosim(config: Path, **options: Any) -> None:
     """Simulate the RTL of CONFIG's network and compare every spike and decision with the golden model."""
     _run_rtl("cosim", config, **options)

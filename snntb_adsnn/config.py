@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import configparser
 import difflib
-import importlib.util
+import itertools
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 from snntb_adsnn.config_base import Count, Positive, PositiveByLayer, Section, Seed, constants_of
 from snntb_adsnn.config_hls import HlsSection
 from snntb_adsnn.config_studies import ArousalSection, SweepSection
+from snntb_adsnn.config_toolbox import toolbox_defaults, value_mistakes
 from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
@@ -101,15 +101,15 @@ class Config(Section):
     sweep: SweepSection = SweepSection()
     arousal: ArousalSection = ArousalSection()
 
-    def need_training(self) -> TrainingSection:
+    def need_training(self, lacking: str = "there is nothing to train") -> TrainingSection:
         """The section ``[training]``.
 
         Raises:
-            ConfigError: the file has none.
+            ConfigError: the file has none, so that what ``lacking`` says.
         """
         if self.training is None:
             raise ConfigError(
-                f"{self.file}: there is no section [training], so there is nothing to train; add it with at least "
+                f"{self.file}: there is no section [training], so {lacking}. Add the section with at least "
                 "dataset and architecture."
             )
         return self.training
@@ -134,7 +134,7 @@ def load_config(path: str | Path) -> Config:
     path = Path(path).expanduser().absolute()
     parser = read_ini(path)
     mistakes = [m for section in parser.sections() for m in _unknown_names(section, list(parser[section]))]
-    if mistakes:
+    if mistakes := mistakes or value_mistakes(parser):
         raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     values = {name: _values(path, parser, name) for name in ("paths", *_OURS)}
     paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
@@ -149,13 +149,16 @@ def load_config(path: str | Path) -> Config:
     if parser.has_section("training"):
         training = _checked(path, "training", TrainingSection, values["training"])
         _check_neurons(path, "training", [training.m_f], constants_of(training))
-    return Config(
-        file=path,
-        paths=paths,
-        adsnn=adsnn,
-        training=training,
-        **{name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")},
-    )
+    studies = {name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")}
+    # their defaults may not fit a network that is never swept
+    if parser.has_section("sweep"):
+        _check_sweep(path, studies["sweep"], adsnn, parser)
+    if parser.has_section("arousal"):
+        section = studies["arousal"]
+        for key in ("m_f_low", "m_f_high"):
+            if (m_f := getattr(section, key)) is not None:
+                _check_neurons(path, "arousal", [m_f], adsnn.overrides, parser, key)
+    return Config(file=path, paths=paths, adsnn=adsnn, training=training, **studies)
 
 
 def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] | None = None) -> AdsnnSection:
@@ -173,27 +176,46 @@ def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] 
     return section
 
 
+def _check_sweep(path: Path, sweep: SweepSection, adsnn: AdsnnSection, parser: configparser.ConfigParser) -> None:
+    """Refuse a grid with a point that cannot be simulated."""
+    for tau_eta, tau_beta in itertools.product(sweep.tau_eta or (None,), sweep.tau_beta or (None,)):
+        given = {"tau_eta": tau_eta, "tau_beta": tau_beta}
+        constants = {**adsnn.overrides, **{name: value for name, value in given.items() if value is not None}}
+        _check_neurons(path, "sweep", sweep.m_f, constants, parser)
+    dt = _time_step(parser)
+    for duration in sweep.duration or ():
+        if duration < dt:
+            raise ConfigError(f"{path}: [sweep] duration = {duration:g} ms is shorter than a time step, {dt:g} ms.")
+
+
+def _time_step(parser: configparser.ConfigParser | None) -> float:
+    """``[simulation] dt`` in ms."""
+    text = parser.get("simulation", "dt", fallback="") if parser is not None else ""
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 1.0  # named by the toolbox's part
+
+
 def _check_neurons(
     path: Path,
     section: str,
     precisions: Collection[float],
     constants: Mapping[str, float],
     parser: configparser.ConfigParser | None = None,
+    key: str | None = None,
 ) -> None:
     """Refuse constants that no neuron can work with, before anything slow begins; those not given are the paper's here,
-    the model's own when a run begins (``toolbox.settings.configured``). ``parser``: has the time step."""
-    text = parser.get("simulation", "dt", fallback="") if parser is not None else ""
-    try:
-        dt = float(text or 1)
-    except ValueError:
-        dt = 1.0  # named by the toolbox's part
+    the model's own when a run begins (``toolbox.settings.configured``). ``parser``: has the time step; ``key``: where
+    the m_f stands, if not in ``m_f``."""
+    dt = _time_step(parser)
     try:
         for m_f in precisions:
             check_constants(ASNParameters(m_f=m_f, dt=dt, **constants))
         if constants and not precisions:
             check_constants(ASNParameters(**{"m_f": _USUAL_M_F, "dt": dt, **constants}))
     except ParameterError as error:
-        raise ConfigError(f"{path}: [{section}] {error}") from None
+        raise ConfigError(f"{path}: [{section}] {f'{key}: ' if key else ''}{error}") from None
 
 
 _USUAL_M_F = 0.2
@@ -243,19 +265,9 @@ def _resolve_paths(config_file: Path, values: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-@lru_cache(maxsize=1)
-def _toolbox_keys() -> dict[str, list[str]]:
-    """Sections and keys that SNN Toolbox knows, from its file of defaults (the package itself is not imported)."""
-    spec = importlib.util.find_spec("snntoolbox")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("SNN Toolbox is not installed; install it with: pip install snntoolbox==0.6.0")
-    parser = read_ini(Path(spec.submodule_search_locations[0]) / "config_defaults")
-    return {section: list(parser[section]) for section in parser.sections()}
-
-
 def _unknown_names(section: str, keys: Iterable[str]) -> list[str]:
     """One sentence for each name in ``section`` that nobody would read."""
-    toolbox = _toolbox_keys()
+    toolbox = {section: list(keys) for section, keys in toolbox_defaults().items()}
     if section in _OURS:
         known = list(_OURS[section].model_fields)
     elif section in toolbox:
@@ -275,6 +287,16 @@ def _guess(name: str, known: list[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def _hint(error: Any) -> str:
+    """What is often meant by a text that should be a number."""
+    text = str(error["input"])
+    if not error["type"].endswith("_parsing"):
+        return ""
+    if "#" in text or ";" in text:
+        return "; a comment needs a line of its own"
+    return "; write commas between values, and none behind the last" if len(error["loc"]) > 1 else ""
+
+
 def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
@@ -288,5 +310,5 @@ def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) 
             elif not key:  # keys that do not fit each other
                 lines.append(f"{path}: [{section}] {message.removeprefix('Value error, ')}.")
             else:
-                lines.append(f"{path}: [{section}] {key} = {error['input']} is not allowed: {message}.")
+                lines.append(f"{path}: [{section}] {key} = {error['input']} is not allowed: {message}{_hint(error)}.")
         raise ConfigError("\n".join(lines)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import io
 import json
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -298,19 +300,27 @@ def prepare_run(config: Config) -> None:
     """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``.
 
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file.
+        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
     if config.training is not None:
         ensure_toolbox_data(config.training, config.paths.dataset_path)
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
-    if pretrained is None or model.exists():
+    if pretrained is None:
+        return
+    if model.exists():
+        if not (pretrained.is_file() and filecmp.cmp(pretrained, model, shallow=False)):
+            print(f"The model is {model}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
         return
     if not pretrained.is_file():
         raise ConfigError(
             f"{config.file}: [adsnn] pretrained = {pretrained} does not exist; train first (snntb-adsnn train "
             f"{config.file}), or correct the path."
+        )
+    if not h5py.is_hdf5(pretrained):
+        raise ConfigError(
+            f"{config.file}: [adsnn] pretrained = {pretrained} is no .h5 file; name a model that Keras saved as .h5."
         )
     with atomic_path(model) as temporary:
         shutil.copyfile(pretrained, temporary)

@@ -188,7 +188,7 @@ def as_classes(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64
         if array.shape != (images, classes):
             raise DataError(
                 f"labels of shape {array.shape} do not fit {images} images and {classes} classes; give one-hot rows "
-                "with one column a class, or integers."
+                "with one column a class."
             )
         array = array.argmax(axis=1)
     if array.shape != (images,) or not np.array_equal(array, array.astype(np.int64)):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from snntb_adsnn.config import Config
 from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import Array, Dataset, load_dataset, one_hot
-from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.errors import AdSNNError, ConfigError
 from snntb_adsnn.folder import ImageFolder, folder_of
 from snntb_adsnn.keras_compat import keras
 
@@ -31,7 +31,7 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
         y: labels, shape (samples, classes).
         batch_size: samples of a batch; the last one may be smaller.
         seed: of order, flips and shifts.
-        epoch: the first epoch that is asked for, from 0; Keras announces the end of each.
+        epoch: which epoch's, from 0.
         flip: mirror half of the images (height, width, channels) left to right.
         shift: largest shift in pixels along each axis; the border is mirrored outwards.
         cutout: side in pixels of a square in each image that is set to 0 (DeVries & Taylor 2017, arXiv 1708.04552); its
@@ -56,10 +56,6 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
         if shift:
             self.x = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
         self.size = x.shape[1:3]
-        self._draw(epoch)
-
-    def _draw(self, epoch: int) -> None:
-        self.epoch = epoch
         rng = np.random.default_rng([self.seed, epoch])
         self.order = rng.permutation(len(self.x))
         self.flipped = rng.random(len(self.x)) < (0.5 if self.flip else 0.0)
@@ -90,10 +86,6 @@ class Batches(keras.utils.Sequence):  # type: ignore[misc]
             x[inside[0][:, :, None] & inside[1][:, None]] = 0
         return x
 
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order, flips and shifts."""
-        self._draw(self.epoch + 1)
-
 
 class FolderBatches(keras.utils.Sequence):  # type: ignore[misc]
     """Batches read from an image folder while training goes on.
@@ -103,7 +95,7 @@ class FolderBatches(keras.utils.Sequence):  # type: ignore[misc]
         files, labels: those to take, and their class numbers.
         batch_size: images of a batch; the last one may be smaller.
         seed: of order, crops and flips.
-        epoch: the first epoch that is asked for, from 0.
+        epoch: which epoch's, from 0.
         augment: crop anywhere instead of in the centre.
         flip: mirror half of the images (with ``augment``).
     """
@@ -122,12 +114,9 @@ class FolderBatches(keras.utils.Sequence):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.folder, self.files, self.labels, self.batch_size = folder, files, labels, batch_size
-        self.seed, self.augment, self.flip = seed, augment, flip
-        self._draw(epoch)
-
-    def _draw(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.files))
+        self.seed, self.epoch, self.augment, self.flip = seed, epoch, augment, flip
+        self.order = np.random.default_rng([seed, epoch]).permutation(len(files))
+        self.error: AdSNNError | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -137,12 +126,12 @@ class FolderBatches(keras.utils.Sequence):  # type: ignore[misc]
         """Inputs and labels of one batch."""
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         rng = np.random.default_rng([self.seed, self.epoch, index]) if self.augment else None
-        x = self.folder.load([self.files[i] for i in chosen], rng, flip=self.flip)
+        try:
+            x = self.folder.load([self.files[i] for i in chosen], rng, flip=self.flip)
+        except AdSNNError as error:
+            self.error = self.error or error  # TensorFlow raises its own instead
+            raise
         return x, one_hot(self.labels[chosen], len(self.folder.classes))
-
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch's order."""
-        self._draw(self.epoch + 1)
 
 
 @dataclass(frozen=True)
@@ -150,7 +139,7 @@ class Feed:
     """Where a training takes its data from.
 
     Attributes:
-        training: batches from a given epoch on.
+        training: batches of a given epoch.
         calibration: the same inputs as they are, without augmentation, in mixed order.
         validation, test: batches without augmentation.
         input_shape, classes: of the data set.
@@ -271,7 +260,7 @@ def held_out_first(config: Config, count: int, *, only: bool = False) -> tuple[A
         ConfigError: the configuration has no ``[training]``, which names the data set.
         DataError: the data set cannot be loaded.
     """
-    settings = config.need_training()
+    settings = config.need_training("there are no labelled training images")
 
     def first(labels: NDArray[np.int64]) -> NDArray[np.int64]:
         kept, held = split_indices(labels, settings, config.file)

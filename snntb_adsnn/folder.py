@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class ImageFolder:
         return cls(root, classes, paths["train"], labels["train"], paths[test], labels[test], size)
 
     def sample(self, test_images: int) -> Dataset:
-        """Test images spread evenly over the classes, and training images for ``x_norm``, as arrays.
+        """Test images drawn from all, always the same ones, and training images for ``x_norm``, as arrays.
 
         Args:
             test_images: how many, at most.
@@ -64,18 +65,34 @@ class ImageFolder:
             DataError: an image cannot be read.
         """
         parts: list[Array] = []
-        for files, labels, count in (
-            (self.train, self.train_labels, min(NORM_SAMPLES, test_images)),
-            (self.test, self.test_labels, test_images),
-        ):
-            chosen = np.random.default_rng(0).permutation(len(files))[:count]
+        for files, labels, chosen in self._chosen(test_images):
             parts += [self.load([files[i] for i in chosen]), one_hot(labels[chosen], len(self.classes))]
         x_norm, y_norm, x_test, y_test = parts
         return Dataset(x_norm, y_norm, x_test, y_test, self.name(test_images), self.classes)
 
     def name(self, test_images: int) -> str:
-        """Name of ``sample``, which says what is in it."""
-        return f"image_folder {self.root}, {test_images} images of {self.size} pixels"
+        """Name of ``sample``, which says what is in it: it changes with the names of all images and classes, and with
+        the size or time of a chosen one."""
+        digest = hashlib.sha256()
+        for file in (*self.train, *self.test):
+            digest.update(f"{file.relative_to(self.root)}\n".encode(errors="surrogateescape"))
+        for files, _, chosen in self._chosen(test_images):
+            for i in chosen:
+                try:
+                    status = files[i].stat()
+                except OSError as error:
+                    raise DataError(f"{files[i]}: cannot be read ({error.strerror}).") from None
+                digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+        state = digest.hexdigest()[:12]
+        return f"image_folder {self.root}, {test_images} images of {self.size} pixels, state {state}"
+
+    def _chosen(self, test_images: int) -> list[tuple[tuple[Path, ...], NDArray[np.int64], NDArray[np.int64]]]:
+        """Files and labels of both parts, and the numbers of those in ``sample``."""
+        parts = (
+            (self.train, self.train_labels, min(NORM_SAMPLES, test_images)),
+            (self.test, self.test_labels, test_images),
+        )
+        return [(f, labels, np.random.default_rng(0).permutation(len(f))[:count]) for f, labels, count in parts]
 
     def load(self, files: list[Path], rng: np.random.Generator | None = None, *, flip: bool = False) -> Array:
         """Images in the paper's form: shorter side resized, cropped to a square, YCbCr in [-1, 1].

@@ -41,6 +41,10 @@ def decode(data: bytes | Path, name: str | Path) -> Any:
 
     try:
         with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
+            if image.mode.startswith("I") or image.mode == "F":
+                raise DataError(
+                    f"{name}: has more than 8 bits a channel (mode {image.mode}), which would be cut off; save 8."
+                )
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: cannot be read as an image ({error}); replace or remove the file.") from None
@@ -91,7 +95,7 @@ def same_classes(found: dict[str, set[str]], place: Path) -> tuple[str, ...]:
     """The class names, sorted, where every part has the same.
 
     Raises:
-        DataError: a part has no classes, or lacks one that another part has.
+        DataError: a part has no classes, or lacks one that another part has; there is only one class.
     """
     every = set().union(*found.values())
     for part, names in found.items():
@@ -102,4 +106,6 @@ def same_classes(found: dict[str, set[str]], place: Path) -> tuple[str, ...]:
                 f"{place}: the class folder {part}/{missing[0]} is missing or empty, but another part has the class; "
                 "every class needs images in each part."
             )
+    if len(every) < 2:
+        raise DataError(f"{place}: there is only the class {min(every)}; add another, one class teaches nothing.")
     return tuple(sorted(every))

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from snntb_adsnn.files import atomic_path
+from snntb_adsnn.files import atomic_write
 from snntb_adsnn.keras_compat import keras, tf
 
 
 def save_model(model: Any, path: Path) -> Path:
     """Save a Keras model as ``.h5``, atomically and compressed (HDF5's own gzip, which Keras reads as it is); returns
     the path."""
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+    return atomic_write(path, packed(model.save))
+
+
+def packed(save: Callable[..., None]) -> bytes:
+    """What ``save`` (a model's method) would write to an ``.h5`` file, compressed.
+
+    All of it happens in memory: on a full disk HDF5 raises errors that nobody can catch.
+    """
+    memory = partial(h5py.File, mode="w", driver="core", backing_store=False)
+    with memory("whole") as source, memory("packed") as target, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # .h5 is the only format that the toolbox reads
-        model.save(temporary, save_format="h5")
-        with atomic_path(temporary) as smaller, h5py.File(temporary) as source, h5py.File(smaller, "w") as target:
-            _copy(source, target)
-    return path
+        save(source, save_format="h5")
+        _copy(source, target)
+        target.flush()
+        return bytes(target.id.get_file_image())
 
 
 def _copy(source: Any, target: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from snntb_adsnn.transfer import GRADED, check_form, spike_height, transfer
 
 VARIANTS = 2
 """Networks at other precisions that a network remembers."""
+_VARIANTS_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,12 +294,13 @@ class SpikingNetwork:
             by_layer = dict.fromkeys(self.population_names, m_f)
         change = {name: _checked_m_f(name, value) for name, value in by_layer.items()}
         key = tuple((name, value.shape, value.tobytes()) for name, value in change.items())
-        variant = self._variants.pop(key, None)
-        if variant is None:
-            variant = self.map_neurons(lambda n: _at_precision(n, change[n.name]) if n.name in change else n)
-        self._variants[key] = variant  # the latest is last
-        while len(self._variants) > VARIANTS:
-            self._variants.pop(next(iter(self._variants)))
+        with _VARIANTS_LOCK:
+            variant = self._variants.pop(key, None)
+            if variant is None:
+                variant = self.map_neurons(lambda n: _at_precision(n, change[n.name]) if n.name in change else n)
+            self._variants[key] = variant  # the latest is last
+            while len(self._variants) > VARIANTS:
+                self._variants.pop(next(iter(self._variants)))
         return variant
 
     @cached_property

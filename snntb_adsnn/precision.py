@@ -46,6 +46,7 @@ def search_m_f(
     network: SpikingNetwork,
     x: Any,
     *,
+    trained: SpikingNetwork | None = None,
     rate_hz: float,
     correction_images: int = 100,
     factor: float = 1.25,
@@ -58,7 +59,8 @@ def search_m_f(
     raised by ``factor`` which costs the least divergence per spike saved. No labels are needed.
 
     Args:
-        network: as it was trained.
+        network: what is simulated; the search starts from its m_f.
+        trained: the network with its trained constants, whose outputs are to be kept; default: ``network``.
         x: training inputs, shape (images, *input shape): the first ``correction_images`` correct biases, the others
             are simulated.
         rate_hz: the firing rate wanted.
@@ -81,10 +83,11 @@ def search_m_f(
     calibration, images = x[:correction_images], x[correction_images:]
     if not len(images):
         raise ParameterError(f"{len(x)} inputs leave none to simulate after {correction_images} for the correction.")
-    ann = network.analog(images, logits=True)
+    trained = trained or network
+    ann = trained.analog(images, logits=True)
 
     def attempt(m_f: dict[str, float]) -> Trial:
-        return try_m_f(network, m_f, calibration, images, ann, engine)
+        return try_m_f(network, m_f, calibration, images, ann, trained=trained, engine=engine)
 
     highest = {p.name: HIGHEST_THETA0 * p.parameters.m_f / p.parameters.resting_threshold for p in network.populations}
     present = simulate(network, images, duration=DURATION, engine=engine).firing_rate_hz
@@ -92,12 +95,17 @@ def search_m_f(
     path = [attempt({p.name: min(p.parameters.m_f * together, highest[p.name]) for p in network.populations})]
     progress(path[0])
     while (last := path[-1]).firing_rate_hz > rate_hz:
-        raised = [{**last.m_f, name: m_f * factor} for name, m_f in last.m_f.items() if m_f * factor <= highest[name]]
+        raised = [
+            {**last.m_f, name: min(m_f * factor, highest[name])}
+            for name, m_f in last.m_f.items()
+            if m_f < highest[name]
+        ]
         trials = [trial for trial in map(attempt, raised) if trial.firing_rate_hz < last.firing_rate_hz]
         if not trials:
+            why = "a larger m_f of any layer lowers no rate" if raised else "the m_f of all layers are the highest"
             raise ParameterError(
-                f"rate_hz = {rate_hz:g}: at the highest m_f of all layers the network still fires at "
-                f"{last.firing_rate_hz:.3g} Hz; allow more, or train with an activity penalty."
+                f"rate_hz = {rate_hz:g}: the network still fires at {last.firing_rate_hz:.3g} Hz, and {why}; allow "
+                "more, or train with an activity penalty."
             )
         path.append(
             min(trials, key=lambda t: (t.divergence - last.divergence) / (last.firing_rate_hz - t.firing_rate_hz))
@@ -107,16 +115,24 @@ def search_m_f(
 
 
 def try_m_f(
-    network: SpikingNetwork, m_f: dict[str, float], calibration: Array, images: Array, ann: Array, engine: str = "auto"
+    network: SpikingNetwork,
+    m_f: dict[str, float],
+    calibration: Array,
+    images: Array,
+    ann: Array,
+    *,
+    trained: SpikingNetwork,
+    engine: str = "auto",
 ) -> Trial:
     """Simulate ``images`` at these precisions, biases corrected from ``calibration``.
 
     Args:
-        network: as it was trained.
+        network: what is simulated.
+        trained: as it was trained.
         ann: its analog outputs before the softmax, shape (images, classes).
     """
     corrected = correct_biases(
-        network.with_m_f(m_f), calibration, trained=network, duration=DURATION, settle=SETTLE, engine=engine
+        network.with_m_f(m_f), calibration, trained=trained, duration=DURATION, settle=SETTLE, engine=engine
     )
     result = simulate(corrected, images, duration=DURATION, engine=engine)
     outputs = result.outputs[:, round(SETTLE / network.dt) :].astype(np.float64)

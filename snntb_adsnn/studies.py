@@ -65,23 +65,35 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
     Raises:
         AdSNNError: too few training inputs, or a rate that cannot be reached.
     """
+    if config.adsnn.theta0 is not None:
+        raise ConfigError(
+            f"{config.file}: [adsnn] theta0 would stay as it is; in the search it follows m_f: remove it."
+        )
     subject = load_subject(config, config.adsnn.check_images)
-    correction = config.adsnn.bias_correction or 100
+    # the constants of the run, from the trained m_f on
+    network = settings.configured(subject.trained, config.adsnn.model_copy(update={"m_f": {}}), subject.network.dt)
     file = config.paths.dataset_path / "x_norm.npz"
     x = settings.read_npz(file)
-    if len(x) < correction + images:
+    correction = config.adsnn.bias_correction or min(100, len(x) // 2)
+    if not 0 < correction < len(x):
         raise ConfigError(
-            f"{file} holds {len(x)} inputs, fewer than {correction} for the correction and {images} to simulate; lower "
-            "--images."
+            f"{file} holds {len(x)} inputs, and [adsnn] bias_correction takes {correction}, so that none are left to "
+            "simulate; lower it, or write more inputs."
         )
+    if (there := len(x) - correction) < images:
+        print(f"{file} holds {len(x)} inputs: {correction} correct biases, {there} are simulated (not {images}).")
     path = search_m_f(
-        subject.trained,
+        network,
         x[: correction + images],
+        trained=subject.trained,
         rate_hz=rate,
         correction_images=correction,
         engine=config.adsnn.engine,
         progress=_print_trial,
     )
+    if len(path) == 1 and path[0].m_f == {p.name: p.parameters.m_f for p in network.populations}:
+        print(f"\nThat is below {rate:g} Hz already, with the trained m_f (and bias_correction = {correction}).")
+        return path
     m_f = ", ".join(f"{name}: {value:.4g}" for name, value in path[-1].m_f.items())
     print(f"\n[adsnn]\nm_f = {m_f}\nbias_correction = {correction}")
     return path

@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from contextlib import closing, contextmanager
@@ -38,6 +39,8 @@ _KEPT = 4
 _corrected: dict[str, SpikingNetwork] = {}
 """The last ``_KEPT`` networks with corrected biases, by what they came from: points that follow each other often share
 one, and a grid of many would fill the memory."""
+_corrected_lock = threading.Lock()
+"""A Dask worker may have several threads."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,13 @@ class Subject:
         if self.correction is None:
             return network
         key = fingerprint(network, self.trained, self.correction, engine)
-        found = _corrected.pop(key, None)
-        if found is None:
-            found = correct_biases(network, self.correction, trained=self.trained, engine=engine)
-        _corrected[key] = found  # last, as the latest used
-        if len(_corrected) > _KEPT:
-            del _corrected[next(iter(_corrected))]
+        with _corrected_lock:
+            found = _corrected.pop(key, None)
+            if found is None:
+                found = correct_biases(network, self.correction, trained=self.trained, engine=engine)
+            _corrected[key] = found  # last, as the latest used
+            if len(_corrected) > _KEPT:
+                del _corrected[next(iter(_corrected))]
         return found
 
 
@@ -96,6 +100,11 @@ def load_subject(config: Config, images: int | None = None) -> Subject:
     settings.adapt(ini)
     if ini.get("input", "dataset_format", fallback="npz") != "npz":
         raise ConfigError(f"{config.file}: a study reads x_test.npz and y_test.npz; set [input] dataset_format = npz.")
+    if chosen := ini.get("simulation", "sample_idxs_to_test", fallback="").strip("[] "):
+        raise ConfigError(
+            f"{config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test inputs; "
+            "remove it."
+        )
     prepare_run(config)
     x, y = (settings.read_npz(config.paths.dataset_path / f"{part}_test.npz") for part in "xy")
     if len(x) != len(y):
@@ -201,7 +210,7 @@ def compute(
         WorkerError: items without a result, by name; all others are kept.
     """
     with _locked(folder):
-        results = {key: result for key in items if (result := _read(folder / f"{key}.json")) is not None}
+        results = {key: result for key in items if (result := _read(folder, key)) is not None}
         if results:
             print(f"{title}: {len(results)} of {len(items)} points were computed before.")
         missing = {key: item for key, item in items.items() if key not in results}
@@ -213,15 +222,16 @@ def compute(
                 if isinstance(answer, Failure):
                     failures[key] = answer
                 else:
-                    write_json(folder / f"{key}.json", answer)
+                    write_json(folder / f"{key}.json", {_KEY: key, **answer})
                     # what was read back from a file and what was not are the same values
                     results[key] = json.loads(json.dumps(answer))
                 bar.advance(task)
     if failures:
-        named = "; ".join(f"{items[key]}: {failure.reason}" for key, failure in failures.items())
+        named = "; ".join(f"{items[key]}: {failure.reason.rstrip('.')}" for key, failure in failures.items())
+        again = any(failure.again for failure in failures.values())
         raise WorkerError(
-            f"{len(failures)} of {len(items)} points have no result: {named}. The others are kept: start again for "
-            "these."
+            f"{len(failures)} of {len(items)} points have no result: {named}. The others are kept"
+            f"{': start again for these' if again else ''}."
         )
     return {key: results[key] for key in items}
 
@@ -244,13 +254,17 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+_KEY = "key"
+"""What a file of a result holds besides the result: its own name, so that no other file is taken for one."""
+
+
+def _read(folder: Path, key: str) -> dict[str, Any] | None:
     """A finished result; ``None`` where there is none, or a damaged one."""
     try:
-        result = json.loads(file.read_bytes())
+        result = json.loads((folder / f"{key}.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return result if isinstance(result, dict) else None
+    return result if isinstance(result, dict) and result.pop(_KEY, None) == key else None
 
 
 def _progress_bar() -> Progress:

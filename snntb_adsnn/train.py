@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     recalibrate(model, feed.calibration, settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
+    with _data_errors(feed.test):
+        accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
     save_model(model, paths.model_file)
     log_file = write_json(
         paths.path_wd / f"{paths.filename_ann}_training.json",
@@ -188,20 +190,37 @@ def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progres
         watch = _Watch(
             course, settings, learner, bar, steps, lambda: checkpoint.save(state, course, learner, described)
         )
-        if not course.over(settings.epochs, settings.patience):
-            learner.fit(
-                feed.training(len(course.epochs)),
-                epochs=settings.epochs,
-                initial_epoch=len(course.epochs),
-                validation_data=feed.validation,
-                callbacks=[watch.callback()],
-                workers=feed.workers,
-                shuffle=False,
-                verbose=0,
-            )
+        callback = watch.callback()
+        # an epoch at a time: threads that prepare batches run ahead, into a next epoch that is not drawn yet
+        while not course.over(settings.epochs, settings.patience):
+            epoch = len(course.epochs)
+            batches = feed.training(epoch)
+            with _data_errors(batches, feed.validation):
+                learner.fit(
+                    batches,
+                    epochs=epoch + 1,
+                    initial_epoch=epoch,
+                    validation_data=feed.validation,
+                    callbacks=[callback],
+                    workers=feed.workers,
+                    shuffle=False,
+                    verbose=0,
+                )
     learner.set_weights(course.best_weights)
     copy_weights(learner, model)
     return course
+
+
+@contextmanager
+def _data_errors(*batches: Any) -> Iterator[None]:
+    """Raise what one of ``batches`` raised, which TensorFlow turns into an error of its own."""
+    try:
+        yield
+    except tf.errors.OpError:
+        for one in batches:
+            if (error := getattr(one, "error", None)) is not None:
+                raise error from None
+        raise
 
 
 def _optimizer(settings: TrainingSection, steps: int) -> Any:
@@ -290,8 +309,6 @@ class _Watch:
             self.course.add({"epoch": epoch + 1, **values, "seconds": seconds}, self.learner.get_weights())
             self.save()
             self.bar.update(task, description=f"epoch {epoch + 1}: validation {values['val_accuracy']:.2%}")
-            if self.course.over(self.settings.epochs, self.settings.patience):
-                self.learner.stop_training = True
 
         return keras.callbacks.LambdaCallback(
             on_epoch_begin=before_epoch, on_batch_end=after_batch, on_epoch_end=after_epoch

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from snntb_adsnn.errors import AdSNNError, WorkerError
 
@@ -42,9 +43,10 @@ Answers: TypeAlias = Generator[tuple[str, Any], None, None]
 
 @dataclass(frozen=True)
 class Failure:
-    """An item without a result, and why."""
+    """An item without a result, and why; ``again``: another try may succeed, its worker was killed."""
 
     reason: str
+    again: bool = False
 
 
 class Runner(Protocol):
@@ -127,7 +129,8 @@ class Local:
                         if deaths[key] < ATTEMPTS:
                             queue.append(key)
                             continue
-                        answer = Failure(f"its worker was killed {ATTEMPTS} times ({process.end()}; out of memory?)")
+                        reason = f"its worker was killed {ATTEMPTS} times ({process.end()}; out of memory?)"
+                        answer = Failure(reason, again=True)
                     else:
                         idle.append(process)
                     yield key, answer
@@ -246,7 +249,8 @@ class Cluster:
                         (done,) = self._as_completed(client, [alone])
                         answer = done.result()
                     except KilledWorker as error:
-                        answer = Failure(f"its Dask workers were killed again and again ({error.last_worker.address})")
+                        reason = f"its Dask workers were killed again and again ({error.last_worker.address})"
+                        answer = Failure(reason, again=True)
                     yield key, answer
             except (CancelledError, OSError) as error:
                 raise WorkerError(
@@ -283,6 +287,11 @@ class Cluster:
     @contextmanager
     def _client(self) -> Iterator[Any]:
         """A connection to a scheduler whose workers can do the job."""
+        url = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
+        if url.scheme not in _SCHEMES or not url.hostname or not _port(url):
+            raise WorkerError(
+                f"--scheduler {self.address} is no address of a Dask scheduler; write it as tcp://host:8786."
+            )
         try:
             from distributed import Client
         except ImportError as error:
@@ -332,6 +341,16 @@ class Cluster:
                 f"workers of {self.address} have another version of this package or of NumPy than this machine: "
                 f"{', '.join(other)}; install the same there, or results would not be the same."
             )
+
+
+_SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
+
+
+def _port(url: SplitResult) -> int | None:
+    try:
+        return url.port
+    except ValueError:  # not a number, or above 65535
+        return None
 
 
 _Answer = TypeVar("_Answer")

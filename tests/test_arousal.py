@@ -83,11 +83,16 @@ def test_windows_outside_the_run_and_missing_training_data_are_refused_before_wo
 TRAINING = "[training]\narchitecture = vgg_cifar\nvalidation_split = 0.25\nseed = 3\n"
 
 
+def subject_of(shape):
+    """A subject whose test inputs have this shape."""
+    return dataclasses.replace(small_subject(images=4), x=np.zeros((4, *shape), np.float32))
+
+
 def test_training_images_of_a_folder_are_those_held_out_and_then_others(config, tmp_path):
     write_folder(tmp_path / "images", train=8)
     text = TRAINING + "dataset = image_folder\nfolder = images\nimage_size = 8\n"
     settings = config("calibration_images = 10\n" + text)
-    found = training_subject(settings, small_subject(images=4))
+    found = training_subject(settings, subject_of((8, 8, 3)))
     folder = folder_of(settings.training)
     feed = folder_feed(folder, settings.training, settings.file)
     held, kept = feed.validation.files, feed.training(0).files
@@ -97,7 +102,7 @@ def test_training_images_of_a_folder_are_those_held_out_and_then_others(config, 
     assert [folder.classes[label] for label in found.labels] == [file.parent.name for file in expected]
     assert set(found.labels[:4]) == {0, 1}
     assert (found.ann == found.labels).all()
-    few = training_subject(config("calibration_images = 3\n" + text), small_subject(images=4))
+    few = training_subject(config("calibration_images = 3\n" + text), subject_of((8, 8, 3)))
     np.testing.assert_array_equal(few.x, found.x[:3])
 
 
@@ -106,13 +111,26 @@ def test_training_images_of_an_archive_are_decoded_once(config, tmp_path, monkey
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     write_archive(tmp_path / "cifar10_jpeg.tar.xz", train=8, size=(32, 32), suffix="jpg")
     settings = config("calibration_images = 6\n" + TRAINING + "dataset = cifar10\n")
-    found = training_subject(settings, small_subject(images=4))
+    found = training_subject(settings, subject_of((32, 32, 3)))
     dataset = load_dataset("cifar10", cache=settings.paths.dataset_path)
     _, held, _, labels = split_validation(dataset, settings.training, settings.file)
     np.testing.assert_array_equal(found.x[:4], held)
     np.testing.assert_array_equal(found.labels[:4], labels.argmax(axis=1))
     (tmp_path / "cifar10_jpeg.tar.xz").unlink()
-    np.testing.assert_array_equal(training_subject(settings, small_subject(images=4)).x, found.x)
+    np.testing.assert_array_equal(training_subject(settings, subject_of((32, 32, 3))).x, found.x)
+
+
+def test_training_images_that_cannot_be_used_are_named(config, tmp_path):
+    write_folder(tmp_path / "images", train=8)
+    settings = config(TRAINING + "dataset = image_folder\nfolder = images\nimage_size = 8\n")
+    with pytest.raises(
+        ConfigError, match=r"inputs of \[training\] dataset have shape \(8, 8, 3\), .*x_test.npz \(9, 9, 3\)"
+    ):
+        training_subject(settings, subject_of((9, 9, 3)))
+    with pytest.raises(
+        ConfigError, match=r"no section \[training\], so there are no labelled .* \[arousal\] threshold"
+    ):
+        training_subject(config(), subject_of((8, 8, 3)))
 
 
 def test_the_threshold_switches_the_wanted_share_of_the_mistakes():

@@ -9,7 +9,7 @@ from snntb_adsnn.config_training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.folder import ImageFolder
-from snntb_adsnn.images import read_archive, ycbcr
+from snntb_adsnn.images import decode, read_archive, ycbcr
 
 
 def pillow_ycbcr(image):
@@ -156,6 +156,9 @@ def spoil(root, kind):
     elif kind == "no class":
         for file in (root / "test" / "bee").iterdir():
             file.unlink()
+    elif kind == "one class":
+        for part in ("train", "test"):
+            (root / part / "bee").rename(root / f"{part} bee")
     elif kind == "empty":
         for label in ("ant", "bee"):
             (root / "test" / label).rename(root / label)
@@ -171,6 +174,7 @@ def spoil(root, kind):
     [
         ("no part", r"train: there is no such folder"),
         ("no class", r"class folder test/bee is missing or empty"),
+        ("one class", r"there is only the class ant; add another"),
         ("empty", r"no images in test/CLASS"),
         ("unreadable", r"train/bee/2\.png: cannot be read as an image"),
         ("cut off", r"train/bee/2\.png: cannot be read as an image"),
@@ -204,3 +208,48 @@ def test_a_run_gets_some_test_images_of_every_class(tmp_path):
     # another number of images: written again
     ensure_toolbox_data(settings.model_copy(update={"test_images": 5}), tmp_path / "data")
     assert len(np.load(tmp_path / "data" / "x_test.npz")["arr_0"]) == 5
+
+
+def change(root, kind):
+    if kind == "class":
+        for part in ("train", "test"):
+            (root / part / "ant").rename(root / part / "wasp")  # now the last class
+    elif kind == "new class":
+        write_folder(root, classes=("ant", "bee", "cow"))
+    elif kind == "image":
+        picture(seed=77).save(root / "test" / "bee" / "1.png")
+    else:
+        (root / "test" / "bee" / "9.png").write_bytes((root / "test" / "bee" / "1.png").read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["class", "new class", "image", "new image"])
+def test_data_of_a_changed_folder_are_written_anew(tmp_path, kind):
+    root = write_folder(tmp_path / "images")
+    settings = TrainingSection(
+        dataset="image_folder", folder=root, image_size=8, test_images=30, architecture="vgg_cifar"
+    )
+
+    def stored():
+        ensure_toolbox_data(settings, tmp_path / "data")
+        return [np.load(tmp_path / "data" / f"{name}_test.npz")["arr_0"] for name in "xy"]
+
+    before = stored()
+    marker = tmp_path / "data" / "dataset.json"
+    written = marker.stat().st_mtime_ns
+    stored()
+    assert marker.stat().st_mtime_ns == written  # nothing changed
+    change(root, kind)
+    after = stored()
+    assert any(a.shape != b.shape or (a != b).any() for a, b in zip(before, after, strict=True))
+    folder = ImageFolder.scan(root, 8)
+    every = folder.load(list(folder.test))
+    for image, label in zip(*after, strict=True):
+        at = next(i for i, other in enumerate(every) if np.array_equal(other, image))
+        assert folder.test_labels[at] == label.argmax()
+
+
+def test_more_bits_than_eight_are_refused(tmp_path):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    with pytest.raises(DataError, match=r"ramp.png: has more than 8 bits a channel"):
+        decode(tmp_path / "ramp.png", "ramp.png")

@@ -1,5 +1,8 @@
 """Model files: what was saved is what is loaded, in less space."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -63,3 +66,20 @@ def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):
     blocked.write_text("no folder")
     with pytest.raises(OutputError, match="cannot be written"):
         save_model(model, blocked / "net.h5")
+
+
+def test_a_full_disk_is_named(tmp_path):
+    """HDF5 itself raises RuntimeError, or ends the program, where it closes a file that cannot grow."""
+    program = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom snntb_adsnn.activation import AAN\n"
+        "from snntb_adsnn.errors import OutputError\nfrom snntb_adsnn.model_file import save_model\n"
+        "from snntb_adsnn.models import build\nmodel = build('resnet9', (16, 16, 3), 10, AAN(m_f=0.2))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))\n"
+        "try:\n    save_model(model, Path(sys.argv[1]))\nexcept OutputError as error:\n    print(error)\n"
+    )
+    for size in (1000, 100_000, 1_000_000):
+        command = [sys.executable, "-c", program, str(tmp_path / "net.h5"), str(size)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "net.h5: cannot be written (File too large); free space" in ended.stdout
+    assert not list(tmp_path.iterdir())

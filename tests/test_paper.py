@@ -20,7 +20,7 @@ from snntb_adsnn import cli
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.paper import coding, command, measure, page, record, tables
+from snntb_adsnn.paper import coding, command, figures, measure, page, record, tables
 from snntb_adsnn.paper.command import draw
 from snntb_adsnn.report import study_plots
 from snntb_adsnn.transfer import equilibrium_interval, spike_height, transfer
@@ -431,3 +431,36 @@ def test_shipped_configurations_are_found_or_named(tmp_path, monkeypatch):
     assert [file.name for file in measure.find_configs(["iris", "mnist"])] == ["iris.ini", "mnist.ini"]
     with pytest.raises(DataError, match=r"no configs/moon.ini here"):
         measure.find_configs(["iris", "moon"])
+
+
+def test_the_front_shows_every_net_of_a_data_set(measured):
+    better = copy.deepcopy(measured["sets"]["net"])
+    for point in better["sweep"]["points"]:
+        point["snn_accuracy"] = 0.5 * point["snn_accuracy"] + 0.5
+    better["sweep"]["ann_accuracy"] = 0.99
+    for order in (("net", "better"), ("better", "net")):
+        both = {"net": measured["sets"]["net"], "better": better}
+        figure = figures.accuracy_against_rate({**measured, "sets": {name: both[name] for name in order}})
+        (axes,) = (axes for axes in figure.axes if axes.get_title() == "iris")
+        low, high = axes.get_ylim()
+        best = 99.0
+        assert low == pytest.approx(best - 12)  # the worst point, at 70 %, is cut off
+        assert high > best
+        plt.close(figure)
+
+
+def test_a_network_without_spikes_has_no_shares(measured):
+    for name in ("low", "high"):
+        measured["sets"]["net"]["arousal"][name]["firing_rate_hz"] = 0.0
+    assert [row[-2] for row in tables.arousal(measured).rows[1:]] == ["", "", ""]
+    assert tables.claims(measured).rows[-2][2:] == ["none", "no"]
+
+
+def test_measured_data_of_another_version_are_refused(measured, tmp_path):
+    for point in measured["sets"]["net"]["sweep"]["points"]:
+        point.pop("matching_time_ms", None)
+    file = tmp_path / "measured.json"
+    file.write_text(record.as_text(measured))
+    with pytest.raises(DataError, match=r"measured.json: lacks what the tables show \(KeyError\('matching_time_ms"):
+        command.run((), quick=False, output=tmp_path / "out", docs=None, measured=file)
+    assert not (tmp_path / "out").exists()

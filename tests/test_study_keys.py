@@ -72,6 +72,7 @@ NO_RESULT_CODE = {
         "config_base",
         "config_hls",
         "config_studies",
+        "config_toolbox",
         "config_training",
     ),  # what they give is in the key by its content
     *("errors", "workers", "report", "report.table", ""),

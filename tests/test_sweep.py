@@ -259,7 +259,7 @@ def test_workers_have_ended_before_the_folder_of_a_failed_sweep_is_free(config, 
 def test_a_damaged_result_is_computed_again(config):
     settings, subject = config(), small_subject(images=4, duration=20.0)
     first = sweep(settings, subject, in_process)
-    for damage, file in zip(("", "[1]"), sorted(points_folder(settings).glob("*.json")), strict=True):
+    for damage, file in zip(("", '{"snn_accuracy": 1}'), sorted(points_folder(settings).glob("*.json")), strict=True):
         file.write_text(damage)
     assert sweep(settings, subject, in_process) == first
 
@@ -290,9 +290,16 @@ def test_points_without_a_result_are_named_and_the_others_kept(config):
 
 
 def test_a_point_that_can_never_spike_is_refused_before_work_starts(config):
-    settings = config("m_f = 0.1, 3\n")
+    with pytest.raises(ConfigError, match="never spikes"):
+        config("m_f = 0.1, 3\n")
+    # what the configuration cannot know: the network's own constants
+    settings = config("m_f = 0.1, 1.5\n")
+    subject = small_subject(images=4)
+    doubled = subject.network.map_neurons(
+        lambda n: dataclasses.replace(n, parameters=dataclasses.replace(n.parameters, theta0=2 * n.parameters.m_f))
+    )
     with pytest.raises(ParameterError, match="never spikes"):
-        sweep(settings, small_subject(images=4), in_process)
+        sweep(settings, dataclasses.replace(subject, network=doubled, trained=doubled), in_process)
     assert not points_folder(settings).exists()
 
 
@@ -365,5 +372,15 @@ def test_mistakes_of_the_command(tmp_path, monkeypatch, capsys, options, says):
 def test_the_table_says_where_no_point_matches(capsys, config):
     settings, subject = config("m_f = 1.5\ntolerance = 0\nlow_rate_loss = 0\n"), small_subject(images=30, duration=5.0)
     print_sweep(sweep(settings, subject, Local(1)))
-    assert " ".join(capsys.readouterr().out.split()).count("none in this grid; add smaller m_f.") == 2
+    assert (
+        " ".join(capsys.readouterr().out.split()).count("none in this grid; add smaller m_f, or longer durations.") == 2
+    )
     write_sweep(sweep(settings, subject), settings.paths.path_wd)
+
+
+def test_layers_with_different_forms_are_drawn(config):
+    settings, subject = config("m_f = 0.2, 0.4\n"), small_subject(images=5, duration=20.0)
+    found = sweep(settings, subject, in_process)
+    mixed = [{**point, "form": {"first": "exact", "second": "relu"}} for point in found.points]
+    write_sweep(dataclasses.replace(found, points=mixed), settings.paths.path_wd)
+    assert (settings.paths.path_wd / "sweep.png").stat().st_size > 5000

@@ -41,6 +41,12 @@ def test_mistake_is_one_sentence_and_exit_code_2(tmp_path):
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_a_misspelt_simulator_is_guessed(tmp_path):
+    done = snntoolbox(write_case(tmp_path, dense_net(), {"simulation": {"simulator": "adssn"}}))
+    assert done.returncode == 2
+    assert "[simulation] simulator = adssn is unknown; did you mean adsnn?" in done.stderr
+
+
 def test_run_as_a_module(tmp_path):
     file = write_case(tmp_path, dense_net(), {"adsnn": {"m_f": "none"}})
     command = [sys.executable, "-m", "snntoolbox.bin.run", "-t", str(file)]

@@ -108,6 +108,23 @@ def test_damaged_files_are_named(tmp_path, name, content, words):
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
+@pytest.mark.parametrize(
+    ("missing", "settings", "words"),
+    [
+        (["x_test"], {}, "x_test.npz missing; write them with numpy.savez_compressed"),
+        (["x_test", "y_test"], {}, r"x_test.npz and y_test.npz missing; .* or add a section \[training\]"),
+        (["y_test"], {"training": {"dataset": "digits", "architecture": "digits"}}, "y_test.npz missing; .*delete the"),
+        ([], {"input": {"dataset_format": "png"}}, r"dataset_format = png, but .* holds no CLASS/\*.png"),
+    ],
+)
+def test_missing_data_are_named(tmp_path, missing, settings, words):
+    file = write_case(tmp_path, dense_net(), settings)
+    for name in missing:
+        (tmp_path / f"{name}.npz").unlink()
+    with pytest.raises(AdSNNError, match=words):
+        run(file)
+
+
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
     for content in (b"PK damaged", b"something else", b""):

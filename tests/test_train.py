@@ -1,6 +1,8 @@
 """Training end to end on a small set, and what happens when it cannot go on."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from image_files import write_folder
 from snntb_adsnn import train as train_module
 from snntb_adsnn.activation import AAN
 from snntb_adsnn.config import load_config
-from snntb_adsnn.data import load_dataset
+from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import ConfigError, DataError, OutputError, TrainingError
+from snntb_adsnn.feed import FolderBatches, folder_feed
+from snntb_adsnn.folder import folder_of
 from snntb_adsnn.keras_compat import keras
 from snntb_adsnn.models import build
 from snntb_adsnn.train import recalibrate, train
@@ -166,18 +170,49 @@ def test_recalibration_measures_batch_norms_on_the_net_itself():
     np.testing.assert_allclose(last.moving_mean, np.mean(inputs, axis=(0, 1)), atol=1e-5)
 
 
-def test_an_unreadable_image_stops_training_with_its_name(config, tmp_path):
-    root = write_folder(tmp_path / "images", train=8)
-    (root / "train" / "bee" / "3.png").write_bytes(b"no image")
-    options = {
-        "dataset": "image_folder",
-        "architecture": "vgg_cifar",
-        "folder": root,
-        "image_size": 16,
-        "validation_split": 0.2,
-    }
-    with pytest.raises(DataError, match=r"bee/3\.png: cannot be read as an image"):
-        train(config(**options), progress=False)
+FOLDER = {
+    "dataset": "image_folder",
+    "architecture": "vgg_cifar",
+    "image_size": 16,
+    "validation_split": 0.25,
+    "test_images": 2,
+    "batch_size": 4,
+}
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_an_unreadable_image_stops_training_with_its_name(config, tmp_path, part):
+    """Wherever it is met: also in threads of TensorFlow, after the first batch, which Keras looks at beforehand."""
+    settings = config(**FOLDER, folder=write_folder(tmp_path / "images", train=12, test=8), epochs=1)
+    feed = folder_feed(folder_of(settings.training), settings.training, settings.file)
+    feed = {"train": feed.training(0), "validation": feed.validation, "test": feed.test}[part]
+    chosen = feed.order if part != "validation" else feed.order[-1:]
+    ensure_toolbox_data(settings.training, settings.paths.dataset_path)  # reads some of them
+    bad = feed.files[chosen[-1]]
+    content, times = bad.read_bytes(), (bad.stat().st_atime_ns, bad.stat().st_mtime_ns)
+    bad.write_bytes(content[: len(content) // 2].ljust(len(content), b"?"))
+    os.utime(bad, ns=times)  # so that the data of the run are not read again
+    with pytest.raises(DataError, match=rf"{bad.parent.name}/{bad.name}: cannot be read as an image"):
+        train(settings, progress=False)
+
+
+def test_threads_prepare_every_batch_of_every_epoch_once(config, tmp_path, monkeypatch):
+    """Threads run ahead while the validation goes on: what they load must belong to no other epoch."""
+    loaded, original = [], FolderBatches.__getitem__
+
+    def load(batches, index):
+        if batches.augment:
+            loaded.append((batches.epoch, index))
+        else:
+            time.sleep(0.2)
+        return original(batches, index)
+
+    monkeypatch.setattr(FolderBatches, "__getitem__", load)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    settings = config(**FOLDER, folder=write_folder(tmp_path / "images", train=12), epochs=3)
+    train(settings, progress=False)
+    # Keras looks at the first batch beforehand; threads may begin an epoch again, of which nothing is used
+    assert set(loaded) == {(epoch, index) for epoch in range(3) for index in range(5)}
 
 
 def test_activity_penalty_lowers_activity(config):

@@ -1,22 +1,26 @@
 """Workers on this machine and on a Dask cluster: each answer once, deaths survived, failures named."""
 
+import dataclasses
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import study_jobs
 
 from snntb_adsnn import workers
 from snntb_adsnn.errors import WorkerError
 from snntb_adsnn.study import code_version
+from snntb_adsnn.sweep import Point, Shared, simulate_point
 from snntb_adsnn.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
 
 version = partial(code_version, "event")
@@ -123,6 +127,20 @@ def test_threads_on_a_cluster(dask):
     assert answer["numba"] == cores()  # one task at a time in each worker process
 
 
+def test_threads_of_a_worker_share_what_they_keep():
+    """Networks at other precisions, and with corrected biases, are kept in the process."""
+    subject = dataclasses.replace(study_jobs.small_subject(images=4, duration=20.0), correction=np.ones((3, 8), "f4"))
+    points = [Point(0.1 + 0.01 * (i % 7), None, None, None, 20.0) for i in range(60)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda point: simulate_point(Shared(subject, "reference", 0.99), point), points))
+    finally:
+        sys.setswitchinterval(before)
+    assert all(found[i] == found[i % 7] for i in range(60))
+
+
 def test_workers_with_other_code_are_refused(dask):
     with pytest.raises(WorkerError, match="another version"):
         Cluster(dask.scheduler_address, "other", version).check()
@@ -133,13 +151,17 @@ def test_a_scheduler_that_does_not_answer_or_has_no_workers():
     with pytest.raises(WorkerError, match=r"no Dask scheduler answers there within 5 s.*check the address"):
         Cluster("tcp://127.0.0.1:9", "", version).check()
     assert time.monotonic() - start < 15
-    with pytest.raises(WorkerError, match="no Dask scheduler"):
-        Cluster("nonsense://", "", version).check()
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
         pytest.raises(WorkerError, match="has no workers; start some"),
     ):
         Cluster(empty.scheduler_address, "", version).check()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://foo:80", "tcp://", "tcp://localhost", "tcp://a:b", ""])
+def test_what_is_no_address_is_refused_at_once(address):
+    with pytest.raises(WorkerError, match=f"--scheduler {address} is no address of a Dask scheduler; write it as tcp"):
+        Cluster(address, "", version).check()
 
 
 def test_a_mute_scheduler_is_named_and_holds_up_no_exit():

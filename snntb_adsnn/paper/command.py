@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from snntb_adsnn.config import load_config
-from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.paper import figures, page, record
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
@@ -57,6 +57,12 @@ def run(
         if configs or quick:
             raise ConfigError("--measured writes an earlier run anew; leave out configurations and --quick.")
         data = record.read(measured)
+        try:
+            markdown(data, output, output)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise DataError(
+                f"{measured}: lacks what the tables show ({error!r}); it comes from another version: measure again."
+            ) from error
         text = record.as_text(data)
     for folder, pictures in [(output, output)] + ([(docs, docs / "results")] if docs else []):
         atomic_write(pictures / "measured.json", text)

@@ -104,8 +104,9 @@ def _front(axes: Axes, name: str, entry: Mapping[str, Any], color: str) -> None:
         reached = [100 * trial["snn_accuracy"] for trial in outcome.trials]
         axes.plot(rates, reached, "x", color=color, ms=5, label=f"{name}, arousal")
     top = max(*accuracy, 100 * entry["sweep"]["ann_accuracy"])
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, top - 12), max(high, top + 0.3))
+    lines = [y for line in axes.lines for y in np.asarray(line.get_ydata(), float)]
+    best = max(top, *lines)  # of all nets of this data set
+    axes.set_ylim(max(min(lines) - 0.3, best - 12), best + 0.3)
 
 
 def time_constants(measured: Mapping[str, Any]) -> Figure:

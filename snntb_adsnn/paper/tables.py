@@ -105,8 +105,10 @@ def arousal(measured: Mapping[str, Any]) -> Table:
                     f"{run['matching_time_ms']:.0f}",
                     _percent(run["selectivity"]) if label == "arousal" else "",
                     f"{run['spikes_per_neuron_at_mt']:.2f}",
-                    f"{run['firing_rate_hz'] / outcome.high['firing_rate_hz']:.2f}",
-                    f"{run['firing_rate_hz'] / smallest['firing_rate_hz']:.2f}" if smallest else "",
+                    *(
+                        "" if share is None else f"{share:.2f}"
+                        for share in (_share(run, outcome.high), _share(run, smallest))
+                    ),
                 ]
             )
     caption = "Table 3. Arousal at its smallest firing rate that is as accurate as the high precision"
@@ -183,7 +185,7 @@ def _range(points: Sequence[Mapping[str, Any] | None], key: str, limit: float) -
 
 
 def _share(run: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> float | None:
-    return run["firing_rate_hz"] / other["firing_rate_hz"] if run and other else None
+    return run["firing_rate_hz"] / other["firing_rate_hz"] if run and other and other["firing_rate_hz"] else None
 
 
 def _shares(shares: list[float | None]) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def _figures(run: Mapping[str, Any], high: Mapping[str, Any]) -> list[str]:
     return [
         f"{run['snn_accuracy']:.2%}",
         f"{run['firing_rate_hz']:.2f}",
-        f"{run['firing_rate_hz'] / high['firing_rate_hz']:.2f}",
+        f"{run['firing_rate_hz'] / high['firing_rate_hz']:.2f}" if high["firing_rate_hz"] else "",
         f"{run['matching_time_ms']:g}",
     ]
 
@@ -90,6 +90,8 @@ def _verdict(outcome: ArousalOutcome) -> str:
     equal = f"(at most {outcome.tolerance:g} points below it)"
     if best is None:
         return f"No choice is as accurate as the high precision {equal}; raise quantile, or lower m_f_low."
+    if not outcome.high["firing_rate_hz"]:
+        return "The network fires no spike at the high precision, so no rates can be compared."
     share = best["firing_rate_hz"] / outcome.high["firing_rate_hz"]
     return (
         f"As accurate as the high precision {equal} at {share:.2f} of its firing rate: waiting "

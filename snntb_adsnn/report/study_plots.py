@@ -27,7 +27,7 @@ def save(figure: Figure, file: Path) -> Path:
 
 def accuracy_against_rate(outcome: SweepOutcome) -> Figure:
     """One line for each choice of the other constants, along m_f; the two operating points are marked."""
-    varied = [key for key in _SERIES if len({p[key] for p in outcome.points}) > 1]
+    varied = [key for key in _SERIES if len({str(p[key]) for p in outcome.points}) > 1]
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for point in outcome.points:
         series[", ".join(f"{key.removesuffix('_ms')} {point[key]}" for key in varied)].append(point)

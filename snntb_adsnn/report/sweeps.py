@@ -107,7 +107,7 @@ def _figures(point: Mapping[str, Any]) -> list[str]:
 
 def _operating_point(point: Mapping[str, Any] | None, varied: list[str]) -> str:
     if point is None:
-        return "none in this grid; add smaller m_f."
+        return "none in this grid; add smaller m_f, or longer durations."
     accuracy, rate, time, deviation, spikes, _ = _figures(point)
     where = ", ".join(f"{key.removesuffix('_ms')} = {_short(point[key])}" for key in varied)
     return f"{where}: {accuracy} at {rate} Hz, MT {time} ms, SD {deviation}, {spikes} spikes per neuron until MT"

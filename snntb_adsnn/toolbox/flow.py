@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import difflib
 import functools
 import importlib
 import sys
@@ -76,11 +77,15 @@ def _update_setup(original: Any) -> Any:
     @functools.wraps(original)
     def update_setup(config_filepath: str) -> Any:
         path = Path(config_filepath).expanduser().absolute()
-        if not settings.is_ours(read_ini(path)):
+        parser = read_ini(path)
+        if not settings.is_ours(parser):
+            _check_spelling(path, parser)
             return original(config_filepath)
         config = load_config(path)
         prepared = settings.toolbox_file(config)
         prepare_run(config)
+        if prepared.get("input", "dataset_format", fallback="npz") == "npz":
+            settings.need_data(config)
         if prepared.getboolean("tools", "parse", fallback=True):
             _need_model(config.paths.path_wd / config.paths.filename_ann)
         with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +102,13 @@ def _update_setup(original: Any) -> Any:
                 raise ConfigError(f"{path}: cannot be used ({error}).") from None
 
     return update_setup
+
+
+def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
+    """The toolbox's own list of simulators does not name ours."""
+    name = parser.get("simulation", "simulator", fallback="INI")
+    if difflib.get_close_matches(name.lower(), [settings.NAME], cutoff=0.7):
+        raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {settings.NAME}?")
 
 
 def _unwritable(error: OSError) -> str:

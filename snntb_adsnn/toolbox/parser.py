@@ -18,8 +18,9 @@ from snntb_adsnn import activation  # noqa: F401  registers AAN, so that models 
 from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.errors import ConversionError, DataError
 from snntb_adsnn.evaluate import as_classes
-from snntb_adsnn.files import atomic_path
+from snntb_adsnn.files import atomic_write
 from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.model_file import packed
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
 from snntb_adsnn.toolbox.settings import check_inputs
 
@@ -161,6 +162,5 @@ class _AtomicSave:
     def __init__(self, model: Any) -> None:
         self._save = model.save
 
-    def __call__(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        with atomic_path(Path(filepath)) as temporary:
-            self._save(temporary, *args, **kwargs)
+    def __call__(self, filepath: Any) -> None:
+        atomic_write(Path(filepath), packed(self._save))

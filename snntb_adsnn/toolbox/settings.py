@@ -162,7 +162,13 @@ def check_files(config: ConfigParser) -> None:
         _need(folder / f"{config.get('paths', 'filename_snn')}.npz", "convert")
     if tools["simulate"] and (count := adsnn_section(config).bias_correction):
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
-    if config.get("input", "dataset_format") == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
+    if (kind := config.get("input", "dataset_format")) != "npz":
+        data = Path(config.get("paths", "dataset_path"))
+        if next(data.glob(f"*/*.{kind}"), None) is None:
+            raise DataError(
+                f"[input] dataset_format = {kind}, but {data} holds no CLASS/*.{kind}; correct dataset_path or format."
+            )
+    if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
         x, y = (read_npz(Path(config.get("paths", "dataset_path")) / f"{part}_test.npz") for part in ("x", "y"))
         if y.ndim != 2 or len(y) != len(x):
             raise DataError(
@@ -183,6 +189,19 @@ def check_files(config: ConfigParser) -> None:
                 )
             print(f"There are only {len(x)} test inputs: num_to_test is {len(x)}.")
             config.set("simulation", "num_to_test", str(len(x)))
+
+
+def need_data(config: Config) -> None:
+    """Raise DataError where test data are missing: the toolbox names neither the file nor the way out."""
+    folder = config.paths.dataset_path
+    missing = [name for name in ("x_test.npz", "y_test.npz") if not (folder / name).is_file()]
+    if not missing:
+        return
+    if config.training is None:
+        way = "write them with numpy.savez_compressed(path, array), or add a section [training], whose data set is used"
+    else:  # prepare_run writes all files, unless it finds some of the user's own
+        way = "write it with numpy.savez_compressed(path, array), or delete the others to have them all written anew"
+    raise DataError(f"{folder}: {' and '.join(missing)} missing; {way}.")
 
 
 def _need(path: Path, step: str) -> None:

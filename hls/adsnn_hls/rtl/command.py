@@ -16,6 +16,7 @@ from adsnn_hls.project import MARK, check_replaceable, replaced_folder
 from adsnn_hls.quantize import PixelFormat, calibrate, quantize
 from adsnn_hls.rtl.cosim import Cosimulation, Simulation, cosimulate
 from adsnn_hls.rtl.fpga import Figures, estimate_xc7, place_ecp5
+from adsnn_hls.rtl.generate import check_steps
 from adsnn_hls.rtl.lanes import Lanes, check_lanes, choose_lanes
 from adsnn_hls.rtl.tools import find_verilator
 from adsnn_hls.stages import FixedNetwork
@@ -79,6 +80,7 @@ def prepare(config_file: Path) -> Prepared:
         AdSNNError: a mistake in the configuration.
     """
     config = load_config(config_file)
+    check_steps(config.hls.steps)  # before a long calibration
     network, data = load(config)
     names = [*network.population_names, network.readout.name]
     widths = make_widths(config.hls, names)

@@ -32,6 +32,12 @@ def core_sources() -> dict[str, str]:
     return {entry.name: entry.read_text() for entry in sorted(folder.iterdir(), key=lambda e: e.name)}
 
 
+def check_steps(steps: int) -> None:
+    """Raise ParameterError where the RTL cannot count that many steps of an image."""
+    if not 1 <= steps < 1 << 16:
+        raise ParameterError(f"steps = {steps} is not allowed: the RTL counts 1 to {(1 << 16) - 1} steps of an image.")
+
+
 def generate(
     network: FixedNetwork,
     lanes: Mapping[str, Lanes] | None = None,
@@ -56,8 +62,7 @@ def generate(
         NetworkError: a geometry that the cores do not have.
         ParameterError: types, parallelism or steps that they do not have.
     """
-    if not 1 <= steps < 1 << 16:
-        raise ParameterError(f"steps = {steps} is not allowed: the RTL counts 1 to {(1 << 16) - 1} steps of an image.")
+    check_steps(steps)
     stages = instances(network, lanes, multiplier_free=multiplier_free)
     files = {"asn_parameters.sv": parameter_package(stages), **core_sources()}
     files[f"{TOP}.sv"] = top_level(stages)
