@@ -118,6 +118,28 @@ def precision(config: Path, **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("section", required=False)
+def keys(section: str | None) -> None:
+    """Show the keys of our sections of a configuration, or of SECTION (such as training)."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from snntb_adsnn.config import SECTIONS
+    from snntb_adsnn.config_reference import about, keys_of
+
+    if section is not None and section.strip("[]") not in SECTIONS:
+        raise AdSNNError(f"there is no section {section!r}; choose one of {', '.join(SECTIONS)}.")
+    for name in [section.strip("[]")] if section else SECTIONS:
+        table = Table(title=f"[{name}] {about(SECTIONS[name])}".replace("[", "\\[", 1), title_justify="left")
+        for column in ("key", "values", "default", "meaning"):
+            table.add_column(column, overflow="fold")
+        for key in keys_of(SECTIONS[name]):
+            cells = (key.name, key.values, key.default, key.meaning)
+            table.add_row(*(cell.replace("`", "").replace("[", "\\[") for cell in cells))
+        Console().print(table, highlight=False)
+
+
+@cli.command()
 @_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")

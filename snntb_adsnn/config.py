@@ -115,13 +115,14 @@ class Config(Section):
         return self.training
 
 
-_OURS: dict[str, type[Section]] = {
+SECTIONS: dict[str, type[Section]] = {
     "adsnn": AdsnnSection,
     "training": TrainingSection,
     "hls": HlsSection,
     "sweep": SweepSection,
     "arousal": ArousalSection,
 }
+"""Our sections, by name."""
 
 
 def load_config(path: str | Path) -> Config:
@@ -136,7 +137,7 @@ def load_config(path: str | Path) -> Config:
     mistakes = [m for section in parser.sections() for m in _unknown_names(section, list(parser[section]))]
     if mistakes := mistakes or value_mistakes(parser):
         raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
-    values = {name: _values(path, parser, name) for name in ("paths", *_OURS)}
+    values = {name: _values(path, parser, name) for name in ("paths", *SECTIONS)}
     paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
     if (pretrained := values["adsnn"].get("pretrained")) is not None:
         values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
@@ -149,7 +150,7 @@ def load_config(path: str | Path) -> Config:
     if parser.has_section("training"):
         training = _checked(path, "training", TrainingSection, values["training"])
         _check_neurons(path, "training", [training.m_f], constants_of(training))
-    studies = {name: _checked(path, name, _OURS[name], values[name]) for name in ("hls", "sweep", "arousal")}
+    studies = {name: _checked(path, name, SECTIONS[name], values[name]) for name in ("hls", "sweep", "arousal")}
     # their defaults may not fit a network that is never swept
     if parser.has_section("sweep"):
         _check_sweep(path, studies["sweep"], adsnn, parser)
@@ -268,12 +269,12 @@ def _resolve_paths(config_file: Path, values: dict[str, Any]) -> dict[str, Any]:
 def _unknown_names(section: str, keys: Iterable[str]) -> list[str]:
     """One sentence for each name in ``section`` that nobody would read."""
     toolbox = {section: list(keys) for section, keys in toolbox_defaults().items()}
-    if section in _OURS:
-        known = list(_OURS[section].model_fields)
+    if section in SECTIONS:
+        known = list(SECTIONS[section].model_fields)
     elif section in toolbox:
         known = toolbox[section]
     else:
-        sections = [*_OURS, *toolbox]
+        sections = [*SECTIONS, *toolbox]
         return [f"section [{section}] is unknown{_guess(section, sections)}; allowed are {', '.join(sections)}."]
     return [
         f"[{section}] has the unknown key {key!r}{_guess(key, known)}; allowed are {', '.join(known)}."
