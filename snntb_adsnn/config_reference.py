@@ -62,8 +62,8 @@ def markdown() -> str:
         "# Configuration\n\n"
         "A configuration is SNN Toolbox's own `.ini` with sections of ours; any of them may be left out. The\n"
         "toolbox's sections and keys are in its own documentation. Comments stand on lines of their own, relative\n"
-        "paths count from the file's folder, and a key without a value has its default. What is unknown, out of range or of a\n"
-        "wrong type is named before any work starts. In a terminal: `snntb-adsnn keys [SECTION]`.\n\n"
+        "paths count from the file's folder, and a key without a value has its default. What is unknown, out of\n"
+        "range or of a wrong type is named before any work starts. In a terminal: `snntb-adsnn keys [SECTION]`.\n\n"
         "<!-- written by python -m snntb_adsnn.config_reference docs/configuration.md -->\n"
     )
     for name, section in SECTIONS.items():
