@@ -35,6 +35,7 @@ CHECK_TIMEOUT = 60.0
 PULSE = 30.0
 """Seconds without an answer after which a Dask scheduler is asked whether it still lives; it has as many to reply."""
 
+_Answer = TypeVar("_Answer")
 Job = Callable[[Any, Any], Any]
 """Importable function of what all items share and of one item; both and its answer can be pickled."""
 Answers: TypeAlias = Generator[tuple[str, Any], None, None]
@@ -239,7 +240,7 @@ class Cluster:
             try:
                 for future in self._as_completed(client, futures):
                     try:
-                        yield futures[future], future.result()
+                        yield futures[future], self._patiently(client, future.result)
                     except KilledWorker:
                         suspects.append(futures[future])
                 # Dask blames every task that waits on a dying worker; alone, a task can only blame itself
@@ -247,7 +248,7 @@ class Cluster:
                     alone = client.submit(_on_dask, job, data, items[key], key=f"adsnn-{key}-alone", pure=False)
                     try:
                         (done,) = self._as_completed(client, [alone])
-                        answer = done.result()
+                        answer = self._patiently(client, done.result)
                     except KilledWorker as error:
                         reason = f"its Dask workers were killed again and again ({error.last_worker.address})"
                         answer = Failure(reason, again=True)
@@ -274,10 +275,25 @@ class Cluster:
                     yield done.get(timeout=PULSE)
                     break
                 except Empty:
-                    try:
-                        _within(PULSE, lambda: client.run_on_scheduler(bool))
-                    except FutureTimeoutError:
-                        raise OSError(f"no reply within {PULSE:g} s") from None
+                    self._feel_pulse(client)
+
+    def _patiently(self, client: Any, call: Callable[[], _Answer]) -> _Answer:
+        """What ``call`` returns or raises, however long it takes, while the scheduler lives."""
+        answer = _started(call)
+        while True:
+            try:
+                return answer.result(PULSE)
+            except FutureTimeoutError:
+                if answer.done():  # its own
+                    raise
+                self._feel_pulse(client)
+
+    def _feel_pulse(self, client: Any) -> None:
+        """Raise OSError where the scheduler does not reply."""
+        try:
+            _within(PULSE, lambda: client.run_on_scheduler(bool))
+        except FutureTimeoutError:
+            raise OSError(f"no reply within {PULSE:g} s") from None
 
     def check(self) -> None:
         """Raise WorkerError where the cluster cannot do the job."""
@@ -353,15 +369,17 @@ def _port(url: SplitResult) -> int | None:
         return None
 
 
-_Answer = TypeVar("_Answer")
-
-
 def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
     """What ``call`` returns or raises.
 
     Raises:
         FutureTimeoutError: it takes more than ``seconds``; it goes on in a daemon thread, which holds up no exit.
     """
+    return _started(call).result(seconds)
+
+
+def _started(call: Callable[[], _Answer]) -> Future[_Answer]:
+    """``call`` in a daemon thread."""
     answer: Future[_Answer] = Future()
 
     def run() -> None:
@@ -371,7 +389,7 @@ def _within(seconds: float, call: Callable[[], _Answer]) -> _Answer:
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return answer.result(seconds)
+    return answer
 
 
 def _same(value: Any) -> Any:

@@ -205,7 +205,8 @@ def test_a_scheduler_that_is_lost_in_the_middle(tmp_path):
             list(answers)
 
 
-def test_a_scheduler_that_falls_mute_in_the_middle(tmp_path, monkeypatch):
+@pytest.mark.parametrize("waiting", [0, 1.5], ids=["for an answer", "with answers to fetch"])
+def test_a_scheduler_that_falls_mute_in_the_middle(tmp_path, monkeypatch, waiting):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with _scheduler(Path.cwd(), environment) as scheduler, _worker(scheduler.address, tmp_path, environment):
         monkeypatch.setattr(workers, "TIMEOUT", 60.0)
@@ -213,6 +214,7 @@ def test_a_scheduler_that_falls_mute_in_the_middle(tmp_path, monkeypatch):
         answers = cluster(study_jobs.marked, str(tmp_path), {str(i): i for i in range(500)})
         assert next(answers)[1]["value"] in range(500)
         monkeypatch.setattr(workers, "PULSE", 1.0)
+        time.sleep(waiting)  # what is ready then must still be fetched
         scheduler.process.send_signal(signal.SIGSTOP)
         begin = time.monotonic()
         with pytest.raises(WorkerError, match="was lost .no reply within 1 s.*finished points are kept"):
