@@ -22,8 +22,9 @@ demo: $(VENV)/.installed  ## train a small net, convert it, run it through SNN T
 	$(BIN)/snntb-adsnn train configs/digits.ini
 	$(BIN)/snntb-adsnn run configs/digits.ini
 
+# a test that hangs ends after ten minutes, with the stacks of its threads
 test: $(VENV)/.installed  ## run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 600
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -10,12 +10,6 @@ settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("slow") or item.get_closest_marker("formal"):
-            item.add_marker(pytest.mark.timeout(0))
-
-
 @pytest.fixture
 def training_config(tmp_path):
     """Configurations of short trainings: ``training_config(dataset, architecture, **keys of [training])``."""
