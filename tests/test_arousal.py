@@ -254,3 +254,16 @@ def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(
     margins = np.sort((ordered[..., -1] - ordered[..., -2]).mean(axis=1))
     trial = next(t for t in figures["trials"] if t["accumulation_time_ms"] == 50)
     assert trial["threshold"] == pytest.approx(margins[-1], rel=1e-5)  # 0.9 of three mistakes: all of them
+
+
+def test_precisions_that_only_graded_spikes_can_have(config):
+    def large(node):
+        parameters = dataclasses.replace(node.parameters, m_f=0.2, theta0=1.0)
+        return dataclasses.replace(node, parameters=parameters)
+
+    spiking = small_network().map_neurons(large)
+    settings = config("m_f_low = 0.6\nm_f_high = 0.2\n")
+    with pytest.raises(ConfigError, match=r"cannot have m_f = 0.6 \(.*Give \[arousal\] m_f_low"):
+        precisions(settings, spiking)
+    graded = spiking.map_neurons(lambda node: dataclasses.replace(node, form="relu"))
+    assert precisions(settings, graded) == (0.6, 0.2)
