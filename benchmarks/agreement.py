@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.linear import Array
 
 BATCH = 50
 

@@ -24,14 +24,23 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from snntb_adsnn.engine import event
-from snntb_adsnn.engine._maps import CELL, PixelMap, cells, drives, pixels, window_pixels
-from snntb_adsnn.engine._plan import CHANNEL_BITS
-from snntb_adsnn.engine._simd import VECTOR, _Emitter, _pointer, add_row_16, add_row_32, add_row_48, add_row_64, address
-from snntb_adsnn.engine._store import aligned
+from snntb_adsnn.engine.event import engine as event
+from snntb_adsnn.engine.event.maps import CELL, PixelMap, cells, drives, pixels, window_pixels
+from snntb_adsnn.engine.event.plan import CHANNEL_BITS
+from snntb_adsnn.engine.event.simd import (
+    VECTOR,
+    _Emitter,
+    _pointer,
+    add_row_16,
+    add_row_32,
+    add_row_48,
+    add_row_64,
+    address,
+)
+from snntb_adsnn.engine.event.store import aligned
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.network.linear import Array
 
 STEPS = 32
 """Steps of a kernel's inner loop: with them the drive of all widths stays in the first cache."""

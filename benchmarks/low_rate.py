@@ -18,15 +18,15 @@ import numpy as np
 from benchmarks import nets
 from benchmarks.low_rate_report import print_tables, write_docs
 from snntb_adsnn.config import load_config
-from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.data import load_dataset
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import AdSNNError, ParameterError
-from snntb_adsnn.evaluate import Evaluation
 from snntb_adsnn.files import atomic_write, write_json
-from snntb_adsnn.linear import Array
+from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.precision import search_m_f
+from snntb_adsnn.network.linear import Array
+from snntb_adsnn.studies.precision import search_m_f
 
 CONFIG = nets.ROOT / "configs/mnist.ini"
 SHIPPED = "shipped"
@@ -110,7 +110,7 @@ class LowRate:
     @cached_property
     def validation(self) -> tuple[Array, Array]:
         """Inputs and classes that no training saw; m_f is chosen on them."""
-        from snntb_adsnn.feed import split_validation
+        from snntb_adsnn.training.feed import split_validation
 
         config = load_config(CONFIG)
         _, x, _, y = split_validation(self.dataset, config.need_training(), CONFIG)
@@ -122,7 +122,7 @@ class LowRate:
         """A trained network as it was trained; trained and converted at the first call."""
         file = self.folder / name / "network.npz"
         if not file.exists():
-            from snntb_adsnn.convert import convert
+            from snntb_adsnn.frontends.keras.convert import convert
             from snntb_adsnn.toolbox.parser import load_model
 
             if name == SHIPPED:
@@ -135,7 +135,7 @@ class LowRate:
     def _train(self, recipe: Recipe) -> Path:
         folder = self.folder / recipe.name
         if not (folder / "net.h5").exists():
-            from snntb_adsnn.train import train
+            from snntb_adsnn.training.train import train
 
             keys = {**load_config(CONFIG).need_training().model_dump(), **asdict(recipe), "epochs": self.size.epochs}
             del keys["name"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.linear import Add, Array, AveragePool2D, Conv2D, Dense, Reshape, Scale, Window, same_padding
 from snntb_adsnn.network import Input, Neurons, Node, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Add, Array, AveragePool2D, Conv2D, Dense, Reshape, Scale, Window, same_padding
 from snntb_adsnn.neuron import ASNParameters
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +19,7 @@ CALIBRATION_IMAGES = 10
 
 def trained_mnist(x: Array) -> SpikingNetwork:
     """The MNIST net whose weights come with the repository; ``x``: images on which its conversion is checked."""
-    from snntb_adsnn.convert import convert
+    from snntb_adsnn.frontends.keras.convert import convert
     from snntb_adsnn.toolbox.parser import load_model
 
     return convert(load_model(ROOT / "configs/models/mnist"), x)

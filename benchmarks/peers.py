@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Usage, usage
-from snntb_adsnn.linear import Conv2D, Dense, Reshape, Scale
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Conv2D, Dense, Reshape, Scale
 
 BATCH = 100
 CHUNK = 5
@@ -147,7 +147,7 @@ def sinabs(network: SpikingNetwork, x: Any, steps: int) -> Callable[[], Any]:
 
 def toolbox_ini(network: SpikingNetwork, x: Any, steps: int) -> Callable[[], Usage]:
     """SNN Toolbox's own INI simulator (integrate and fire) on a ReLU twin, no logs, batches of 100."""
-    from snntb_adsnn.keras_compat import keras
+    from snntb_adsnn.frontends.keras.compat import keras
 
     folder = Path(tempfile.mkdtemp())
     model = relu_twin(network, keras)

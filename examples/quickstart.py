@@ -5,8 +5,8 @@ python examples/quickstart.py
 
 from snntb_adsnn import AAN, convert, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.evaluate import Evaluation
-from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.measure.evaluate import Evaluation
 
 data = load_dataset("digits")
 layers = keras.layers

@@ -7,8 +7,8 @@ import sys
 
 from snntb_adsnn import convert, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.evaluate import Evaluation
-from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.measure.evaluate import Evaluation
 
 name = sys.argv[1] if len(sys.argv) > 1 else "digits"
 data = load_dataset(name)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from snntb_adsnn import AAN, convert, simulate
-from snntb_adsnn.folder import ImageFolder
-from snntb_adsnn.keras_compat import keras
-from snntb_adsnn.models import build
-from snntb_adsnn.train import recalibrate
+from snntb_adsnn.data.folder import ImageFolder
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.training.nets import build
+from snntb_adsnn.training.train import recalibrate
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("folder", type=Path)

@@ -6,11 +6,11 @@ from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
-from snntb_adsnn.transfer import spike_height, transfer
+from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 if TYPE_CHECKING:
-    from snntb_adsnn.activation import AAN
-    from snntb_adsnn.convert import convert
+    from snntb_adsnn.frontends.keras.activation import AAN
+    from snntb_adsnn.frontends.keras.convert import convert
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 # these need TensorFlow, which takes seconds to import: only on first use
-_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.activation", "convert": "snntb_adsnn.convert"}  # the module is callable
+_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.frontends.keras.activation", "convert": "snntb_adsnn.frontends.keras.convert"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ def train(config: Path) -> None:
 
     settings = load_config(config)
     settings.need_training()
-    from snntb_adsnn.train import train as run_training
+    from snntb_adsnn.training.train import train as run_training
 
     result = run_training(settings)
     click.echo(
@@ -70,7 +70,7 @@ def sweep(config: Path, **options: Any) -> None:
     from snntb_adsnn.config import load_config
 
     settings = load_config(config)
-    from snntb_adsnn.studies import run_sweep
+    from snntb_adsnn.studies.commands import run_sweep
 
     run_sweep(settings, **options)
 
@@ -83,7 +83,7 @@ def arousal(config: Path, **options: Any) -> None:
     from snntb_adsnn.config import load_config
 
     settings = load_config(config)
-    from snntb_adsnn.studies import run_arousal
+    from snntb_adsnn.studies.commands import run_arousal
 
     run_arousal(settings, **options)
 
@@ -112,7 +112,7 @@ def precision(config: Path, **options: Any) -> None:
     from snntb_adsnn.config import load_config
 
     settings = load_config(config)
-    from snntb_adsnn.studies import run_precision
+    from snntb_adsnn.studies.commands import run_precision
 
     run_precision(settings, **options)
 
@@ -125,7 +125,7 @@ def keys(section: str | None) -> None:
     from rich.table import Table
 
     from snntb_adsnn.config import SECTIONS
-    from snntb_adsnn.config_reference import about, keys_of
+    from snntb_adsnn.config.reference import about, keys_of
 
     if section is not None and section.strip("[]") not in SECTIONS:
         raise AdSNNError(f"there is no section {section!r}; choose one of {', '.join(SECTIONS)}.")

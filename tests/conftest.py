@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-from snntb_adsnn.keras_compat import select_keras_2
+from snntb_adsnn.frontends.keras.compat import select_keras_2
 
 select_keras_2()
 settings.register_profile("default", deadline=None, max_examples=50)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
 from snntb_adsnn.engine import RECORDABLE, SimulationResult, Switch, reference
-from snntb_adsnn.linear import (
+from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import (
     Add,
     Array,
     AveragePool2D,
@@ -26,9 +27,8 @@ from snntb_adsnn.linear import (
     Window,
     ZeroPad2D,
 )
-from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import spike_height
+from snntb_adsnn.neuron.transfer import spike_height
 
 ALL = frozenset(RECORDABLE)
 

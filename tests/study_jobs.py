@@ -14,10 +14,10 @@ import numpy as np
 
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.linear import Dense
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Dense
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.study import Subject
+from snntb_adsnn.studies.study import Subject
 
 
 def square(shared, item):
@@ -95,8 +95,8 @@ def small_subject(images=60, neurons=40, duration=100.0):
 def sweep_in(config_file):
     """What ``snntb-adsnn sweep`` does behind the conversion: a program that tests can kill."""
     from snntb_adsnn.report.sweeps import write_sweep
-    from snntb_adsnn.sweep import FOLDER, sweep
-    from snntb_adsnn.workers import Local
+    from snntb_adsnn.studies.sweep import FOLDER, sweep
+    from snntb_adsnn.studies.workers import Local
 
     config = load_config(config_file)
     outcome = sweep(config, small_subject(images=80, neurons=100, duration=500.0), Local(2))

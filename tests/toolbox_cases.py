@@ -6,7 +6,7 @@ import numpy as np
 
 from snntb_adsnn import AAN
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.frontends.keras.compat import keras
 
 L = keras.layers
 IMAGES = 23

@@ -29,11 +29,11 @@ from adsnn_hls.quantize import PixelFormat, Ranges, Widths, calibrate, quantize,
 from adsnn_hls.resources import resources
 from adsnn_hls.stages import FixedNetwork, ReadoutStage, SynapticStage
 from snntb_adsnn.config import Config, load_config, read_ini
-from snntb_adsnn.config_hls import HlsSection
+from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.files import write_json
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.linear import Array
 
 TOOLS: Mapping[str, str] = {"vitis": "vitis-run", "vivado": "vivado_hls"}
 _BATCH = 250
@@ -200,7 +200,7 @@ def load(config: Config) -> tuple[SpikingNetwork, Data]:
             f"{x_norm.shape} do not fit each other."
         )
     register()
-    from snntb_adsnn.convert import convert
+    from snntb_adsnn.frontends.keras.convert import convert
     from snntb_adsnn.toolbox.parser import load_model
 
     model = load_model(config.paths.path_wd / config.paths.filename_ann)
@@ -214,7 +214,7 @@ def _search(
     config: Config, network: SpikingNetwork, widths: Mapping[str, Widths], ranges: Ranges, pixels: PixelFormat
 ) -> Any:
     from adsnn_hls.search import search
-    from snntb_adsnn.feed import held_out_first
+    from snntb_adsnn.training.feed import held_out_first
 
     if config.training is None:
         raise ConfigError(

@@ -32,10 +32,10 @@ from adsnn_hls.stages import (
 )
 from adsnn_hls.synapses import Link, Synapses, chain, input_gain, synapses
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Array
 from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.transfer import spike_height
+from snntb_adsnn.neuron.transfer import spike_height
 
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]
 """By stage and state word, the smallest and largest value seen."""

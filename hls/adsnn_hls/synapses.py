@@ -13,7 +13,8 @@ from typing import cast
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.linear import (
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import (
     NO_PADDING,
     Array,
     AveragePool2D,
@@ -29,7 +30,6 @@ from snntb_adsnn.linear import (
     Window,
     ZeroPad2D,
 )
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 
 LARGEST_MATRIX = 1 << 26
 """Largest number of weights of one stage."""

@@ -16,8 +16,8 @@ import numpy as np
 from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.linear import Array
 
 __all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "SpikeObserver", "Switch", "simulate"]
 

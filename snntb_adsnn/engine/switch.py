@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.linear import Array
 from snntb_adsnn.network import Neurons, Precision, SpikingNetwork
+from snntb_adsnn.network.linear import Array
 
 
 @dataclass(frozen=True)

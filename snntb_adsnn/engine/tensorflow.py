@@ -20,8 +20,9 @@ from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule, mixed
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.keras_compat import tf
-from snntb_adsnn.linear import (
+from snntb_adsnn.frontends.keras.compat import tf
+from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import (
     Add,
     Array,
     AveragePool2D,
@@ -36,7 +37,6 @@ from snntb_adsnn.linear import (
     Window,
     ZeroPad2D,
 )
-from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNState
 
 CHUNK = 50

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
-from snntb_adsnn.transfer import spike_height, transfer
+from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 PRECISIONS = (0.05, 0.1, 0.2, 0.4, 0.8)
 SETTLED, MEASURED = 500, 3000

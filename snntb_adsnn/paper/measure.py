@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from snntb_adsnn import arousal, sweep
 from snntb_adsnn.config import Config
 from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
-from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.paper import coding
+from snntb_adsnn.report.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.report.results import versions
-from snntb_adsnn.study import Subject, load_subject
+from snntb_adsnn.studies import arousal, sweep
+from snntb_adsnn.studies.study import Subject, load_subject
 
 QUICK_IMAGES = 100
 QUICK_M_F = (0.1, 0.2, 0.4, 0.8)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snntb_adsnn.files import atomic_write, write_json
-from snntb_adsnn.outcomes import ArousalOutcome
+from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.report.sweeps import as_csv
 
 COLUMNS = (

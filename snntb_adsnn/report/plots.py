@@ -14,11 +14,11 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.evaluate import Metrics
 from snntb_adsnn.files import atomic_path
+from snntb_adsnn.measure.evaluate import Metrics
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.neuron import simulate_neuron
-from snntb_adsnn.transfer import spike_height, transfer
+from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 _RASTER_NEURONS = 400
 """At most this many neurons of a layer are drawn, evenly spread."""

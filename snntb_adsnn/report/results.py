@@ -13,8 +13,8 @@ import numpy as np
 
 import snntb_adsnn
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.evaluate import Evaluation, Metrics
 from snntb_adsnn.files import write_json
+from snntb_adsnn.measure.evaluate import Evaluation, Metrics
 from snntb_adsnn.network import SpikingNetwork
 
 _PACKAGES = ("numpy", "tensorflow", "tf-keras", "snntoolbox", "numba")

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.report.axes import logarithmic, subplots
+from snntb_adsnn.report.outcomes import ArousalOutcome, SweepOutcome
 
 _SERIES = ("tau_eta", "tau_beta", "form", "duration_ms")
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snntb_adsnn.files import atomic_write, write_json
-from snntb_adsnn.outcomes import SweepOutcome
+from snntb_adsnn.report.outcomes import SweepOutcome
 
 GRID = ("m_f", "tau_eta", "tau_beta", "form", "duration_ms")
 FIGURES = (

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
 
-from snntb_adsnn.connectivity import fanouts, multiplications
-from snntb_adsnn.convert import convert
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.evaluate import Evaluation, as_classes
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.linear import Array
+from snntb_adsnn.frontends.keras.convert import convert
+from snntb_adsnn.measure.connectivity import fanouts, multiplications
+from snntb_adsnn.measure.evaluate import Evaluation, as_classes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered

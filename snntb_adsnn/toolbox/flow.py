@@ -55,7 +55,7 @@ def run(config_path: str | Path, json_copy: str | Path | None = None) -> list[fl
 
 def _start_tensorflow() -> None:
     """Import TensorFlow by our own module, which keeps its log lines off the terminal, before the toolbox does."""
-    importlib.import_module("snntb_adsnn.keras_compat")
+    importlib.import_module("snntb_adsnn.frontends.keras.compat")
 
 
 # ---- patches of snntoolbox.bin ---------------------------------------------------------------------------------------

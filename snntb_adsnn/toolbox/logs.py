@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snntb_adsnn.connectivity import fanouts, input_multiplications
 from snntb_adsnn.engine import SimulationResult, SpikeObserver
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.linear import Array, Linear
+from snntb_adsnn.measure.connectivity import fanouts, input_multiplications
+from snntb_adsnn.measure.operations import state_variables
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.operations import state_variables
+from snntb_adsnn.network.linear import Array, Linear
 from snntb_adsnn.toolbox.shims import labelled
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from snntoolbox.parsing.utils import AbstractModelParser
 
-from snntb_adsnn import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.errors import ConversionError, DataError
-from snntb_adsnn.evaluate import as_classes
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.keras_compat import keras
-from snntb_adsnn.model_file import packed
+from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.frontends.keras.files import packed
+from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
 from snntb_adsnn.toolbox.settings import check_inputs
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from snntb_adsnn.keras_choice import select_keras_2
+from snntb_adsnn.frontends.keras.choice import select_keras_2
 from snntb_adsnn.toolbox import flow, shims
 
 _PLUGIN = str(Path(__file__).parent / "plugin")

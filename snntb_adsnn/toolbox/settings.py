@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, read_ini
-from snntb_adsnn.correction import correct_biases
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.files import DAMAGED_NPZ, open_npz
-from snntb_adsnn.linear import Array, Node
+from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.transfer import check_constants
+from snntb_adsnn.network.linear import Array, Node
+from snntb_adsnn.neuron.transfer import check_constants
 
 NAME = "adsnn"
 """Value of ``[simulation] simulator`` and ``[input] model_lib``."""

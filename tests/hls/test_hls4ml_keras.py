@@ -13,10 +13,10 @@ from adsnn_hls.golden import simulate
 from adsnn_hls.hls4ml_plugin import Options, register
 from adsnn_hls.quantize import PixelFormat, Widths, calibrate, quantize
 
-from snntb_adsnn.activation import AAN
-from snntb_adsnn.convert import convert
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.frontends.keras.activation import AAN
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.frontends.keras.convert import convert
 
 STEPS = 20
 L = keras.layers

@@ -21,10 +21,10 @@ from adsnn_hls.stages import FixedNetwork
 from hls_nets import dense_net, pixels
 
 from snntb_adsnn import cli
-from snntb_adsnn.activation import AAN
 from snntb_adsnn.config import load_config
-from snntb_adsnn.correction import correct_biases
-from snntb_adsnn.keras_compat import keras
+from snntb_adsnn.frontends.keras.activation import AAN
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.measure.correction import correct_biases
 
 STEPS = 12
 L = keras.layers

@@ -20,9 +20,9 @@ from adsnn_hls.rtl.tools import ToolError, find_verilator
 from adsnn_hls.stages import ConvStage, DenseStage, FixedNetwork
 from hls_nets import Builder, conv_net, dense_net
 
-from snntb_adsnn.config_hls import HlsSection
+from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, NetworkError, ParameterError
-from snntb_adsnn.linear import Window
+from snntb_adsnn.network.linear import Window
 
 
 def fixed(net):

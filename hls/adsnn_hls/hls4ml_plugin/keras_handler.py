@@ -46,7 +46,7 @@ class BuildStages(ModelOptimizerPass):
         marks = [node for node in model.graph.values() if isinstance(node, AANMark)]
         if not marks:
             return False
-        from snntb_adsnn.convert import convert
+        from snntb_adsnn.frontends.keras.convert import convert
 
         config = dict(model.config.config)
         settings = config.pop(SECTION, None) or {}
@@ -115,6 +115,6 @@ def _keras_model(data_reader: Any) -> Any:
     path = getattr(data_reader, "config", {}).get("KerasH5")
     if path is None:
         raise ConversionError("a model with AAN activations is given to hls4ml as 'KerasModel' or 'KerasH5'.")
-    from snntb_adsnn.keras_compat import keras
+    from snntb_adsnn.frontends.keras.compat import keras
 
     return keras.models.load_model(path, compile=False)

@@ -21,7 +21,7 @@ from adsnn_hls.rtl.lanes import Lanes, check_lanes, choose_lanes
 from adsnn_hls.rtl.tools import find_verilator
 from adsnn_hls.stages import FixedNetwork
 from snntb_adsnn.config import Config, load_config
-from snntb_adsnn.config_hls import HlsSection
+from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.files import write_json
 

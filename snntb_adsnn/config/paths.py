@@ -1,0 +1,26 @@
+"""The section ``[paths]``: SNN Toolbox's own, as far as this package reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snntb_adsnn.config.base import Section
+
+
+class PathsSection(Section):
+    """The keys of the toolbox's ``[paths]`` that this package reads; paths are absolute here.
+
+    Attributes:
+        path_wd: working folder: the model lies here, results are written here (default: the file's folder).
+        dataset_path: folder of ``x_test.npz``, ``y_test.npz`` and ``x_norm.npz`` (default: ``path_wd``).
+        filename_ann: file name of the Keras model without ``.h5``.
+    """
+
+    path_wd: Path
+    dataset_path: Path
+    filename_ann: str
+
+    @property
+    def model_file(self) -> Path:
+        """The Keras model."""
+        return self.path_wd / f"{self.filename_ann}.h5"

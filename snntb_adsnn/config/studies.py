@@ -1,0 +1,69 @@
+"""The sections ``[sweep]`` and ``[arousal]``: studies that simulate one network many times."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from snntb_adsnn.config.base import Count, Listed, Positive, Section
+from snntb_adsnn.neuron.transfer import Form
+
+_Points = Annotated[float, Field(ge=0, le=100)]
+
+
+class SweepSection(Section):
+    """``[sweep]``: what ``snntb-adsnn sweep`` simulates. Each key of the grid is a list, ``0.1, 0.2, 0.4``.
+
+    Attributes:
+        m_f: precisions; theta0 and h follow.
+        tau_eta, tau_beta: time constants in ms; without one, the network's own. Another tau_eta than the trained one
+            is another transfer function, and so is another tau_beta in the form ``taylor``.
+        form: transfer function that the spike height follows; without one, the network's own.
+        duration: simulated time per image in ms; without one, ``[simulation] duration``.
+        tolerance: percentage points below the ANN's accuracy that still count as matching it.
+        low_rate_loss: percentage points below the ANN's accuracy that the low-rate operating point may lose; it may
+            always lose one image, which on small sets is more.
+    """
+
+    m_f: Listed[Positive] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
+    tau_eta: Listed[Positive] | None = None
+    tau_beta: Listed[Positive] | None = None
+    form: Listed[Form] | None = None
+    duration: Listed[Positive] | None = None
+    tolerance: _Points = 0.1
+    low_rate_loss: _Points = 0.5
+
+
+class ArousalSection(Section):
+    """``[arousal]``: what ``snntb-adsnn arousal`` simulates; every combination of the lists.
+
+    Attributes:
+        m_f_low: low precision, at which every image starts: the larger m_f.
+        m_f_high: high precision, to which undecided images switch; without one, the network's own m_f.
+        waiting_time: t_s, from which on the two highest outputs are compared, ms.
+        accumulation_time: delta_t, over which their difference is averaged, ms.
+        quantile: the threshold is this quantile of the mean differences of those training images that the low-precision
+            network gets wrong: this share of its mistakes would have switched.
+        threshold: used instead of an estimated one.
+        calibration_images: training images for the estimate, at most; those that the training held out come first.
+        tolerance: percentage points below the high precision's accuracy that still are its equal.
+    """
+
+    m_f_low: Positive | None = None
+    m_f_high: Positive | None = None
+    waiting_time: Listed[Annotated[float, Field(ge=0)]] = (100.0,)
+    accumulation_time: Listed[Positive] = (50.0,)
+    quantile: Listed[Annotated[float, Field(gt=0, le=1)]] = (0.9,)
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    calibration_images: Count = 3000
+    tolerance: _Points = 0.1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ArousalSection:
+        if self.m_f_low is not None and self.m_f_high is not None and self.m_f_low <= self.m_f_high:
+            raise ValueError(
+                f"m_f_low = {self.m_f_low:g} must be above m_f_high = {self.m_f_high:g}: the larger m_f, the lower the "
+                "precision and the firing rate"
+            )
+        return self

@@ -1,0 +1,86 @@
+"""CIFAR-10 and CIFAR-100: colour images of 32 x 32 pixels, as YCbCr in [-1, 1]."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.data.images import read_archive, ycbcr
+from snntb_adsnn.data.sets import Dataset, one_hot
+from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
+
+_KERAS_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def load_cifar(name: str, cache: Path | None = None) -> Dataset:
+    """``cifar10`` or ``cifar100``: from ``cache``, Keras' cache, ``NAME_jpeg.tar.xz`` in the folder ``ADSNN_DATA``, or
+    Keras' download, whichever is there first.
+
+    Args:
+        name: of the data set.
+        cache: folder where the decoded archive is kept.
+
+    Raises:
+        DataError: found nowhere, or damaged.
+    """
+    data = os.environ.get("ADSNN_DATA")
+    archive = Path(data or ".") / f"{name}_jpeg.tar.xz"
+    decoded = cache / f"{name}_rgb.npz" if cache else None
+    if decoded is not None and decoded.is_file():
+        arrays = _read(decoded)
+    elif not _in_keras_cache(name) and data and archive.is_file():
+        x, y, classes = read_archive(archive)
+        arrays = {"x_train": x["train"], "y_train": y["train"], "x_test": x["test"], "y_test": y["test"]}
+        arrays["classes"] = np.array(classes)
+        if decoded is not None:
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **arrays)
+            atomic_write(decoded, buffer.getvalue())
+    else:
+        arrays = _from_keras(name, archive)
+    classes = tuple(map(str, arrays["classes"]))
+    return Dataset(
+        ycbcr(arrays["x_train"]),
+        one_hot(arrays["y_train"], len(classes)),
+        ycbcr(arrays["x_test"]),
+        one_hot(arrays["y_test"], len(classes)),
+        name,
+        classes,
+    )
+
+
+def _in_keras_cache(name: str) -> bool:
+    folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    return any((folder / f"{_KERAS_FOLDERS[name]}{suffix}").exists() for suffix in ("", ".tar.gz", "-target"))
+
+
+def _from_keras(name: str, archive: Path) -> dict[str, Any]:
+    try:
+        from snntb_adsnn.frontends.keras.compat import keras
+
+        (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        # Keras' download raises bare Exception; whatever it was, the ways out are the same
+        raise DataError(
+            f"{name} is neither in Keras' cache nor at {archive} (folder ADSNN_DATA), and its download failed "
+            f"({error}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
+        ) from None
+    classes = _CIFAR10 if name == "cifar10" else tuple(map(str, range(100)))
+    return {
+        **{"x_train": x_train, "y_train": y_train.ravel(), "x_test": x_test, "y_test": y_test.ravel()},
+        "classes": np.array(classes),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test", "classes")}
+    except DAMAGED_NPZ as error:
+        raise DataError(f"{path}: damaged ({error}); delete it, and it is decoded again.") from None

@@ -1,0 +1,1 @@
+"""What turns somebody's model into a network: one folder for each framework."""

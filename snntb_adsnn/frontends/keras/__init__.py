@@ -1,0 +1,1 @@
+"""Keras 2: models, layers, the activation AAN."""

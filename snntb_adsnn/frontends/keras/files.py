@@ -1,0 +1,63 @@
+"""Keras model files: written whole and compressed, with weights rounded to fewer bits where that is asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.frontends.keras.compat import keras, tf
+
+
+def save_model(model: Any, path: Path) -> Path:
+    """Save a Keras model as ``.h5``, atomically and compressed (HDF5's own gzip, which Keras reads as it is); returns
+    the path."""
+    return atomic_write(path, packed(model.save))
+
+
+def packed(save: Callable[..., None]) -> bytes:
+    """What ``save`` (a model's method) would write to an ``.h5`` file, compressed.
+
+    All of it happens in memory: on a full disk HDF5 raises errors that nobody can catch.
+    """
+    memory = partial(h5py.File, mode="w", driver="core", backing_store=False)
+    with memory("whole") as source, memory("packed") as target, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # .h5 is the only format that the toolbox reads
+        save(source, save_format="h5")
+        _copy(source, target)
+        target.flush()
+        return bytes(target.id.get_file_image())
+
+
+def _copy(source: Any, target: Any) -> None:
+    """Copy an HDF5 group with its attributes and members, arrays compressed."""
+    for key, value in source.attrs.items():
+        target.attrs[key] = value
+    for name, member in source.items():
+        if isinstance(member, h5py.Group):
+            _copy(member, target.create_group(name, track_order=True))
+        else:
+            packed = {"chunks": member.shape, "compression": 9, "shuffle": True} if member.size > 1 else {}
+            copied = target.create_dataset(name, data=member[()], **packed)
+            copied.attrs.update(member.attrs)
+
+
+def round_weights(model: Any, dtype: str) -> None:
+    """Round the weights of convolutions and dense layers to a shorter floating-point type; they stay float32 variables.
+
+    Batch norms are left alone: they are few, and precision matters there.
+
+    Args:
+        model: a net from ``build``.
+        dtype: ``float32`` (nothing is rounded), ``float16`` or ``bfloat16``.
+    """
+    if dtype == "float32":
+        return
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            layer.set_weights([tf.cast(tf.cast(w, dtype), tf.float32).numpy() for w in layer.get_weights()])

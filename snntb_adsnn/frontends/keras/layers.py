@@ -1,0 +1,222 @@
+"""One small converter per Keras layer type: what the layer adds to the graph, its activation left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.network import linear
+from snntb_adsnn.network.linear import Array, Node, Padding, Pair, Shape, Window
+
+
+@dataclass(frozen=True)
+class KerasLayer:
+    """A Keras layer, with the nodes it reads.
+
+    Attributes:
+        layer: the Keras layer.
+        name: name for its (last) node.
+        sources: names of the nodes it reads.
+        shapes, output: their shapes and the layer's own, without the batch axis.
+    """
+
+    layer: Any
+    name: str
+    sources: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    output: Shape
+
+    @property
+    def at(self) -> tuple[str, tuple[str, ...], tuple[Shape, ...]]:
+        """The first three arguments of a Node."""
+        return self.name, self.sources, self.shapes
+
+    def weight(self, name: str) -> Array:
+        """A weight array of the layer as float32."""
+        return np.asarray(getattr(self.layer, name).numpy(), np.float32)
+
+    @property
+    def bias(self) -> Array | None:
+        """The layer's bias, if it has one."""
+        return self.weight("bias") if self.layer.use_bias else None
+
+    def window(self, size: Any) -> Window:
+        """The layer's window on its (only) input, with explicit padding."""
+        layer = self.layer
+        _channels_last(layer)
+        size, strides = _pair(size), _pair(layer.strides)
+        dilation = _pair(getattr(layer, "dilation_rate", 1))
+        if layer.padding == "same":
+            height, width = self.shapes[0][:2]
+            return Window(size, strides, linear.same_padding((height, width), size, strides, dilation), dilation)
+        if layer.padding != "valid":
+            raise NetworkError(f"padding {layer.padding!r} is not supported; use 'same' or 'valid'.")
+        return Window(size, strides, linear.NO_PADDING, dilation)
+
+
+Converted = list[tuple[Node, Array | None]]
+"""Nodes in order, each with the constant that is added to its output."""
+
+CONVERTERS: dict[type, Callable[[KerasLayer], Converted]] = {}
+
+
+def _converts(*names: str) -> Callable[[Callable[[KerasLayer], Converted]], Callable[[KerasLayer], Converted]]:
+    def register(function: Callable[[KerasLayer], Converted]) -> Callable[[KerasLayer], Converted]:
+        for name in names:
+            CONVERTERS[getattr(keras.layers, name)] = function
+        return function
+
+    return register
+
+
+def _pair(value: Any) -> Pair:
+    rows, columns = value if isinstance(value, list | tuple) else (value, value)
+    return int(rows), int(columns)
+
+
+def _channels_last(layer: Any) -> None:
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise NetworkError("data_format is channels_first; rebuild the model with channels_last.")
+
+
+def _need_image(kept: KerasLayer) -> None:
+    _channels_last(kept.layer)
+    if len(kept.shapes[0]) != 3:
+        raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
+
+
+@_converts(
+    "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+    "Activation", "Softmax", "ReLU",
+)  # fmt: skip
+def _nothing(kept: KerasLayer) -> Converted:
+    """Identity when not training; an activation is added by the caller."""
+    return []
+
+
+@_converts("Dense")
+def _dense(kept: KerasLayer) -> Converted:
+    kernel = kept.weight("kernel")
+    if len(kept.shapes[0]) == 3:  # Keras applies it to each pixel
+        return [(linear.Conv2D(*kept.at, kernel[None, None], Window((1, 1))), kept.bias)]
+    return [(linear.Dense(*kept.at, kernel), kept.bias)]
+
+
+@_converts("Conv2D")
+def _convolution(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    window = kept.window(kept.layer.kernel_size)
+    return [(linear.Conv2D(*kept.at, kept.weight("kernel"), window, int(kept.layer.groups)), kept.bias)]
+
+
+@_converts("DepthwiseConv2D")
+def _depthwise(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    return [
+        (
+            linear.DepthwiseConv2D(*kept.at, kept.weight("depthwise_kernel"), kept.window(kept.layer.kernel_size)),
+            kept.bias,
+        )
+    ]
+
+
+@_converts("SeparableConv2D")
+def _separable(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    depthwise = linear.DepthwiseConv2D(
+        f"{kept.name}/depthwise",
+        kept.sources,
+        kept.shapes,
+        kept.weight("depthwise_kernel"),
+        kept.window(kept.layer.kernel_size),
+    )
+    pointwise = linear.Conv2D(
+        kept.name, (depthwise.name,), (depthwise.shape,), kept.weight("pointwise_kernel"), Window((1, 1))
+    )
+    return [(depthwise, None), (pointwise, kept.bias)]
+
+
+@_converts("BatchNormalization")
+def _batch_normalization(kept: KerasLayer) -> Converted:
+    layer = kept.layer
+    axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
+    if list(axes) not in ([-1], [len(kept.shapes[0])]):
+        raise NetworkError(f"normalises axis {list(axes)}; only the last axis (channels) is supported.")
+    variance = layer.moving_variance.numpy().astype(np.float64)
+    # epsilon inside the root, as Keras does
+    factors = 1 / np.sqrt(variance + layer.epsilon)
+    if layer.scale:
+        factors = factors * layer.gamma.numpy()
+    shift = -layer.moving_mean.numpy().astype(np.float64) * factors
+    if layer.center:
+        shift = shift + layer.beta.numpy()
+    return [(linear.Scale(*kept.at, factors), shift)]
+
+
+@_converts("Rescaling")
+def _rescaling(kept: KerasLayer) -> Converted:
+    channels = kept.shapes[0][-1]
+    factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float64), (channels,)).copy()
+    return [(linear.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
+
+
+@_converts("MaxPooling2D")
+def _max_pooling(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    return [(linear.MaxPool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
+
+
+@_converts("AveragePooling2D")
+def _average_pooling(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    return [(linear.AveragePool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
+
+
+def _global(kept: KerasLayer, pooling: type[linear.MaxPool2D] | type[linear.AveragePool2D]) -> Converted:
+    _need_image(kept)
+    height, width, channels = kept.shapes[0]
+    flat: Shape = (1, 1, channels) if kept.layer.keepdims else (channels,)
+    pool = pooling(f"{kept.name}/pool", kept.sources, kept.shapes, Window((height, width), (height, width)))
+    return [(pool, None), (linear.Reshape(kept.name, (pool.name,), (pool.shape,), flat), None)]
+
+
+@_converts("GlobalAveragePooling2D")
+def _global_average(kept: KerasLayer) -> Converted:
+    return _global(kept, linear.AveragePool2D)
+
+
+@_converts("GlobalMaxPooling2D")
+def _global_max(kept: KerasLayer) -> Converted:
+    return _global(kept, linear.MaxPool2D)
+
+
+@_converts("Flatten", "Reshape")
+def _reshape(kept: KerasLayer) -> Converted:
+    _channels_last(kept.layer)
+    target = tuple(int(n) for n in kept.output)
+    return [(linear.Reshape(*kept.at, target), None)]
+
+
+@_converts("ZeroPadding2D")
+def _zero_padding(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    (top, bottom), (left, right) = kept.layer.padding
+    padding: Padding = ((int(top), int(bottom)), (int(left), int(right)))
+    return [(linear.ZeroPad2D(*kept.at, padding), None)]
+
+
+@_converts("Add")
+def _add(kept: KerasLayer) -> Converted:
+    return [(linear.Add(*kept.at), None)]
+
+
+@_converts("Concatenate")
+def _concatenate(kept: KerasLayer) -> Converted:
+    if kept.layer.axis not in (-1, len(kept.shapes[0])):
+        raise NetworkError(f"joins axis {kept.layer.axis}; only the last axis (channels) is supported.")
+    return [(linear.Concatenate(*kept.at), None)]

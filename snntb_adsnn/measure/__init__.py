@@ -1,0 +1,1 @@
+"""Accuracy over time, rates, operations, energy, bias correction."""

@@ -1,0 +1,297 @@
+"""Rewrites that turn a layer-by-layer graph into the form a spiking network has. Each keeps the analog function; the
+last one rounds its constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.network.graph import Neurons, Readout
+from snntb_adsnn.network.linear import (
+    Array,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Linear,
+    MaxPool2D,
+    Node,
+    Reshape,
+    Scale,
+    ZeroPad2D,
+)
+
+Graph = dict[str, Node]
+
+
+def fresh_name(wanted: str, taken: Iterable[str]) -> str:
+    """``wanted``, or with a number where it is taken."""
+    taken = set(taken)
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name
+
+
+def readers(nodes: Graph, name: str) -> list[Node]:
+    """The nodes that read ``name``."""
+    return [node for node in nodes.values() if name in node.inputs]
+
+
+def _reconnect(node: Node, old: str, new: Node) -> Node:
+    """``node``, reading ``new`` where it read ``old``."""
+    pairs = [
+        (new.name, new.shape) if source == old else (source, shape)
+        for source, shape in zip(node.inputs, node.input_shapes, strict=True)
+    ]
+    return replace(node, inputs=tuple(p[0] for p in pairs), input_shapes=tuple(p[1] for p in pairs))
+
+
+def prune(nodes: Graph) -> Graph:
+    """Without the nodes that the read-out does not depend on."""
+    needed = {node.name for node in nodes.values() if isinstance(node, Readout)}
+    for node in reversed(nodes.values()):
+        if node.name in needed:
+            needed.update(node.inputs)
+    first = next(iter(nodes))  # the input stays, so that a model that ignores it is refused by the network
+    return {name: node for name, node in nodes.items() if name in needed or name == first}
+
+
+# ---- max pooling ---------------------------------------------------------------------------------------------------
+
+
+def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph, dict[str, Array], dict[str, str]]:
+    """Move every max pooling into the neurons before or behind it.
+
+    Behind an activation: the transfer function grows with S, so pooling its output equals pooling S. Before it, with a
+    batch norm of gains of at least 0 between: the same.
+
+    Returns:
+        graph, constants, and by population the node (before the rewrite) whose output it now computes.
+
+    Raises:
+        ConversionError: a max pooling that is next to no neurons.
+    """
+    nodes = _reshape_behind_neurons(nodes)
+    result: Graph = {}
+    constants = dict(constants)
+    computes: dict[str, str] = {}
+    became: dict[str, str] = {}  # names that changed
+    for original in nodes.values():
+        node = original
+        for source in node.inputs:
+            if source in became:
+                node = _reconnect(node, source, result[became[source]])
+        before = result[node.inputs[0]] if isinstance(node, MaxPool2D) else None
+        if isinstance(node, MaxPool2D) and isinstance(before, Neurons):
+            if before.pool is not None:
+                raise ConversionError(
+                    f"max pooling {node.name!r} follows another one; merge the two into one pooling layer."
+                )
+            alone = len(readers(nodes, before.name)) == 1
+            merged = replace(before, name=before.name if alone else node.name, pool=node.window)
+            result.pop(merged.name, None)
+            result[merged.name] = merged
+            became[node.name] = merged.name
+            computes[merged.name] = node.name
+            continue
+        if isinstance(node, Neurons):
+            node = _pull_pool(node, result, constants)
+            computes[node.name] = node.name
+        result[node.name] = node
+    result = prune(result)
+    for node in result.values():
+        if isinstance(node, MaxPool2D):
+            raise ConversionError(
+                f"max pooling {node.name!r} is not next to an AAN activation, so neurons cannot take it over. Put it "
+                "directly before or after an activation (a batch norm between them must have no negative gain), or use "
+                "average pooling."
+            )
+    return result, constants, {name: computes[name] for name in result if name in computes}
+
+
+def _reshape_behind_neurons(nodes: Graph) -> Graph:
+    """Move reshapes that stand between a max pooling and neurons (global pooling) behind the neurons."""
+    result: Graph = {}
+    became: dict[str, str] = {}  # a node whose reshape now stands behind it, and that reshape
+    for node in nodes.values():
+        for source in node.inputs:
+            if source in became:
+                node = _reconnect(node, source, result[became[source]])
+        before = result[node.inputs[0]] if isinstance(node, Scale | Neurons) else None
+        if isinstance(before, Reshape) and _is_pooled(before, result):
+            node = _reconnect(node, before.name, result[before.inputs[0]])
+            result[node.name] = node
+            name = fresh_name(f"{before.name}/behind", {**nodes, **result})
+            became[node.name] = name
+            node = replace(before, name=name, inputs=(node.name,), input_shapes=(node.shape,))
+        result[node.name] = node
+    return result
+
+
+def _is_pooled(reshape: Reshape, nodes: Graph) -> bool:
+    """Whether ``reshape`` keeps the channels of a max pooling, seen through batch-norm gains."""
+    source = nodes[reshape.inputs[0]]
+    while isinstance(source, Scale):
+        source = nodes[source.inputs[0]]
+    return isinstance(source, MaxPool2D) and reshape.target[-1] == source.shape[-1]
+
+
+def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> Neurons:
+    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains of at least 0."""
+    gains: list[Scale] = []
+    source = nodes[neurons.inputs[0]]
+    while isinstance(source, Scale) and (source.factors >= 0).all():
+        gains.append(source)
+        source = nodes[source.inputs[0]]
+    if not isinstance(source, MaxPool2D):
+        return neurons
+    before: Node = nodes[source.inputs[0]]
+    for gain in reversed(gains):
+        moved = replace(
+            gain,
+            name=fresh_name(f"{gain.name}/before_pool", nodes),
+            inputs=(before.name,),
+            input_shapes=(before.shape,),
+        )
+        if gain.name in constants:
+            constants[moved.name] = constants[gain.name]
+        nodes[moved.name] = before = moved
+    return replace(neurons, inputs=(before.name,), input_shapes=(before.shape,), pool=source.window)
+
+
+# ---- constants -----------------------------------------------------------------------------------------------------
+
+
+def move_constants_to_neurons(nodes: Graph, constants: dict[str, Array]) -> Graph:
+    """Carry biases and batch-norm shifts through the linear maps to the neurons and the read-out, as their bias.
+
+    Raises:
+        ConversionError: a constant differs between the pixels of a max pooling window.
+    """
+    values: dict[str, Array] = {}
+    result: Graph = {}
+    for node in nodes.values():
+        value = np.zeros((1, *node.shape))
+        if isinstance(node, Linear):
+            value = node.apply(*(values[source] for source in node.inputs)) + constants.get(node.name, 0.0)
+        elif isinstance(node, Neurons | Readout):
+            node = replace(node, bias=_bias(node, values[node.inputs[0]][0]))
+        values[node.name] = value
+        result[node.name] = node
+    return result
+
+
+def _bias(node: Neurons | Readout, constant: Array) -> Array:
+    channels = constant.reshape(-1, constant.shape[-1])
+    if np.allclose(channels, channels[:1], rtol=1e-12, atol=1e-12):
+        return channels[0]
+    if isinstance(node, Neurons) and node.pool is not None:
+        raise ConversionError(
+            f"the bias in front of max pooling in layer {node.name!r} differs between pixels (zero padding behind a "
+            "bias or batch norm). Remove that padding, or put an activation before it."
+        )
+    return constant
+
+
+# ---- folding -------------------------------------------------------------------------------------------------------
+
+
+def fold_padding(nodes: Graph) -> Graph:
+    """Merge zero padding into the convolutions that read it."""
+    result = dict(nodes)
+    for pad in nodes.values():
+        following = readers(result, pad.name)
+        if not isinstance(pad, ZeroPad2D) or not all(isinstance(n, Conv2D | DepthwiseConv2D) for n in following):
+            continue
+        source = result[pad.inputs[0]]
+        for node in following:
+            assert isinstance(node, Conv2D | DepthwiseConv2D)
+            (top, bottom), (left, right) = node.window.padding
+            padding = (
+                (top + pad.padding[0][0], bottom + pad.padding[0][1]),
+                (left + pad.padding[1][0], right + pad.padding[1][1]),
+            )
+            result[node.name] = replace(
+                node,
+                inputs=(source.name,),
+                input_shapes=(source.shape,),
+                window=replace(node.window, padding=padding),
+            )
+        del result[pad.name]
+    return result
+
+
+def fold_gains(nodes: Graph) -> Graph:
+    """Multiply batch-norm gains into neighbouring weights where that is possible; else they stay as ``Scale``."""
+    result = dict(nodes)
+    for scale in nodes.values():
+        if isinstance(scale, Scale) and not (_fold_up(result, scale) or _fold_down(result, scale)):
+            continue
+    return result
+
+
+def _remove(nodes: Graph, name: str) -> None:
+    """Take a node with one input out; its readers read that input instead."""
+    source = nodes[nodes.pop(name).inputs[0]]
+    for node in readers(nodes, name):
+        nodes[node.name] = _reconnect(node, name, source)
+
+
+def _fold_up(nodes: Graph, scale: Scale) -> bool:
+    """Into the weights of the layer before, seen through average pooling and padding."""
+    source = nodes[scale.inputs[0]]
+    while isinstance(source, AveragePool2D | ZeroPad2D) and len(readers(nodes, source.name)) == 1:
+        source = nodes[source.inputs[0]]
+    if not isinstance(source, Dense | Conv2D | DepthwiseConv2D) or len(readers(nodes, source.name)) != 1:
+        return False
+    factors = scale.factors
+    if isinstance(source, DepthwiseConv2D):
+        factors = factors.reshape(source.weights.shape[2:])
+    nodes[source.name] = replace(source, weights=source.weights * factors)
+    _remove(nodes, scale.name)
+    return True
+
+
+def _fold_down(nodes: Graph, scale: Scale) -> bool:
+    """Into the weights of all layers behind, seen through average pooling, padding and flattening."""
+    found: list[tuple[Node, Array]] = []
+    pending: list[tuple[Node, Array]] = [(n, scale.factors) for n in readers(nodes, scale.name)]
+    while pending:
+        node, factors = pending.pop()
+        if isinstance(node, Reshape) and len(node.target) == 1:
+            factors = np.tile(factors, math.prod(node.target) // len(factors))
+        elif not isinstance(node, AveragePool2D | ZeroPad2D | Dense | Conv2D | DepthwiseConv2D):
+            return False
+        if isinstance(node, Dense | Conv2D | DepthwiseConv2D):
+            found.append((node, factors))
+        else:
+            pending += [(n, factors) for n in readers(nodes, node.name)]
+    for node, factors in found:
+        assert isinstance(node, Dense | Conv2D | DepthwiseConv2D)
+        nodes[node.name] = replace(node, weights=_scale_inputs(node, factors))
+    _remove(nodes, scale.name)
+    return True
+
+
+def _scale_inputs(node: Dense | Conv2D | DepthwiseConv2D, factors: Array) -> Array:
+    if isinstance(node, Conv2D) and node.groups > 1:
+        # output channel k of group g reads input channels g * inputs ...
+        per_group = factors.reshape(node.groups, -1)
+        outputs = node.weights.shape[3] // node.groups
+        return node.weights * np.repeat(per_group, outputs, axis=0).T
+    return node.weights * factors[:, None]
+
+
+def round_constants(nodes: Graph, dtype: type[np.floating[Any]]) -> Graph:
+    """Give all weights, gains and biases the type ``dtype``."""
+    result: Graph = {}
+    for node in nodes.values():
+        arrays = {f.name: getattr(node, f.name) for f in fields(node) if f.name in ("weights", "factors", "bias")}
+        result[node.name] = replace(node, **{name: array.astype(dtype, copy=False) for name, array in arrays.items()})
+    return result

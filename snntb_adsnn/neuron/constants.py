@@ -1,0 +1,73 @@
+"""What an adaptive spiking neuron is made of, as data: its constants and its states.
+
+The plumbing of every description of the neuron follows from these two tables: keys of configurations and sweeps, what a
+simulation can record, columns of the compiled plan, fixed-point types, hls4ml's attributes, parameters of the
+SystemVerilog cores. The equations do not. Each description writes them by hand, so that they can check each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant of the neuron, a field of ``ASNParameters``.
+
+    Attributes:
+        name: in Python and in configurations.
+        default: the paper's value; ``None``: it follows ``m_f``.
+        unit: ``ms``, or nothing.
+        factor: name of the factor exp(-dt/tau) by which something decays in one step; empty where nothing does.
+    """
+
+    name: str
+    default: float | None
+    unit: str = ""
+    factor: str = ""
+
+
+CONSTANTS = (
+    Constant("m_f", 0.1),
+    Constant("theta0", None),
+    Constant("tau_gamma", 15.0, "ms", "k_gamma"),
+    Constant("tau_eta", 50.0, "ms", "k_eta"),
+    Constant("tau_beta", 50.0, "ms", "k_beta"),
+    Constant("tau_phi", 2.5, "ms", "k_phi"),
+    Constant("dt", 1.0, "ms"),
+)
+"""All constants, in the order of ``ASNParameters``."""
+
+SETTABLE = tuple(c.name for c in CONSTANTS if c.name not in ("m_f", "dt"))
+"""Constants that a configuration may replace; m_f is given by layer, dt by the simulation."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A number that a neuron keeps from step to step.
+
+    Attributes:
+        name: in the equations.
+        word: in English: the key of ``[hls]``, and the name of its fixed-point type.
+        letter: first letter of the parameters of its type in SystemVerilog.
+        at: ``input``: one for each input of the neuron (before pooling); ``neuron``: one for each neuron.
+        factor: the constant factor by which it decays.
+        signed: whether it can be negative.
+    """
+
+    name: str
+    word: str
+    letter: str
+    at: Literal["input", "neuron"]
+    factor: str
+    signed: bool
+
+
+STATES = (
+    State("I", "current", "I", "input", "k_beta", signed=True),
+    State("V", "potential", "V", "input", "k_phi", signed=True),
+    State("S_hat", "refractory", "H", "neuron", "k_eta", signed=False),
+    State("theta_a", "adaptation", "A", "neuron", "k_gamma", signed=False),
+)
+"""All states, in the order in which a step updates them."""

@@ -1,0 +1,1 @@
+"""Many simulations of one network: sweeps, arousal, search for precision; workers."""

@@ -1,0 +1,148 @@
+"""Search for each layer's m_f: fewest spikes for the least change of the outputs (``snntb-adsnn precision``).
+
+A layer's spikes cost as many as it has neurons times their rate, and coarse spikes do harm that depends on how many of
+them the next layer averages over. Neither is the same for all layers, so no common m_f is the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.engine import simulate
+from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.network import SpikingNetwork, softmax
+from snntb_adsnn.network.linear import Array
+
+DURATION, SETTLE = 250.0, 100.0
+"""Simulated time of a trial, and the part of it before outputs count, ms."""
+HIGHEST_THETA0 = 1.95
+"""A neuron whose theta0 is 2 never spikes at S = 1."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Precisions and what they do, with biases corrected.
+
+    Attributes:
+        m_f: by layer.
+        firing_rate_hz: spikes per neuron per second.
+        divergence: Kullback-Leibler divergence from the ANN's class probabilities to those of the read-out, nat; mean
+            over images and steps.
+        agreement: share of images and steps at which both choose the same class.
+    """
+
+    m_f: dict[str, float]
+    firing_rate_hz: float
+    divergence: float
+    agreement: float
+
+
+def search_m_f(
+    network: SpikingNetwork,
+    x: Any,
+    *,
+    trained: SpikingNetwork | None = None,
+    rate_hz: float,
+    correction_images: int = 100,
+    factor: float = 1.25,
+    engine: str = "auto",
+    progress: Callable[[Trial], None] = lambda trial: None,
+) -> list[Trial]:
+    """Raise layers' m_f one after the other until the firing rate is met.
+
+    All layers' m_f are first raised together to about twice the wanted rate. Then, of all layers, always that one is
+    raised by ``factor`` which costs the least divergence per spike saved. No labels are needed.
+
+    Args:
+        network: what is simulated; the search starts from its m_f.
+        trained: the network with its trained constants, whose outputs are to be kept; default: ``network``.
+        x: training inputs, shape (images, *input shape): the first ``correction_images`` correct biases, the others
+            are simulated.
+        rate_hz: the firing rate wanted.
+        factor: of one step.
+        engine: as in ``simulate``.
+        progress: called with each step taken.
+
+    Returns:
+        the steps; the last one meets the rate.
+
+    Raises:
+        ParameterError: an argument out of range, too few inputs, or a rate that no m_f reaches.
+    """
+    if not (rate_hz > 0 and factor > 1 and correction_images >= 1):
+        raise ParameterError(
+            f"rate_hz = {rate_hz:g} must be above 0, factor = {factor:g} above 1, correction_images = "
+            f"{correction_images} at least 1."
+        )
+    x = network.check_images(x, np.float32)
+    calibration, images = x[:correction_images], x[correction_images:]
+    if not len(images):
+        raise ParameterError(f"{len(x)} inputs leave none to simulate after {correction_images} for the correction.")
+    trained = trained or network
+    ann = trained.analog(images, logits=True)
+
+    def attempt(m_f: dict[str, float]) -> Trial:
+        return try_m_f(network, m_f, calibration, images, ann, trained=trained, engine=engine)
+
+    highest = {p.name: HIGHEST_THETA0 * p.parameters.m_f / p.parameters.resting_threshold for p in network.populations}
+    present = simulate(network, images, duration=DURATION, engine=engine).firing_rate_hz
+    together = max(1.0, present / (2 * rate_hz))  # rates are nearly inverse to m_f
+    path = [attempt({p.name: min(p.parameters.m_f * together, highest[p.name]) for p in network.populations})]
+    progress(path[0])
+    while (last := path[-1]).firing_rate_hz > rate_hz:
+        raised = [
+            {**last.m_f, name: min(m_f * factor, highest[name])}
+            for name, m_f in last.m_f.items()
+            if m_f < highest[name]
+        ]
+        trials = [trial for trial in map(attempt, raised) if trial.firing_rate_hz < last.firing_rate_hz]
+        if not trials:
+            why = "a larger m_f of any layer lowers no rate" if raised else "the m_f of all layers are the highest"
+            raise ParameterError(
+                f"rate_hz = {rate_hz:g}: the network still fires at {last.firing_rate_hz:.3g} Hz, and {why}; allow "
+                "more, or train with an activity penalty."
+            )
+        path.append(
+            min(trials, key=lambda t: (t.divergence - last.divergence) / (last.firing_rate_hz - t.firing_rate_hz))
+        )
+        progress(path[-1])
+    return path
+
+
+def try_m_f(
+    network: SpikingNetwork,
+    m_f: dict[str, float],
+    calibration: Array,
+    images: Array,
+    ann: Array,
+    *,
+    trained: SpikingNetwork,
+    engine: str = "auto",
+) -> Trial:
+    """Simulate ``images`` at these precisions, biases corrected from ``calibration``.
+
+    Args:
+        network: what is simulated.
+        trained: as it was trained.
+        ann: its analog outputs before the softmax, shape (images, classes).
+    """
+    corrected = correct_biases(
+        network.with_m_f(m_f), calibration, trained=trained, duration=DURATION, settle=SETTLE, engine=engine
+    )
+    result = simulate(corrected, images, duration=DURATION, engine=engine)
+    outputs = result.outputs[:, round(SETTLE / network.dt) :].astype(np.float64)
+    p, logarithm = softmax(ann), _log_softmax(ann)
+    divergence = np.sum(p[:, None] * (logarithm[:, None] - _log_softmax(outputs)), axis=-1)
+    agreement = outputs.argmax(axis=-1) == ann.argmax(axis=-1)[:, None]
+    return Trial(m_f, result.firing_rate_hz, float(divergence.mean()), float(agreement.mean()))
+
+
+def _log_softmax(x: Array) -> Array:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    y: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return y

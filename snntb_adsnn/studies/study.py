@@ -1,0 +1,271 @@
+"""Studies: many simulations of one network, each computed once, whatever happens in between.
+
+An item's result is a file of its own, named by a hash of everything that determines it and written whole or not at all.
+A study that was killed goes on where it stopped when it is started again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from snntb_adsnn.config import Config, read_ini
+from snntb_adsnn.errors import ConfigError, DataError, OutputError, WorkerError
+from snntb_adsnn.files import TEMPORARY, write_json
+from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.linear import Array
+from snntb_adsnn.studies.workers import Failure, Job, Runner
+
+# ---- what a study starts from ----------------------------------------------------------------------------------------
+
+_KEPT = 4
+_corrected: dict[str, SpikingNetwork] = {}
+"""The last ``_KEPT`` networks with corrected biases, by what they came from: points that follow each other often share
+one, and a grid of many would fill the memory."""
+_corrected_lock = threading.Lock()
+"""A Dask worker may have several threads."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A converted network and the test images it is simulated on.
+
+    Attributes:
+        network: with the constants of ``[adsnn]``; biases as trained.
+        trained: with its trained constants.
+        x: test inputs, shape (images, *input shape).
+        labels: their classes, shape (images,).
+        ann: the classes that the ANN chooses, shape (images,).
+        duration: simulated time per image, ms.
+        batch_size: images simulated at a time.
+        correction: training inputs from which biases are corrected at every precision; none without it.
+    """
+
+    network: SpikingNetwork
+    trained: SpikingNetwork
+    x: Array
+    labels: Array
+    ann: Array
+    duration: float
+    batch_size: int
+    correction: Array | None = None
+
+    @property
+    def ann_accuracy(self) -> float:
+        """Share of the test images that the ANN classifies correctly."""
+        return float((self.ann == self.labels).mean())
+
+    def corrected(self, network: SpikingNetwork, engine: str) -> SpikingNetwork:
+        """``network``, with its biases corrected where ``[adsnn] bias_correction`` asks for it."""
+        if self.correction is None:
+            return network
+        key = fingerprint(network, self.trained, self.correction, engine)
+        with _corrected_lock:
+            found = _corrected.pop(key, None)
+            if found is None:
+                found = correct_biases(network, self.correction, trained=self.trained, engine=engine)
+            _corrected[key] = found  # last, as the latest used
+            if len(_corrected) > _KEPT:
+                del _corrected[next(iter(_corrected))]
+        return found
+
+
+def load_subject(config: Config, images: int | None = None) -> Subject:
+    """Convert the network of ``config``, once, and load its test images (``[simulation] num_to_test``, or ``images``).
+
+    Raises:
+        AdSNNError: a missing or damaged file, or a network that cannot be converted.
+    """
+    from snntb_adsnn.data import prepare_run
+    from snntb_adsnn.toolbox import register, settings
+
+    ini = read_ini(config.file)
+    settings.adapt(ini)
+    if ini.get("input", "dataset_format", fallback="npz") != "npz":
+        raise ConfigError(f"{config.file}: a study reads x_test.npz and y_test.npz; set [input] dataset_format = npz.")
+    if chosen := ini.get("simulation", "sample_idxs_to_test", fallback="").strip("[] "):
+        raise ConfigError(
+            f"{config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test inputs; "
+            "remove it."
+        )
+    prepare_run(config)
+    x, y = (settings.read_npz(config.paths.dataset_path / f"{part}_test.npz") for part in "xy")
+    if len(x) != len(y):
+        raise DataError(f"{config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other.")
+    count = min(len(x), images or int(_number(ini, "num_to_test", len(x))))
+    x, y = np.asarray(x[:count], np.float32), y[:count]
+    register()
+    from snntb_adsnn.frontends.keras.convert import convert
+    from snntb_adsnn.toolbox.parser import load_model
+
+    model = load_model(config.paths.path_wd / config.paths.filename_ann)
+    trained = convert(model, x[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
+    used = config.adsnn.bias_correction
+    batch_size = int(_number(ini, "batch_size", 100))
+    return Subject(
+        settings.configured(trained, config.adsnn, _number(ini, "dt", 1.0)),
+        trained,
+        x,
+        as_classes(y, count, trained.readout.shape[0]),
+        model.predict(x, batch_size=batch_size, verbose=0).argmax(axis=1),
+        _number(ini, "duration", 500.0),
+        batch_size,
+        settings.correction_inputs(config.paths.dataset_path / "x_norm.npz", used) if used else None,
+    )
+
+
+def _number(ini: ConfigParser, key: str, default: float) -> float:
+    return float(ini.get("simulation", key, fallback="") or default)
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+_CODE = (
+    *("neuron/*.py", "network/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py"),
+    *("studies/study.py", "studies/sweep.py", "studies/arousal.py"),
+)
+
+
+def result_code() -> list[Path]:
+    """The files of this package that compute a result from network, images and settings, or store it."""
+    package = Path(__file__).parents[1]
+    return sorted(file for pattern in _CODE for file in package.glob(pattern))
+
+
+@lru_cache
+def code_version(engine: str) -> str:
+    """Fingerprint of the code that a result of ``engine`` depends on: this package's, NumPy, numba, TensorFlow."""
+    digest = hashlib.sha256()
+    for file in result_code():
+        digest.update(file.read_bytes())
+    for package in ("numpy", "numba", *(["tensorflow"] if engine == "tensorflow" else [])):
+        digest.update(metadata.version(package).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash of arrays, networks, dataclasses and plain values (by content), 24 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        _add(digest, part)
+    return digest.hexdigest()[:24]
+
+
+def _add(digest: Any, part: Any) -> None:
+    digest.update(type(part).__name__.encode() + b"(")
+    if isinstance(part, np.ndarray):
+        digest.update(f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            digest.update(field.name.encode())
+            _add(digest, getattr(part, field.name))
+    elif isinstance(part, Mapping):
+        for key in sorted(part):
+            digest.update(key.encode())
+            _add(digest, part[key])
+    elif isinstance(part, list | tuple):
+        for element in part:
+            _add(digest, element)
+    else:
+        digest.update(repr(part).encode())
+    digest.update(b")")
+
+
+# ---- computing -------------------------------------------------------------------------------------------------------
+
+
+def compute(
+    job: Job, shared: Any, items: Mapping[str, Any], folder: Path, runner: Runner, *, title: str
+) -> dict[str, dict[str, Any]]:
+    """Apply ``job`` to every item that ``folder`` has no result of yet; returns all results, in the items' order.
+
+    Args:
+        job: returns a dictionary of plain JSON values.
+        shared: what it needs besides the item.
+        items: by a hash of everything that determines the result (``fingerprint``).
+        folder: of the result files.
+        runner: where to compute, see ``workers``.
+        title: of the progress bar.
+
+    Raises:
+        OutputError: a result cannot be written, or another study is at work in ``folder``.
+        WorkerError: items without a result, by name; all others are kept.
+    """
+    with _locked(folder):
+        results = {key: result for key in items if (result := _read(folder, key)) is not None}
+        if results:
+            print(f"{title}: {len(results)} of {len(items)} points were computed before.")
+        missing = {key: item for key, item in items.items() if key not in results}
+        failures: dict[str, Failure] = {}
+        # closed here, whatever is raised: no worker goes on in a folder that is no longer locked
+        with _progress_bar() as bar, closing(runner(job, shared, missing)) as answers:
+            task = bar.add_task(title, total=len(items), completed=len(results))
+            for key, answer in answers if missing else ():
+                if isinstance(answer, Failure):
+                    failures[key] = answer
+                else:
+                    write_json(folder / f"{key}.json", {_KEY: key, **answer})
+                    # what was read back from a file and what was not are the same values
+                    results[key] = json.loads(json.dumps(answer))
+                bar.advance(task)
+    if failures:
+        named = "; ".join(f"{items[key]}: {failure.reason.rstrip('.')}" for key, failure in failures.items())
+        again = any(failure.again for failure in failures.values())
+        raise WorkerError(
+            f"{len(failures)} of {len(items)} points have no result: {named}. The others are kept"
+            f"{': start again for these' if again else ''}."
+        )
+    return {key: results[key] for key in items}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other studies out of ``folder``; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another path_wd.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
+        for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
+            left.unlink(missing_ok=True)
+        yield
+
+
+_KEY = "key"
+"""What a file of a result holds besides the result: its own name, so that no other file is taken for one."""
+
+
+def _read(folder: Path, key: str) -> dict[str, Any] | None:
+    """A finished result; ``None`` where there is none, or a damaged one."""
+    try:
+        result = json.loads((folder / f"{key}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and result.pop(_KEY, None) == key else None
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

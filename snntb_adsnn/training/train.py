@@ -1,0 +1,316 @@
+"""Training of AAN networks: cross-entropy, early stopping, resumed where it stopped; writes model, data and a log."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from snntb_adsnn import __version__
+from snntb_adsnn.config import Config
+from snntb_adsnn.config.training import TrainingSection
+from snntb_adsnn.data import ensure_toolbox_data, load_dataset
+from snntb_adsnn.data.folder import folder_of
+from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
+from snntb_adsnn.files import write_json
+from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
+from snntb_adsnn.frontends.keras.compat import keras, tf
+from snntb_adsnn.frontends.keras.files import round_weights, save_model
+from snntb_adsnn.training import checkpoint
+from snntb_adsnn.training.checkpoint import Course
+from snntb_adsnn.training.feed import Feed, array_feed, folder_feed, reseed
+from snntb_adsnn.training.model import copy_weights, training_model
+from snntb_adsnn.training.nets import build
+
+_CLIPNORM = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What ``train`` wrote and reached.
+
+    Attributes:
+        model_file: the Keras model (``.h5``).
+        log_file: settings, one entry per epoch, and results (JSON).
+        epochs: epochs trained.
+        best_epoch: the epoch whose weights were kept, from 1.
+        test_accuracy: share of the ``test_images`` test inputs that the model classifies correctly.
+    """
+
+    model_file: Path
+    log_file: Path
+    epochs: int
+    best_epoch: int
+    test_accuracy: float
+    test_images: int
+
+
+def train(config: Config, *, progress: bool = True) -> TrainingResult:
+    """Train as ``[training]`` says; write model, data in the toolbox's format, and a log.
+
+    After each epoch the state is written to ``NAME_training.npz``; a training that was stopped goes on from there, with
+    the same result up to the rounding of parallel sums. The file is removed at the end.
+
+    Args:
+        config: a loaded configuration with a section ``[training]``.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        ConfigError: no ``[training]``, or settings that do not fit the data.
+        DataError: the data set cannot be loaded.
+        TrainingError: the loss became NaN or infinite.
+        OutputError: a folder cannot be written, noticed before training starts; or the state of an interrupted
+            training is damaged or has other settings.
+    """
+    settings = config.need_training()
+    paths = config.paths
+    _need_writable(paths.path_wd)
+    feed = _feed(config, settings)
+    ensure_toolbox_data(settings, paths.dataset_path)
+    keras.utils.set_random_seed(settings.seed)
+    activation = AAN(form=settings.form, **settings.constants)
+    model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
+    if settings.initial is not None:
+        _start_from(model, settings.initial, config.file)
+    state = paths.path_wd / f"{paths.filename_ann}_training.npz"
+    course = _fit(model, feed, settings, state, progress)
+    round_weights(model, settings.weights)
+    recalibrate(model, feed.calibration, settings.recalibration)
+    # what the toolbox compiles a loaded model with; plain SGD has no state to store
+    model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    with _data_errors(feed.test):
+        accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
+    save_model(model, paths.model_file)
+    log_file = write_json(
+        paths.path_wd / f"{paths.filename_ann}_training.json",
+        {
+            "training": settings.model_dump(mode="json"),
+            "versions": {"snntb_adsnn": __version__, "tensorflow": tf.__version__, "numpy": np.__version__},
+            "best_epoch": course.best,
+            "test_accuracy": accuracy,
+            "test_images": feed.test_images,
+            "parameters": model.count_params(),
+            "epochs": course.epochs,
+        },
+    )
+    state.unlink(missing_ok=True)
+    return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, feed.test_images)
+
+
+def _start_from(model: Any, path: Path, config_file: Path) -> None:
+    """Give ``model`` the weights in the model file ``path``."""
+    if not path.is_file():
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
+        )
+    try:
+        weights = keras.models.load_model(path, compile=False).get_weights()
+    except Exception as error:  # Keras raises whatever its readers raise
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model; save it again, or leave it "
+            "out."
+        ) from error
+    found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
+    if found != wanted:
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} is another net: its {len(found)} weight arrays do not have "
+            f"the shapes of this architecture's {len(wanted)}; name a model of the same architecture and data."
+        )
+    model.set_weights(weights)
+
+
+def recalibrate(model: Any, batches: Any, count: int) -> None:
+    """Measure the means and variances of all batch norms again, on ``count`` inputs at least; 0: leave them.
+
+    In training they were averaged over changing weights, augmented inputs and, with coding noise, over noisy
+    potentials, whose maximum over a pooling window lies higher. The model itself meets none of these: its own means and
+    variances suit it better.
+
+    Args:
+        model: a net from ``build``.
+        batches: of training data, as a sequence of (inputs, labels).
+        count: number of inputs.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    seen = 0
+    for index in range(len(batches)):
+        if seen >= count:
+            break
+        x = batches[index][0]
+        for layer in norms:
+            layer.momentum = seen / (seen + len(x))  # the mean over all inputs so far
+        model(x, training=True)
+        seen += len(x)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _need_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}); the trained model would be lost. Choose another path_wd."
+        ) from None
+
+
+def _feed(config: Config, settings: TrainingSection) -> Feed:
+    if settings.dataset == "image_folder":
+        return folder_feed(folder_of(settings), settings, config.file)
+    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
+    return array_feed(dataset, settings, config.file)
+
+
+def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progress: bool) -> Course:
+    """Train ``model`` in place, from the beginning or from ``state``."""
+    learner = training_model(
+        model,
+        coding_noise=settings.coding_noise,
+        activity_penalty=settings.activity_penalty,
+        augmentation=settings.augmentation,
+        precision=settings.precision,
+        smooth=settings.smooth,
+    )
+    steps = settings.epochs * len(feed.training(0))
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    learner.compile(_optimizer(settings, steps), loss, metrics=["accuracy"])
+    described = settings.model_dump(mode="json")
+    course = checkpoint.load(state, learner, described)
+    with _progress_bar(progress) as bar:
+        watch = _Watch(
+            course, settings, learner, bar, steps, lambda: checkpoint.save(state, course, learner, described)
+        )
+        callback = watch.callback()
+        # an epoch at a time: threads that prepare batches run ahead, into a next epoch that is not drawn yet
+        while not course.over(settings.epochs, settings.patience):
+            epoch = len(course.epochs)
+            batches = feed.training(epoch)
+            with _data_errors(batches, feed.validation):
+                learner.fit(
+                    batches,
+                    epochs=epoch + 1,
+                    initial_epoch=epoch,
+                    validation_data=feed.validation,
+                    callbacks=[callback],
+                    workers=feed.workers,
+                    shuffle=False,
+                    verbose=0,
+                )
+    learner.set_weights(course.best_weights)
+    copy_weights(learner, model)
+    return course
+
+
+@contextmanager
+def _data_errors(*batches: Any) -> Iterator[None]:
+    """Raise what one of ``batches`` raised, which TensorFlow turns into an error of its own."""
+    try:
+        yield
+    except tf.errors.OpError:
+        for one in batches:
+            if (error := getattr(one, "error", None)) is not None:
+                raise error from None
+        raise
+
+
+def _optimizer(settings: TrainingSection, steps: int) -> Any:
+    peak = settings.learning_rate
+    rate = (
+        OneCycle(peak, steps)
+        if settings.schedule == "one_cycle"
+        else keras.optimizers.schedules.CosineDecay(peak, steps)
+    )
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate, clipnorm=_CLIPNORM)
+    if settings.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    else:
+        decay = settings.weight_decay or None
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+@keras.utils.register_keras_serializable(package=PACKAGE)
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate that rises on a straight line during the first fifth of ``steps``, then falls to 0 on another.
+
+    Args:
+        peak: the highest rate.
+        steps: number of batches of the whole training.
+    """
+
+    def __init__(self, peak: float, steps: int) -> None:
+        super().__init__()
+        self.peak, self.steps = peak, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Rate at ``step``, from 0."""
+        part = (tf.cast(step, tf.float32) + 1) / (self.steps + 1)
+        return self.peak * tf.minimum(part / 0.2, (1 - part) / 0.8)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments to make the schedule again."""
+        return {"peak": self.peak, "steps": self.steps}
+
+
+def _progress_bar(shown: bool) -> Progress:
+    from rich.console import Console
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not shown)
+
+
+@dataclass
+class _Watch:
+    """Follows a training: log entries, state on disk, progress bar, early stopping, and a loss that is no number."""
+
+    course: Course
+    settings: TrainingSection
+    learner: Any
+    bar: Progress
+    steps: int
+    save: Callable[[], None]
+
+    def callback(self) -> Any:
+        done = len(self.course.epochs)
+        task = self.bar.add_task("training", total=self.steps, completed=self.steps * done // self.settings.epochs)
+        start = time.monotonic()
+        before = self.course.epochs[-1]["seconds"] if done else 0.0
+
+        def need_finite(loss: float) -> None:
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"training stopped in epoch {len(self.course.epochs) + 1}: the loss became {loss}. "
+                    "Lower [training] learning_rate, or coding_noise and activity_penalty."
+                )
+
+        def before_epoch(epoch: int, logs: Any) -> None:
+            reseed(self.learner, self.settings.seed, epoch)
+
+        def after_batch(batch: int, logs: dict[str, float]) -> None:
+            need_finite(logs["loss"])
+            self.bar.advance(task)
+
+        def after_epoch(epoch: int, logs: dict[str, float]) -> None:
+            need_finite(logs["val_loss"])
+            values = {key: float(value) for key, value in logs.items()}
+            seconds = round(before + time.monotonic() - start, 1)
+            self.course.add({"epoch": epoch + 1, **values, "seconds": seconds}, self.learner.get_weights())
+            self.save()
+            self.bar.update(task, description=f"epoch {epoch + 1}: validation {values['val_accuracy']:.2%}")
+
+        return keras.callbacks.LambdaCallback(
+            on_epoch_begin=before_epoch, on_batch_end=after_batch, on_epoch_end=after_epoch
+        )
