@@ -161,7 +161,7 @@ def hls(config: Path, report: bool, **options: Any) -> None:
     if report:
         raise AdSNNError("--report is for the backend rtl; add --backend rtl.")
     try:
-        from adsnn_hls.command import main as run_hls
+        from adsnn_hls.commands.hls import main as run_hls
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
     run_hls(config_file=config, **options)
@@ -179,7 +179,7 @@ def cosim(config: Path, **options: Any) -> None:
 
 def _run_rtl(command: str, config: Path, **options: Any) -> None:
     try:
-        from adsnn_hls.rtl.command import main as run_command
+        from adsnn_hls.commands.rtl import main as run_command
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls,cosim]'") from error
     run_command(command, config_file=config, **options)

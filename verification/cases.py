@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from adsnn_hls.fixed import FixedType, Words
-from adsnn_hls.rtl.lanes import Lanes
+from adsnn_hls.arithmetic import FixedType, Words
+from adsnn_hls.cores import Lanes
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, ReadoutStage, Stage, sum_type
 
 from snntb_adsnn.network.linear import Window

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from adsnn_hls.rtl.lanes import Lanes
-from adsnn_hls.stages import FixedNetwork
+from adsnn_hls.cores import Lanes
+from adsnn_hls.fixed import FixedNetwork
 
 from snntb_adsnn.network.linear import Window
 from verification.cases import SHIFTS, Case, analog, conv, dense, readout

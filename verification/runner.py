@@ -65,6 +65,7 @@ def simulate(
         runner = get_runner("verilator")
         runner.build(
             sources=[folder / name for name in files if name.endswith(".sv")],
+            includes=[folder],
             hdl_toplevel=top,
             build_dir=folder,
             build_args=["-O3", *RANDOM_START, *LINT, *COMPILE, *(["--trace-fst"] if waves else [])],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.cores import core_sources
 
 from verification.cases import STAGES
 from verification.runner import extra_sources, simulate

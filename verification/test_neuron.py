@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.cores import core_sources
 
 from verification.runner import extra_sources, simulate
 from verification.tops import neurons_top

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.cores import core_sources
 
 from verification.cases import STAGES
 from verification.runner import simulate

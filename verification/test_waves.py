@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adsnn_hls.cores import core_sources
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.rtl.cosim import Simulation
-from adsnn_hls.rtl.generate import core_sources
 from adsnn_hls.rtl.tools import ToolError, check_waves
-from adsnn_hls.stages import FixedNetwork
 
 from verification.cases import analog, readout
 from verification.runner import extra_sources, simulate

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from adsnn_hls.cores import Instance
 from adsnn_hls.rtl.generate import address_width
-from adsnn_hls.rtl.parameters import Instance, instance
 
+from snntb_adsnn.neuron.constants import STATES
 from verification.cases import TYPES, Case, Types, neurons
 
 NEURON_LATENCY = 12
@@ -17,7 +18,7 @@ DRIVE_FRACTION = 7
 
 def stage_instances(cases: Mapping[str, Case]) -> dict[str, Instance]:
     """Each case as an instance of its core."""
-    return {name: instance(case.stage, name, case.lanes, case.multiplier) for name, case in cases.items()}
+    return {name: case.stage.instance(name, case.lanes, case.multiplier) for name, case in cases.items()}
 
 
 def stages_top(cases: Mapping[str, Case]) -> tuple[str, dict[str, str]]:
@@ -26,7 +27,7 @@ def stages_top(cases: Mapping[str, Case]) -> tuple[str, dict[str, str]]:
     ports += ["input wire stop", "input wire [7:0] stop_image", "input wire [31:0] margin"]
     for name, dut in stage_instances(cases).items():
         files |= dut.files
-        first, last = dut.module == "asn_analog_stage", dut.module == "asn_readout_stage"
+        first, last = (cases[name].stage.place == place for place in ("first", "last"))
         width = int(dut.parameters["PIXEL_W"]) if first else address_width(dut.inputs)
         out = 32 if last else address_width(dut.outputs)
         s = {"tdata": f"[{width - 1}:0] ", "tvalid": ""} | ({} if first else {"tlast": "", "tuser": ""})
@@ -45,7 +46,7 @@ def stages_top(cases: Mapping[str, Case]) -> tuple[str, dict[str, str]]:
 
 def neuron_fields(types: Types) -> tuple[list[int], list[int]]:
     """Widths of what goes in (I, V, S_hat, theta_a, drive) and comes out (I, V, S_hat, theta_a, spike)."""
-    states = [types.current.width, types.potential.width, types.refractory.width, types.adaptation.width]
+    states = [getattr(types, state.word).width for state in STATES]
     return [*states, DRIVE_WIDTH], [*states, 1]
 
 
@@ -66,9 +67,7 @@ def neurons_top() -> str:
 
 def instance_parameters(types: Types) -> dict[str, int]:
     """Parameters of ``neuron_case`` for some types."""
-    from adsnn_hls.rtl.parameters import _neuron_parameters
-
-    found = {k: int(v) for k, v in _neuron_parameters("case", neurons((1,), types)).items()}
+    found = {k: int(v) for k, v in neurons((1,), types).parameters("case").items()}
     return found | {"D_W": DRIVE_WIDTH, "D_F": DRIVE_FRACTION}
 
 

@@ -17,7 +17,7 @@ class HlsSection(Section):
     """``[hls]``: what ``snntb-adsnn hls`` does. A key with one value for each layer is written ``8, dense_1: 6``.
 
     Attributes:
-        backend, part, clock_ns, io_type: of hls4ml; see ``adsnn_hls.hls4ml_plugin.Options``.
+        backend, part, clock_ns, io_type: of hls4ml; see ``adsnn_hls.cpp.Options``.
         steps: time steps of an image.
         strategy: of the weighted sums.
         reuse_factor: by layer, cycles that adders and neurons are shared over.

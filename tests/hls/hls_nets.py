@@ -6,16 +6,17 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from adsnn_hls.fixed import OVERFLOWS, ROUNDINGS
-from adsnn_hls.golden import STATES
+from adsnn_hls.arithmetic import OVERFLOWS, ROUNDINGS
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.quantize import Widths, quantize
-from adsnn_hls.stages import FixedNetwork, ReadoutStage
-from adsnn_hls.synapses import chain
+from adsnn_hls.quantize.synapses import chain
+from adsnn_hls.stages import ReadoutStage
 from hypothesis import strategies as st
 
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import AveragePool2D, Conv2D, Dense, Node, Reshape, Scale, Window, same_padding
 from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.constants import STATES
 
 PARAMETERS = ASNParameters(m_f=0.3)
 
@@ -133,7 +134,11 @@ def fixed_networks(draw: st.DrawFn) -> tuple[FixedNetwork, np.ndarray]:
     network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](draw(st.integers(0, 50)))
     names = [link.target.name for link in chain(network)]
     ranges = {
-        n: {q: (-(2.0 ** draw(st.integers(-2, 3))), 2.0 ** draw(st.integers(-1, 4))) for q in STATES} for n in names
+        n: {
+            q: (-(2.0 ** draw(st.integers(-2, 3))), 2.0 ** draw(st.integers(-1, 4)))
+            for q in (state.name for state in STATES)
+        }
+        for n in names
     }
     width = st.integers(8, 24)
     widths = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adsnn_hls.fixed import OVERFLOWS, ROUNDINGS, FixedType, integer_bits
+from adsnn_hls.arithmetic import OVERFLOWS, ROUNDINGS, FixedType, integer_bits
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -8,9 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from adsnn_hls.golden import RECORDABLE, GoldenResult, simulate
-from adsnn_hls.quantize import Widths, calibrate, quantize, state_types
-from adsnn_hls.stages import FixedNetwork
+from adsnn_hls.fixed import RECORDABLE, FixedNetwork, GoldenResult, simulate
+from adsnn_hls.quantize import Widths, calibrate, quantize
 from hls_nets import NETWORKS, conv_net, dense_net, fixed_networks, pixels
 from hypothesis import given, settings
 
@@ -148,7 +147,7 @@ def test_silence_returns_to_the_reset_state() -> None:
     fixed = quantize(network, calibrate(network, x))
     n = fixed.spiking[1].neurons
     # the second stage alone: a burst, then nothing
-    from adsnn_hls.golden import NeuronState
+    from adsnn_hls.stages import NeuronState
 
     state = NeuronState(dataclasses.replace(n, bias=np.zeros_like(n.bias)), 1)
     for t in range(3000):
@@ -176,7 +175,7 @@ def test_ranges_count_saturation() -> None:
     overflows = 0
     for stage in narrow.stages:
         for word, seen in simulate(narrow, narrow.pixels(x), 100).ranges[stage.name].items():
-            kind = state_types(stage)[word]
+            kind = stage.state_types[word]
             assert kind.low <= seen.low <= seen.high <= kind.high
             assert not seen.overflows or seen.low == kind.low or seen.high == kind.high
             overflows += seen.overflows

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adsnn_hls.fixed import FixedType, Words
-from adsnn_hls.hls4ml_plugin import Options, model_graph, register
-from adsnn_hls.hls4ml_plugin.register import BACKENDS, HEADERS
-from adsnn_hls.powers import multiplier_free_parameters
-from adsnn_hls.project import (
-    MARK,
+from adsnn_hls.arithmetic import FixedType, Words
+from adsnn_hls.arithmetic.powers import multiplier_free_parameters
+from adsnn_hls.cpp import Options, model_graph, register
+from adsnn_hls.cpp.folder import MARK
+from adsnn_hls.cpp.project import (
     Comparison,
     ToolError,
     compile_project,
@@ -25,9 +24,10 @@ from adsnn_hls.project import (
     step_words,
     write_project,
 )
+from adsnn_hls.cpp.register import BACKENDS, HEADERS
+from adsnn_hls.cpp.resources import resources
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.quantize import Widths, calibrate, quantize
-from adsnn_hls.resources import resources
-from adsnn_hls.stages import FixedNetwork
 from hls_nets import NETWORKS, PARAMETERS, dense_net, fixed_networks, pixels
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -62,7 +62,7 @@ def check(result: Comparison, fixed: FixedNetwork, images: Words, steps: int) ->
 
 
 def spike_total(fixed: FixedNetwork, images: Words) -> int:
-    from adsnn_hls.golden import simulate
+    from adsnn_hls.fixed import simulate
 
     return min(int(counts.sum()) for counts in simulate(fixed, images, STEPS).spike_counts.values())
 
@@ -280,7 +280,7 @@ def test_a_compile_error_is_one_sentence(project: tuple[Path, FixedNetwork, Word
 
 
 def test_hls4ml_s_own_compile_and_predict(tmp_path: Path) -> None:
-    from adsnn_hls.golden import simulate
+    from adsnn_hls.fixed import simulate
 
     fixed, images = quantised("dense")
     model = model_graph(fixed, Options(io_type="io_parallel", steps=STEPS), str(tmp_path / "project"))
@@ -294,13 +294,13 @@ def test_hls4ml_s_own_compile_and_predict(tmp_path: Path) -> None:
 def test_nothing_happens_at_import_and_register_is_idempotent() -> None:
     code = """
 import sys
-import adsnn_hls.hls4ml_plugin, adsnn_hls.project
+import adsnn_hls.cpp.project
 assert not {"hls4ml", "tensorflow", "keras"} & set(sys.modules)
-adsnn_hls.hls4ml_plugin.register()
+adsnn_hls.cpp.register()
 import hls4ml
 from hls4ml.model.layers import layer_map
 before = dict(layer_map)
-adsnn_hls.hls4ml_plugin.register()
+adsnn_hls.cpp.register()
 assert dict(layer_map) == before and "ASN" in before
 assert "tensorflow" not in sys.modules
 """
@@ -318,7 +318,7 @@ def test_headers_are_registered_on_both_backends() -> None:
 
 
 def test_long_sums_are_shared_and_short_ones_are_not() -> None:
-    from adsnn_hls.hls4ml_plugin.graph import UNROLL_LIMIT, layer_list
+    from adsnn_hls.cpp.layer_list import UNROLL_LIMIT, layer_list
 
     network = dense_net((90, 80, 10))
     fixed = quantize(network, calibrate(network, pixels(network), 5))
@@ -417,11 +417,9 @@ def test_counts_of_resources() -> None:
 
 
 def test_output_type_holds_the_sum() -> None:
-    from adsnn_hls.hls4ml_plugin.graph import output_type
-
     fixed, _ = quantised("dense")
     last = dataclasses.replace(fixed.readout, bias_type=FixedType(30, 30 - fixed.readout.potential.fraction))
-    kind = output_type(last)
+    kind = last.output_type
     assert kind.fraction == last.potential.fraction
     assert kind.high >= last.potential.high + last.bias_type.high
     assert kind.low <= last.potential.low + last.bias_type.low

@@ -9,8 +9,8 @@ from typing import Any
 import hls4ml
 import numpy as np
 import pytest
-from adsnn_hls.golden import simulate
-from adsnn_hls.hls4ml_plugin import Options, register
+from adsnn_hls.cpp import Options, register
+from adsnn_hls.fixed import simulate
 from adsnn_hls.quantize import PixelFormat, Widths, calibrate, quantize
 
 from snntb_adsnn.errors import ParameterError

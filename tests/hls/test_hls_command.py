@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adsnn_hls import command, project
-from adsnn_hls.golden import simulate
-from adsnn_hls.hls4ml_plugin import Options, model_graph
-from adsnn_hls.project import MARK, VECTOR_BYTES, ToolError, step_words
+from adsnn_hls.commands import hls as command
+from adsnn_hls.cpp import Options, model_graph, project
+from adsnn_hls.cpp.folder import MARK
+from adsnn_hls.cpp.project import VECTOR_BYTES, ToolError, step_words
+from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.quantize import calibrate, quantize
-from adsnn_hls.stages import FixedNetwork
 from hls_nets import dense_net, pixels
 
 from snntb_adsnn import cli

@@ -10,11 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from adsnn_hls.fixed import FixedType
-from adsnn_hls.powers import decay_exponents, multiplier_free_parameters, signed_digits
+from adsnn_hls.arithmetic import FixedType
+from adsnn_hls.arithmetic.powers import decay_exponents, multiplier_free_parameters, signed_digits
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.quantize import PixelFormat, Widths, calibrate, effective_parameters, quantize
-from adsnn_hls.stages import ConvStage, DenseStage, FixedNetwork, accumulator_range, sum_type
-from adsnn_hls.synapses import chain, synapses
+from adsnn_hls.quantize.synapses import chain, synapses
+from adsnn_hls.stages import ConvStage, DenseStage, accumulator_range, sum_type
 from hls_nets import NETWORKS, PARAMETERS, Builder, conv_net, dense_net, pixels
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,9 +196,7 @@ def test_input_scaling_is_folded_into_the_gain() -> None:
         words = fixed.pixels(x)
         assert words.min() == 0
         assert words.max() == 2**bits - 1
-        from adsnn_hls.golden import held_current
-
-        exact, fraction = held_current(fixed.analog, words)
+        exact, fraction = fixed.analog.held_current(words)
         rounded = words * form.scale + form.offset
         assert np.abs(rounded - x).max() <= form.scale / 2 * (1 + 1e-9)
         np.testing.assert_allclose(
@@ -351,7 +350,15 @@ def test_the_stages_of_a_convolutional_net() -> None:
 
 
 def test_no_tensorflow_is_imported() -> None:
-    modules = ["fixed", "stages", "storage", "synapses", "powers", "quantize", "golden", "golden_fast", "search"]
+    modules = [
+        "arithmetic.powers",
+        "cores",
+        "stages",
+        "fixed.storage",
+        "fixed.fast",
+        "quantize.search",
+        "quantize.synapses",
+    ]
     code = f"import sys\nfor m in {modules}: __import__('adsnn_hls.' + m)\nassert not {{'tensorflow', 'tf_keras'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adsnn_hls.commands.rtl import make_lanes, make_margin
+from adsnn_hls.cores import Lanes
+from adsnn_hls.cores.memories import memory_files, packed
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.quantize import calibrate, quantize
-from adsnn_hls.rtl import Lanes, choose_lanes, fpga, generate
-from adsnn_hls.rtl.command import make_lanes, make_margin
+from adsnn_hls.rtl import choose_lanes, fpga, generate
 from adsnn_hls.rtl.fpga import check_fit
 from adsnn_hls.rtl.generate import instances
-from adsnn_hls.rtl.lanes import channels
-from adsnn_hls.rtl.memories import memory_files, packed
 from adsnn_hls.rtl.tools import ToolError, find_verilator
-from adsnn_hls.stages import ConvStage, DenseStage, FixedNetwork
+from adsnn_hls.stages import ConvStage, DenseStage
 from hls_nets import Builder, conv_net, dense_net
 
 from snntb_adsnn.config.hls import HlsSection
@@ -46,7 +47,7 @@ def test_chosen_lanes_divide_and_are_fast_enough(conv, cycles):
     generate(conv, chosen)  # checks that everything divides
     for stage in conv.spiking:
         items = int(np.prod(stage.neurons.input_shape)) // chosen[stage.name].units
-        assert items <= cycles or chosen[stage.name].units == channels(stage)
+        assert items <= cycles or chosen[stage.name].units == stage.channels
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adsnn_hls.powers import multiplier_free_parameters
-from adsnn_hls.quantize import Widths, calibrate, quantize
-from adsnn_hls.search import SIGNALS, memory_bits, plot, search
+from adsnn_hls.arithmetic.powers import multiplier_free_parameters
+from adsnn_hls.quantize import Recipe, Widths, calibrate, quantize
+from adsnn_hls.quantize.search import SIGNALS, memory_bits, plot, search
 from hls_nets import PARAMETERS, dense_net, pixels
 
 from snntb_adsnn.engine import simulate
@@ -77,7 +77,7 @@ def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
 
 def test_multiplier_free_search_leaves_coefficients_alone() -> None:
     network, x, labels = _problem(multiplier_free_parameters(PARAMETERS))
-    result = search(network, x, labels, loss=0.05, steps=STEPS, multiplier_free=True)
+    result = search(network, x, labels, loss=0.05, steps=STEPS, recipe=Recipe(multiplier_free=True))
     assert all("coefficient" not in signals for signals in result.signals.values())
     assert "coefficient" not in {t.signal for t in (*result.curves, *result.trials)}
 

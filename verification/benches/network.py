@@ -10,8 +10,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from adsnn_hls.fixed import Words
-from adsnn_hls.golden import RECORDABLE, Assign, GoldenResult, held_current, simulate
+from adsnn_hls.arithmetic import Words
+from adsnn_hls.arithmetic.steps import Assign
+from adsnn_hls.fixed import RECORDABLE, GoldenResult, simulate
 from cocotb.clock import Clock
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
@@ -60,7 +61,7 @@ def states(golden: GoldenResult, pixels: Words, name: str) -> dict[str, list[Any
         if quantity != "spikes"
     }
     if name == NETWORK.analog.name:
-        held = Assign(NETWORK.analog.neurons.current)(*held_current(NETWORK.analog, pixels))
+        held = Assign(NETWORK.analog.neurons.current)(*NETWORK.analog.held_current(pixels))
         found["held"] = list(held.reshape(IMAGES, -1))
     return found
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from adsnn_hls.fixed import FixedType, Words
-from adsnn_hls.golden import NeuronState
-from adsnn_hls.stages import FixedNeurons
+from adsnn_hls.arithmetic import FixedType, Words
+from adsnn_hls.stages import FixedNeurons, NeuronState
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from snntb_adsnn.neuron.constants import STATES
 from verification.benches.report import report
 from verification.cases import TYPES, Types, neurons
 from verification.tops import DRIVE_FRACTION, DRIVE_WIDTH, NEURON_LATENCY, neuron_fields
@@ -29,7 +29,7 @@ def stimuli(types: Types, seed: int) -> list[Words]:
     """I, V, S_hat, theta_a, drive: full range, around zero, ends of the ranges, spikes that just do not happen."""
     rng = np.random.default_rng(seed)
     found = []
-    kinds = [types.current, types.potential, types.refractory, types.adaptation, FixedType(DRIVE_WIDTH, DRIVE_WIDTH)]
+    kinds = [*(getattr(types, state.word) for state in STATES), FixedType(DRIVE_WIDTH, DRIVE_WIDTH)]
     for kind in kinds:
         low, high = (-(1 << (kind.width - 1)) if kind.signed else 0), kind.high
         anywhere = rng.integers(low, high, CANDIDATES, endpoint=True)
@@ -58,10 +58,11 @@ def near_threshold(n: FixedNeurons, words: list[Words], rng: np.random.Generator
 def step(n: FixedNeurons, words: list[Words]) -> list[Words]:
     """The golden model's next I, V, S_hat, theta_a and spikes."""
     state = NeuronState(n, len(words[0]))
-    state.I, state.V, state.S_hat, state.theta_a = (w[:, None].copy() for w in words[:4])
-    state.receive(words[4][:, None], DRIVE_FRACTION)
+    for s, w in zip(STATES, words, strict=False):
+        setattr(state, s.name, w[:, None].copy())
+    state.receive(words[-1][:, None], DRIVE_FRACTION)
     spikes = state.fire()
-    return [w[:, 0] for w in (state.I, state.V, state.S_hat, state.theta_a, spikes)]
+    return [w[:, 0] for w in (*state.words.values(), spikes)]
 
 
 def pack(words: list[Words], widths: list[int]) -> list[int]:

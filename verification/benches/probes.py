@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from adsnn_hls.stages import AnalogStage, ReadoutStage, SpikingStage
 
+from snntb_adsnn.neuron.constants import STATES
 from verification.cases import Case
 from verification.tops import covered_pixels
 
@@ -15,13 +15,10 @@ States = Mapping[str, list[Any]]
 """By state word, one flat array for each step (``held``: for each image)."""
 
 
-def probe(stage: Any, case: Case) -> NeuronProbe | AnalogProbe | ReadoutProbe:
+def probe(stage: Any, case: Case) -> NeuronProbe | ReadoutProbe:
     """The probe for a stage's instance."""
-    if isinstance(case.stage, ReadoutStage):
-        return ReadoutProbe(stage, case.stage)
-    if isinstance(case.stage, AnalogStage):
-        return AnalogProbe(stage, case)
-    return NeuronProbe(stage, case)
+    kinds = {"first": AnalogProbe, "inner": NeuronProbe, "last": ReadoutProbe}
+    return kinds[case.stage.place](stage, case)
 
 
 def signed(word: int, width: int) -> int:
@@ -33,14 +30,16 @@ class NeuronProbe:
     """Write-backs of V (and I, unless it is held), S_hat and theta_a."""
 
     def __init__(self, stage: Any, case: Case) -> None:
-        assert isinstance(case.stage, SpikingStage)
-        n = case.stage.neurons
+        stage_data: Any = case.stage
+        n = stage_data.neurons
         core = stage.u_neurons
         self.pixel = core.pixel_write, core.pixel_address, core.iv_write
         self.neuron = core.neuron_write, core.neuron_address, core.ha_write
-        held = isinstance(case.stage, AnalogStage)
-        self.pixel_fields = [("V", n.potential)] if held else [("V", n.potential), ("I", n.current)]
-        self.neuron_fields = [("theta_a", n.adaptation), ("S_hat", n.refractory)]
+        held = case.stage.place == "first"
+        # the last state of a memory's word lies lowest
+        fields = [(state, n.types[state.name]) for state in reversed(STATES)]
+        self.pixel_fields = [(s.name, t) for s, t in fields if s.at == "input" and not (held and s.name == "I")]
+        self.neuron_fields = [(s.name, t) for s, t in fields if s.at == "neuron"]
         groups = (n.size if held else n.input_shape[-1]) // case.lanes.units
         self.units = case.lanes.units
         self.pixels_per_step = groups * (1 if held else covered_pixels(case))
@@ -83,7 +82,7 @@ class AnalogProbe(NeuronProbe):
     def __init__(self, stage: Any, case: Case) -> None:
         super().__init__(stage, case)
         self.load_valid, self.current = stage.load_valid, stage.current5
-        self.width = case.stage.neurons.current.width  # type: ignore[attr-defined]
+        self.width = case.stage.state_types["I"].width
         self.loaded: list[int] = []
 
     def sample(self) -> None:
@@ -100,9 +99,9 @@ class AnalogProbe(NeuronProbe):
 class ReadoutProbe:
     """Write-backs of I and V of each class."""
 
-    def __init__(self, stage: Any, case: ReadoutStage) -> None:
+    def __init__(self, stage: Any, case: Case) -> None:
         self.valid, self.i, self.v = stage.valid, stage.i_new, stage.v_new
-        self.types = case.current.width, case.potential.width
+        self.types = tuple(kind.width for kind in case.stage.state_types.values())
         self.writes: list[tuple[int, int]] = []
 
     def drive(self) -> None:

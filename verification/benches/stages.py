@@ -9,8 +9,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from adsnn_hls.golden import Assign, NeuronState, current_step, filter_step, held_current, synaptic_sum
-from adsnn_hls.stages import AnalogStage, ReadoutStage
+from adsnn_hls.arithmetic import Words
 from cocotb.clock import Clock
 from numpy.typing import NDArray
 
@@ -38,13 +37,7 @@ class Expectation:
         self.beats: list[Beat] = []
         self.states: dict[str, list[NDArray[Any]]] = {}
         for count in steps:
-            match case.stage:
-                case AnalogStage():
-                    self._analog(case.stage, count)
-                case ReadoutStage():
-                    self._readout(case.stage, count)
-                case _:
-                    self._synaptic(count)
+            self._image(count)
 
     def _keep(self, **words: Any) -> None:
         for name, value in words.items():
@@ -59,43 +52,32 @@ class Expectation:
         self.sent.append((0, 1, int(step == steps - 1)))
         return spikes
 
-    def _out(self, spikes: NDArray[np.bool_], step: int, steps: int) -> None:
-        self.beats += [(int(address), 0, 0) for address in np.flatnonzero(spikes)]
-        self.beats.append((0, 1, int(step == steps - 1)))
-
-    def _fired(self, state: NeuronState, step: int, steps: int) -> None:
-        spikes = state.fire()
-        self._keep(V=state.V, S_hat=state.S_hat, theta_a=state.theta_a)
-        self._out(spikes, step, steps)
-
-    def _synaptic(self, steps: int) -> None:
+    def _pixels(self) -> Words:
+        """An image, sent a pixel a beat."""
         stage: Any = self.case.stage
-        state = NeuronState(stage.neurons, 1)
-        for step in range(steps):
-            spikes = self._spikes(int(np.prod(stage.input_shape)), step, steps)
-            state.receive(synaptic_sum(stage, spikes), stage.accumulator.fraction)
-            self._keep(I=state.I)
-            self._fired(state, step, steps)
-
-    def _analog(self, stage: AnalogStage, steps: int) -> None:
-        pixels = self.rng.integers(0, stage.pixel.high, (1, *stage.input_shape), endpoint=True)
+        pixels: Words = self.rng.integers(0, stage.pixel.high, (1, *stage.input_shape), endpoint=True)
         self.sent += [(int(p),) for p in pixels.ravel()]
-        state = NeuronState(stage.neurons, 1)
-        state.I = state.assign["I"](*held_current(stage, pixels))
-        self._keep(held=state.I)
-        for step in range(steps):
-            self._fired(state, step, steps)
+        return pixels
 
-    def _readout(self, stage: ReadoutStage, steps: int) -> None:
-        I, V = np.zeros((2, 1, stage.classes), np.int64)
-        assign_I, assign_V = Assign(stage.current), Assign(stage.potential)
+    def _image(self, steps: int) -> None:
+        stage = self.case.stage
+        state = stage.start(1)
+        pixels = self._pixels() if stage.place == "first" else None
         for step in range(steps):
-            spikes = self._spikes(stage.weights.shape[0], step, steps)
-            drive = synaptic_sum(stage, spikes)
-            I = current_step(I, drive, stage.accumulator.fraction, stage.k_beta, assign_I, stage.coefficient)
-            V = filter_step(V, I, stage.g_phi, assign_V, stage.current, stage.coefficient)
-            self._keep(I=I, V=V)
-            self.beats.append((step << 16 | int((V + stage.bias).argmax()), int(step == steps - 1)))
+            got = self._spikes(int(np.prod(stage.input_shape)), step, steps) if pixels is None else pixels
+            sent = state.step(got)
+            words = dict(state.words)
+            if pixels is not None:
+                held = words.pop("I")  # loaded once an image
+                if step == 0:
+                    self._keep(held=held)
+            self._keep(**words)
+            end = int(step == steps - 1)
+            if stage.place == "last":
+                self.beats.append((step << 16 | int(sent.argmax()), end))
+            else:
+                self.beats += [(int(address), 0, 0) for address in np.flatnonzero(sent)]
+                self.beats.append((0, 1, end))
 
 
 class Bench:

@@ -1,4 +1,4 @@
-"""C++ neuron = RTL neuron: ``templates/nnet_asn.h`` through LLVM IR, beside ``asn_filter`` and ``asn_fire``."""
+"""C++ neuron = RTL neuron: ``nnet_asn.h`` through LLVM IR, beside ``asn_filter`` and ``asn_fire``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from adsnn_hls.fixed import FixedType
-from adsnn_hls.powers import signed_digits
-from adsnn_hls.rtl.command import prepare
-from adsnn_hls.rtl.generate import core_sources, generate
+from adsnn_hls.arithmetic import FixedType
+from adsnn_hls.arithmetic.powers import signed_digits
+from adsnn_hls.commands.rtl import prepare
+from adsnn_hls.cores import core_sources
+from adsnn_hls.cores.instance import ROUNDING_CODES
+from adsnn_hls.rtl.generate import generate
 from adsnn_hls.rtl.tools import ToolError
+from adsnn_hls.stages import FixedNeurons
 
+from snntb_adsnn.neuron.constants import STATES
 from verification.formal.llvm import to_verilog
 from verification.formal.tools import Outcome, find_clang, hls4ml_headers, never_one, solve
 
 RTL = Path(__file__).parent / "rtl"
-_ROUNDINGS = ("TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")  # as asn_cast counts them
-_FACTORS = ("K_BETA", "G_PHI", "K_ETA", "K_GAMMA", "M_GAMMA")
+_FACTORS = tuple(name.upper() for name in FixedNeurons.FACTORS)
 
 Parameters = Mapping[str, int]
 """Parameters of a neuron as the cores name them; ``HELD``: that of the first stage, whose current stays."""
@@ -35,10 +38,7 @@ def cxx_source(p: Parameters, part: str) -> str:
     """C++ that calls one function of the neuron in ``nnet_asn.h`` on raw words."""
     theta_bits = p["THETA0"].bit_length()
     types = {
-        "current_t": _state(p, "I", signed=True),
-        "potential_t": _state(p, "V", signed=True),
-        "refractory_t": _state(p, "H", signed=False),
-        "adaptation_t": _state(p, "A", signed=False),
+        **{f"{state.word}_t": _state(p, state.letter, signed=state.signed) for state in STATES},
         "bias_t": FixedType(p["B_W"], p["B_W"] - p["V_F"]),
         "coefficient_t": FixedType(p["C_W"], p["C_W"] - p["C_F"], signed=False),
         "theta0_t": FixedType(theta_bits, theta_bits - p["A_F"], signed=False),
@@ -88,7 +88,7 @@ extern "C" void neuron(long long i, long long v, long long h, long long a, long 
 def _state(p: Parameters, letter: str, *, signed: bool) -> FixedType:
     width = p[f"{letter}_W"]
     overflow = "SAT" if p[f"{letter}_SATURATE"] else "WRAP"
-    return FixedType(width, width - p[f"{letter}_F"], signed, _ROUNDINGS[p[f"{letter}_ROUNDING"]], overflow)
+    return FixedType(width, width - p[f"{letter}_F"], signed, ROUNDING_CODES[p[f"{letter}_ROUNDING"]], overflow)
 
 
 def cxx_to_verilog(source: str, folder: Path, header: str | None = None) -> str:
@@ -99,7 +99,7 @@ def cxx_to_verilog(source: str, folder: Path, header: str | None = None) -> str:
     """
     clang = find_clang()
     folder.mkdir(parents=True, exist_ok=True)
-    templates = resources.files("adsnn_hls") / "templates"
+    templates = resources.files("adsnn_hls.cpp") / "sources"
     (folder / "nnet_asn.h").write_text((templates / "nnet_asn.h").read_text() if header is None else header)
     (folder / "nnet_asn_probe.h").write_text((templates / "nnet_asn_probe.h").read_text())
     (folder / "neuron.cpp").write_text(source)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.cores import core_sources
 
 from verification.formal.tools import Outcome, solve
 

@@ -8,9 +8,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from adsnn_hls.fixed import ROUNDINGS
-from adsnn_hls.rtl.generate import core_sources
+from adsnn_hls.arithmetic import ROUNDINGS
+from adsnn_hls.cores import core_sources
+from adsnn_hls.cores.instance import ROUNDING_CODES
 
+from snntb_adsnn.neuron.constants import STATES
 from verification.cases import TYPES
 from verification.formal.llvm import IRError, to_verilog
 from verification.formal.neurons import Parameters, project_neurons, prove_neuron, shipped_neurons
@@ -116,7 +118,7 @@ def test_the_assumptions_leave_room(name: str, tmp_path: Path) -> None:
 def test_bug_is_found(name: str, tmp_path: Path) -> None:
     bug = BUGS[name]
     cores = core_sources()
-    header = (resources.files("adsnn_hls") / "templates" / "nnet_asn.h").read_text()
+    header = (resources.files("adsnn_hls.cpp") / "sources" / "nnet_asn.h").read_text()
     sources = cores | {"nnet_asn.h": header}
     assert sources[bug.file].count(bug.old) == 1
     sources[bug.file] = sources[bug.file].replace(bug.old, bug.new)
@@ -133,8 +135,9 @@ def test_bug_is_found(name: str, tmp_path: Path) -> None:
 
 
 def test_roundings_are_counted_as_in_the_cores() -> None:
-    assert all(set(range(7)) >= {p[f"{s}_ROUNDING"] for s in "IVHA"} for p in map(neuron, NEURONS))
-    assert {"TRN", "TRN_ZERO", "RND", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV"} == set(ROUNDINGS)
+    codes = set(range(len(ROUNDING_CODES)))
+    assert all(codes >= {p[f"{s.letter}_ROUNDING"] for s in STATES} for p in map(neuron, NEURONS))
+    assert set(ROUNDING_CODES) == set(ROUNDINGS)
 
 
 @pytest.mark.parametrize("config", SHIPPED)

@@ -110,7 +110,7 @@ def never_one(folder: Path, top: str, files: Mapping[str, str], *, techmap: str)
     for name, text in {**files, "techmap.v": techmap}.items():
         (folder / name).write_text(text)
     passes = [
-        f"read_slang -D SYNTHESIS --allow-use-before-declare --top {top} {' '.join(files)}",
+        f"read_slang -D SYNTHESIS --allow-use-before-declare --top {top} {_sources(files)}",
         *("proc", "flatten", "techmap -map techmap.v", "opt -full", "techmap", "opt", "aigmap", "clean"),
         "select -assert-none t:* t:$_AND_ %d t:$_NOT_ %d",
         f"write_aiger -symbols {top}.aig",
@@ -130,6 +130,11 @@ def never_one(folder: Path, top: str, files: Mapping[str, str], *, techmap: str)
         elif "Networks are equivalent" not in said:
             raise ToolError(f"yosys-abc does not decide {name.decode()} in {folder}:\n{said[-1000:]}")
     return Outcome(not failed, tuple(failed), time.monotonic() - start)
+
+
+def _sources(files: Mapping[str, str]) -> str:
+    """Files that are read by name; headers are included."""
+    return " ".join(name for name in files if not name.endswith(".svh"))
 
 
 def _yosys_abc() -> Path:
@@ -164,7 +169,7 @@ def solve(
         (programs / name).symlink_to(find_command(command, command.removesuffix("-smtbmc").removesuffix("-witness")))
     for name, text in files.items():
         (folder / name).write_text(text)
-    sources = " ".join(files)
+    sources = _sources(files)
     script = (
         f"read_slang -j 1 -D SYNTHESIS -D FORMAL --allow-use-before-declare --top {top} {sources}\nprep -top {top}\n"
     )

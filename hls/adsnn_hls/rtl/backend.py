@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from adsnn_hls.cores import Lanes
+from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.rtl.generate import generate
-from adsnn_hls.rtl.lanes import Lanes
-from adsnn_hls.stages import FixedNetwork
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.files import atomic_write
 
@@ -57,9 +57,9 @@ def rtl_model(
     """
     import hls4ml
 
-    from adsnn_hls.hls4ml_plugin import Options
-    from adsnn_hls.hls4ml_plugin import register as register_layers
-    from adsnn_hls.hls4ml_plugin.graph import layer_list
+    from adsnn_hls.cpp import Options
+    from adsnn_hls.cpp import register as register_layers
+    from adsnn_hls.cpp.layer_list import layer_list
 
     register_layers()
     register()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adsnn_hls.rtl.parameters import TOP, Instance
+from adsnn_hls.cores import Instance
+from adsnn_hls.rtl.wrapper import TOP
 
 BENCH = "bench.cpp"
 

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adsnn_hls.fixed import Words
-from adsnn_hls.golden import simulate
+from adsnn_hls.arithmetic import Words
+from adsnn_hls.cores import Lanes
+from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.rtl.bench import BENCH, bench_source
 from adsnn_hls.rtl.generate import generate, instances
-from adsnn_hls.rtl.lanes import Lanes
-from adsnn_hls.rtl.parameters import TOP
 from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, ToolError, check_waves, find_verilator, run_tool
-from adsnn_hls.stages import FixedNetwork
+from adsnn_hls.rtl.wrapper import TOP
 from snntb_adsnn.files import atomic_write
 
 _CHUNK = 200  # images simulated at a time: bounds the memory for records

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 
-from adsnn_hls.rtl.lanes import Lanes, check_lanes, choose_lanes
-from adsnn_hls.rtl.parameters import TOP, Instance, instance
-from adsnn_hls.rtl.wrapper import WRAPPER, accelerator, constraints
-from adsnn_hls.stages import FixedNetwork
+from adsnn_hls.cores import Instance, Lanes, core_sources
+from adsnn_hls.fixed import FixedNetwork
+from adsnn_hls.rtl.lanes import check_lanes, choose_lanes
+from adsnn_hls.rtl.wrapper import TOP, WRAPPER, accelerator, constraints
 from snntb_adsnn.errors import ParameterError
 
 
@@ -22,14 +21,8 @@ def instances(
     found = []
     for i, stage in enumerate(network.stages):
         name = f"s{i}_" + re.sub(r"\W", "_", stage.name)
-        found.append(instance(stage, name, lanes[stage.name], not multiplier_free))
+        found.append(stage.instance(name, lanes[stage.name], not multiplier_free))
     return tuple(found)
-
-
-def core_sources() -> dict[str, str]:
-    """The hand-written cores by file name."""
-    folder = resources.files("adsnn_hls.rtl") / "cores"
-    return {entry.name: entry.read_text() for entry in sorted(folder.iterdir(), key=lambda e: e.name)}
 
 
 def check_steps(steps: int) -> None:
@@ -70,7 +63,8 @@ def generate(
     files |= constraints(clock_ns)
     for stage in stages:
         files |= stage.files
-    files["files.f"] = "".join(f"{name}\n" for name in files if name.endswith(".sv"))
+    # the header lies beside the sources; tools that are started elsewhere look there, too
+    files["files.f"] = "+incdir+.\n" + "".join(f"{name}\n" for name in files if name.endswith(".sv"))
     return files
 
 

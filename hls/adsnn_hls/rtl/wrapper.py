@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from adsnn_hls.rtl.parameters import TOP, Instance
+from adsnn_hls.cores import Instance
+
+TOP = "asn_network"
+"""Name of the generated network module."""
 
 WRAPPER = "asn_accelerator"
 """Name of the generated module."""

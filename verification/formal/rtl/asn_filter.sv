@@ -1,22 +1,11 @@
 // Stands for asn_filter in the stream proofs: any state words at all. What holds with these holds with the real ones.
+`include "asn_neuron_parameters.svh"
 `default_nettype none
 module asn_filter #(
   parameter bit HELD       = 0,
   parameter bit MULTIPLIER = 1,
-  parameter int I_W = 18,
-  parameter int I_F = 12,
-  parameter int V_W = 18,
-  parameter int V_F = 12,
-  parameter int C_W = 12,
-  parameter int C_F = 12,
-  parameter int D_W = 16,
-  parameter int D_F = 6,
-  parameter int I_ROUNDING = 1,
-  parameter int V_ROUNDING = 1,
-  parameter bit I_SATURATE = 1,
-  parameter bit V_SATURATE = 1,
-  parameter int K_BETA = 4014,
-  parameter int G_PHI  = 1350
+  `ASN_DRIVE_PARAMETERS,
+  `ASN_FILTER_PARAMETERS
 ) (
   input  wire                    clk,
   input  wire signed [I_W-1:0]   in_i,

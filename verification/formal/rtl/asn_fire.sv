@@ -1,23 +1,13 @@
 // Stands for asn_fire in the stream proofs: any spikes at all. What holds with these holds with the real ones.
+`include "asn_neuron_parameters.svh"
 `default_nettype none
 module asn_fire #(
   parameter bit MULTIPLIER = 1,
   parameter int S_W = 20,
   parameter int S_F = 12,
-  parameter int H_W = 18,
-  parameter int H_F = 12,
-  parameter int A_W = 18,
-  parameter int A_F = 12,
   parameter int C_W = 12,
   parameter int C_F = 12,
-  parameter int H_ROUNDING = 0,
-  parameter int A_ROUNDING = 0,
-  parameter bit H_SATURATE = 1,
-  parameter bit A_SATURATE = 1,
-  parameter int K_ETA   = 4014,
-  parameter int K_GAMMA = 3832,
-  parameter int M_GAMMA = 766,
-  parameter int THETA0  = 819
+  `ASN_FIRE_PARAMETERS
 ) (
   input  wire                   clk,
   input  wire        [H_W-1:0]  in_h,

@@ -2,37 +2,15 @@
 //
 // The RTL is a pipeline without feedback: without its registers (no_registers.v) it is a function of its inputs. Three
 // parts, each for all of its inputs: current (0), membrane filter (1; the current is an input), firing (2; V is an input).
+`include "asn_neuron_parameters.svh"
 `default_nettype none
 module neuron_miter #(
   parameter int PART       = 0,
   parameter bit MULTIPLIER = 1,
-  parameter int I_W = 18,
-  parameter int I_F = 12,
-  parameter int V_W = 18,
-  parameter int V_F = 12,
-  parameter int H_W = 18,
-  parameter int H_F = 12,
-  parameter int A_W = 18,
-  parameter int A_F = 12,
   parameter int B_W = 12,
-  parameter int C_W = 12,
-  parameter int C_F = 12,
-  parameter int D_W = 16,
-  parameter int D_F = 6,
-  parameter int I_ROUNDING = 1,
-  parameter int V_ROUNDING = 1,
-  parameter int H_ROUNDING = 0,
-  parameter int A_ROUNDING = 0,
-  parameter bit I_SATURATE = 1,
-  parameter bit V_SATURATE = 1,
-  parameter bit H_SATURATE = 1,
-  parameter bit A_SATURATE = 1,
-  parameter int K_BETA  = 4014,
-  parameter int G_PHI   = 1350,
-  parameter int K_ETA   = 4014,
-  parameter int K_GAMMA = 3832,
-  parameter int M_GAMMA = 766,
-  parameter int THETA0  = 819
+  `ASN_DRIVE_PARAMETERS,
+  `ASN_FILTER_PARAMETERS,
+  `ASN_FIRE_PARAMETERS
 ) (
   input wire                  clk,
   input wire signed [I_W-1:0] i,
@@ -57,14 +35,10 @@ module neuron_miter #(
   logic signed [S_W-1:0] s;
   always_ff @(posedge clk) s <= S_W'(v) + S_W'(bias);
   asn_filter #(
-    .HELD(PART != 0), .MULTIPLIER(MULTIPLIER), .I_W(I_W), .I_F(I_F), .V_W(V_W), .V_F(V_F), .C_W(C_W), .C_F(C_F), .D_W(D_W),
-    .D_F(D_F), .I_ROUNDING(I_ROUNDING), .V_ROUNDING(V_ROUNDING), .I_SATURATE(I_SATURATE), .V_SATURATE(V_SATURATE),
-    .K_BETA(K_BETA), .G_PHI(G_PHI)
+    .HELD(PART != 0), .MULTIPLIER(MULTIPLIER), `ASN_PASS_DRIVE, `ASN_PASS_FILTER
   ) u_filter (.clk, .in_i(i), .in_v(v), .in_drive(drive), .out_i(i_new), .out_v(v_new));
   asn_fire #(
-    .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .H_W(H_W), .H_F(H_F), .A_W(A_W), .A_F(A_F), .C_W(C_W), .C_F(C_F),
-    .H_ROUNDING(H_ROUNDING), .A_ROUNDING(A_ROUNDING), .H_SATURATE(H_SATURATE), .A_SATURATE(A_SATURATE),
-    .K_ETA(K_ETA), .K_GAMMA(K_GAMMA), .M_GAMMA(M_GAMMA), .THETA0(THETA0)
+    .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
   ) u_fire (.clk, .in_h(h), .in_a(a), .in_s(s), .out_spike(spike), .out_h(h_new), .out_a(a_new));
 
   wire [63:0] i_cxx, v_cxx, h_cxx, a_cxx, spike_cxx;

@@ -1,0 +1,1 @@
+"""The commands ``snntb-adsnn hls`` and ``snntb-adsnn cosim``."""
