@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: help demo test test-slow bench cosim formal lint format clean
+.PHONY: help demo check test test-slow bench cosim formal lint format clean
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -21,6 +21,9 @@ $(VENV)/.lint: $(VENV)/.installed
 demo: $(VENV)/.installed  ## train a small net, convert it, run it through SNN Toolbox (about 5 minutes)
 	$(BIN)/snntb-adsnn train configs/digits.ini
 	$(BIN)/snntb-adsnn run configs/digits.ini
+
+check: lint  ## check style, types, and who imports whom (docs/architecture.md)
+	$(BIN)/python -m pytest -q tests/house
 
 # a test that hangs ends after ten minutes, with the stacks of its threads
 test: $(VENV)/.installed  ## run the tests

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from test_correction import images, network
+from correction_cases import images, network
 from toolbox_cases import dense_net, digits, write_case
 
 from snntb_adsnn.config import load_config

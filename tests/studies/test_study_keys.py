@@ -100,7 +100,8 @@ def test_all_code_that_results_depend_on_is_in_the_key():
     hashed = {".".join(file.parts).removesuffix(".__init__") for file in files}
     assert modules >= NO_RESULT_CODE | {"studies.sweep", "engine", "engine.event.kernels"}
     assert modules - NO_RESULT_CODE - hashed == set()
-    assert hashed - modules == {"engine.tensorflow"}
+    # these only make a network, or are not loaded before they are needed
+    assert hashed - modules <= {"engine.tensorflow", "network.rewrite", "neuron.constants"}
 
 
 @pytest.fixture
