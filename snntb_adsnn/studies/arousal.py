@@ -16,7 +16,6 @@ from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.linear import Array
 from snntb_adsnn.neuron.transfer import check_constants
-from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, compute, fingerprint, make_runner
 from snntb_adsnn.studies.sweep import (
@@ -34,6 +33,7 @@ from snntb_adsnn.studies.workers import Runner
 
 if TYPE_CHECKING:
     from snntb_adsnn.config import Config
+    from snntb_adsnn.report.outcomes import ArousalOutcome
 
 FOLDER = "arousal"
 """Of the results, in the working folder; ``points`` in it holds one file for each finished point."""
@@ -212,6 +212,8 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
         AdSNNError: settings that do not fit, no mistakes to estimate a threshold from, results that cannot be written,
             or points without a result.
     """
+    from snntb_adsnn.report.outcomes import ArousalOutcome
+
     section = config.arousal
     low, high = precisions(config, subject.network)
     steps = round(subject.duration / subject.network.dt)

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
-
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY, write_json
 from snntb_adsnn.measure.correction import correct_biases
@@ -215,6 +213,8 @@ def compute(
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other studies out of ``folder``; the lock goes with the process, however it ends."""
+    from filelock import FileLock, Timeout
+
     lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)

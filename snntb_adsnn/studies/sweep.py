@@ -16,8 +16,6 @@ from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import Node
 from snntb_adsnn.neuron.transfer import transfer
-from snntb_adsnn.report import describe
-from snntb_adsnn.report.outcomes import SweepOutcome
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, code_version, compute, fingerprint, make_runner
 from snntb_adsnn.studies.workers import Local, Runner, in_process
@@ -25,6 +23,7 @@ from snntb_adsnn.studies.workers import Local, Runner, in_process
 if TYPE_CHECKING:
     from snntb_adsnn.config import Config
     from snntb_adsnn.config.studies import SweepSection
+    from snntb_adsnn.report.outcomes import SweepOutcome
 
 FOLDER = "sweep"
 """Of the results, in the working folder; ``points`` in it holds one file for each finished point."""
@@ -117,6 +116,8 @@ def simulate_images(
         what ``results.json`` of a run holds, with the constants and the firing rate of every step; and which images
         are classified correctly and which switched, shape (2, images).
     """
+    from snntb_adsnn.report.results import describe
+
     subject = shared.subject
     evaluation = Evaluation(network, shared.matching_fraction)
     spikes, images = np.zeros(round(duration / network.dt)), []
@@ -158,6 +159,8 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Swe
         OutputError: a result cannot be written.
         WorkerError: a point has no result; the others are kept.
     """
+    from snntb_adsnn.report.outcomes import SweepOutcome
+
     points = simulate_points(config, subject, grid(config.sweep, subject.duration), runner)
     return SweepOutcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
 

@@ -24,7 +24,7 @@ SHAPES = {
     # any size will do: small ones are quick
     **{"vgg_cifar": (16, 16, 3), "resnet_cifar": (16, 16, 3), "resnet9": (16, 16, 3), "resnet18": (32, 32, 3)},
 }
-assert tuple(SHAPES) == NETS
+assert tuple(SHAPES) == tuple(NETS)
 
 
 def randomized(model, seed=0):
