@@ -123,7 +123,7 @@ class LowRate:
         file = self.folder / name / "network.npz"
         if not file.exists():
             from snntb_adsnn.frontends.keras.convert import convert
-            from snntb_adsnn.toolbox.parser import load_model
+            from snntb_adsnn.frontends.keras.files import load_model
 
             if name == SHIPPED:
                 model = nets.ROOT / "configs/models/mnist"

@@ -15,7 +15,7 @@ import numpy as np
 from snntb_adsnn import AAN, convert, simulate
 from snntb_adsnn.data.folder import ImageFolder
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.training.nets import build
+from snntb_adsnn.nets import build
 from snntb_adsnn.training.train import recalibrate
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

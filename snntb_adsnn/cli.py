@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snntb_adsnn import __version__
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.studies.registry import Study, all_studies
+
+if TYPE_CHECKING:
+    from snntb_adsnn.config import Config
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
@@ -46,46 +49,25 @@ def run(config: Path, json_copy: Path | None) -> None:
     """Convert and simulate the network of CONFIG in SNN Toolbox's own flow."""
     from snntb_adsnn.config import load_config
 
-    load_config(config)  # mistakes show before TensorFlow is loaded
+    settings = load_config(config)  # mistakes show before TensorFlow is loaded
     from snntb_adsnn.toolbox import run as run_toolbox
 
-    run_toolbox(config, json_copy)
+    run_toolbox(settings, json_copy)
 
 
-def _study(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of the commands that simulate many times."""
-    for option in (
-        click.option("--workers", type=click.IntRange(min=1), help="Processes on this machine.  [default: one a core]"),
-        click.option("--scheduler", metavar="ADDRESS", help="Simulate on the cluster of this Dask scheduler."),
-    ):
+def _study_command(name: str, study: Study) -> click.Command:
+    def command(config: Path, **options: Any) -> None:
+        from snntb_adsnn.config import load_config
+
+        study.run(load_config(config), **options)
+
+    for option in (*study.options, _CONFIG):
         command = option(command)
-    return command
+    return click.command(name, help=study.help)(command)
 
 
-@cli.command()
-@_CONFIG
-@_study
-def sweep(config: Path, **options: Any) -> None:
-    """Simulate the network of CONFIG at every point of [sweep]; go on where an earlier sweep was stopped."""
-    from snntb_adsnn.config import load_config
-
-    settings = load_config(config)
-    from snntb_adsnn.studies.commands import run_sweep
-
-    run_sweep(settings, **options)
-
-
-@cli.command()
-@_CONFIG
-@_study
-def arousal(config: Path, **options: Any) -> None:
-    """Simulate the network of CONFIG at low precision; only undecided images switch to the high one ([arousal])."""
-    from snntb_adsnn.config import load_config
-
-    settings = load_config(config)
-    from snntb_adsnn.studies.commands import run_arousal
-
-    run_arousal(settings, **options)
+for _name, _study in all_studies().items():
+    cli.add_command(_study_command(_name, _study))
 
 
 @cli.command()
@@ -101,20 +83,6 @@ def paper(configs: tuple[Path, ...], **options: Any) -> None:
     from snntb_adsnn.paper.command import run
 
     run(configs, **options)
-
-
-@cli.command()
-@_CONFIG
-@click.option("--rate", required=True, type=click.FloatRange(min=0, min_open=True), help="Firing rate wanted, Hz.")
-@click.option("--images", default=300, show_default=True, type=click.IntRange(min=1), help="Training images simulated.")
-def precision(config: Path, **options: Any) -> None:
-    """Find each layer's m_f at which the network of CONFIG meets a firing rate with the least change of its outputs."""
-    from snntb_adsnn.config import load_config
-
-    settings = load_config(config)
-    from snntb_adsnn.studies.commands import run_precision
-
-    run_precision(settings, **options)
 
 
 @cli.command()
@@ -152,11 +120,12 @@ def hls(config: Path, report: bool, **options: Any) -> None:
     """Turn the network of CONFIG into an HLS or RTL project ([hls]) and compare it with the golden model."""
     from snntb_adsnn.config import load_config
 
-    if (options["backend"] or load_config(config).hls.backend) == "rtl":
+    settings = load_config(config)
+    if (options["backend"] or settings.hls.backend) == "rtl":
         for unused in ("build", "search", "backend"):
             if options.pop(unused) and unused != "backend":
                 raise AdSNNError(f"--{unused} is for the C++ backends; leave it out with the backend rtl.")
-        _run_rtl("hls", config, report=report, **options)
+        _run_rtl("hls", settings, report=report, **options)
         return
     if report:
         raise AdSNNError("--report is for the backend rtl; add --backend rtl.")
@@ -164,7 +133,7 @@ def hls(config: Path, report: bool, **options: Any) -> None:
         from adsnn_hls.commands.hls import main as run_hls
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
-    run_hls(config_file=config, **options)
+    run_hls(config_file=settings, **options)
 
 
 @cli.command()
@@ -174,10 +143,12 @@ def hls(config: Path, report: bool, **options: Any) -> None:
 @click.option("--json", "json_file", type=_FILE, help="Write the figures there.")
 def cosim(config: Path, **options: Any) -> None:
     """Simulate the RTL of CONFIG's network and compare every spike and decision with the golden model."""
-    _run_rtl("cosim", config, **options)
+    from snntb_adsnn.config import load_config
+
+    _run_rtl("cosim", load_config(config), **options)
 
 
-def _run_rtl(command: str, config: Path, **options: Any) -> None:
+def _run_rtl(command: str, config: Config, **options: Any) -> None:
     try:
         from adsnn_hls.commands.rtl import main as run_command
     except ImportError as error:

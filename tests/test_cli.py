@@ -93,7 +93,7 @@ def fake_toolbox(monkeypatch, run):
 
 def test_run_hands_over_to_the_toolbox(call, config, monkeypatch):
     seen = []
-    fake_toolbox(monkeypatch, lambda path, json_copy: seen.append((path, json_copy)))
+    fake_toolbox(monkeypatch, lambda loaded, json_copy: seen.append((loaded.file, json_copy)))
     assert call("run", config, "--json", "r.json")[0] == 0
     assert call("run", config)[0] == 0
     assert seen == [(config, Path("r.json")), (config, None)]

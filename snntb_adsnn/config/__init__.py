@@ -1,7 +1,31 @@
 """Configuration files: one section a file, checked on load."""
 
 from snntb_adsnn.config.adsnn import AdsnnSection
-from snntb_adsnn.config.load import SECTIONS, Config, adsnn_section, load_config, read_ini
+from snntb_adsnn.config.load import (
+    SECTIONS,
+    Config,
+    adsnn_section,
+    check_config,
+    is_ours,
+    load_config,
+    read_ini,
+    simulation_section,
+)
 from snntb_adsnn.config.paths import PathsSection
+from snntb_adsnn.config.simulation import SimulationSection
+from snntb_adsnn.config.training import TrainingSection
 
-__all__ = ["SECTIONS", "AdsnnSection", "Config", "PathsSection", "adsnn_section", "load_config", "read_ini"]
+__all__ = [
+    "SECTIONS",
+    "AdsnnSection",
+    "Config",
+    "PathsSection",
+    "SimulationSection",
+    "TrainingSection",
+    "adsnn_section",
+    "check_config",
+    "is_ours",
+    "load_config",
+    "read_ini",
+    "simulation_section",
+]

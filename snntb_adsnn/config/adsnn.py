@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from snntb_adsnn.config.base import Count, Positive, PositiveByLayer, Section, Seed, constants_of
+from snntb_adsnn.config.base import Count, NeuronSection, OneOf, Positive, PositiveByLayer, Seed
+from snntb_adsnn.engine import ENGINES
 from snntb_adsnn.neuron.transfer import Form
 
 
-class AdsnnSection(Section):
+class AdsnnSection(NeuronSection):
     """``[adsnn]``: how the spiking network is made and simulated.
 
     Attributes:
         engine: simulator, see ``snntb_adsnn.engine``.
         m_f: precision in place of the trained one: by layer, "" for those not named; written ``0.4, conv_1: 0.8``.
-        theta0, tau_gamma, tau_eta, tau_beta, tau_phi: replace what the model was trained with (tau in ms).
+        overrides: in place of what the model was trained with.
         form: transfer function the spike height follows; without it, the model's own.
         readout_tau_phi: smoothing time constant of the read-out, ms.
         matching_fraction: matching time is when this fraction of the highest accuracy is first reached.
@@ -29,13 +30,8 @@ class AdsnnSection(Section):
         pretrained: model file that is copied to the working folder when no model is there yet.
     """
 
-    engine: Literal["auto", "event", "reference", "tensorflow"] = "auto"
+    engine: Annotated[str, OneOf(ENGINES, ("auto",))] = "auto"
     m_f: PositiveByLayer = {}
-    theta0: Positive | None = None
-    tau_gamma: Positive | None = None
-    tau_eta: Positive | None = None
-    tau_beta: Positive | None = None
-    tau_phi: Positive | None = None
     form: Form | None = None
     readout_tau_phi: Positive = 50.0
     matching_fraction: Annotated[float, Field(gt=0, le=1)] = 0.99
@@ -44,8 +40,3 @@ class AdsnnSection(Section):
     check_images: Count = 100
     bias_correction: Annotated[int, Field(ge=0)] = 0
     pretrained: Path | None = None
-
-    @property
-    def overrides(self) -> dict[str, float]:
-        """The neuron constants given here but for m_f, by their names in ``ASNParameters``."""
-        return constants_of(self)

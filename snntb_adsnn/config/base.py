@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError, core_schema
+
+from snntb_adsnn.neuron.constants import SETTABLE
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -45,9 +50,44 @@ def by_layer(value: Any) -> Any:
 
 
 PositiveByLayer = Annotated[dict[str, Positive], BeforeValidator(by_layer)]
-NEURON_CONSTANTS = ("theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi")
 
 
-def constants_of(section: Section) -> dict[str, float]:
-    """The neuron constants but for m_f that a section gives, by their names in ``ASNParameters``."""
-    return {name: value for name in NEURON_CONSTANTS if (value := getattr(section, name)) is not None}
+@dataclass(frozen=True)
+class OneOf:
+    """Annotation of a text that must be a name in a registry, whatever is registered when it is checked.
+
+    Attributes:
+        registry: its keys are the names.
+        also: names besides them, which come first.
+    """
+
+    registry: Mapping[str, Any]
+    also: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.also, *self.registry))
+
+    def _check(self, name: str) -> str:
+        if name not in (names := list(self)):
+            *others, last = (f"'{one}'" for one in names)
+            expected = f"{', '.join(others)} or {last}" if others else last
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+
+if TYPE_CHECKING:
+    _Constants = Section
+else:
+    _Constants = create_model("_Constants", __base__=Section, **dict.fromkeys(SETTABLE, (Positive | None, None)))
+
+
+class NeuronSection(_Constants):
+    """A section with a key for each constant of the neurons that a configuration may give."""
+
+    @property
+    def overrides(self) -> dict[str, float]:
+        """The neuron constants given here but for m_f, by their names in ``ASNParameters``."""
+        return {name: value for name in SETTABLE if (value := getattr(self, name)) is not None}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import configparser
 import difflib
-import itertools
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from snntb_adsnn.config.adsnn import AdsnnSection
-from snntb_adsnn.config.base import Section, constants_of
+from snntb_adsnn.config.base import Section
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.config.paths import PathsSection
+from snntb_adsnn.config.simulation import MUST, READ, InputSection, SimulationSection, ToolsSection
 from snntb_adsnn.config.studies import ArousalSection, SweepSection
-from snntb_adsnn.config.toolbox import toolbox_defaults, value_mistakes
+from snntb_adsnn.config.toolbox import NAME, refusals, toolbox_defaults, value_mistakes
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
@@ -34,15 +34,21 @@ class Config(Section):
     Attributes:
         file: the file itself.
         paths, adsnn, training, hls, sweep, arousal: its sections; ``training`` is ``None`` where the file has none.
+        simulation, input, tools: what this package reads of the toolbox's own.
+        texts: all values as they stand in the file, by section and key; what the toolbox gets.
     """
 
     file: Path
     paths: PathsSection
+    simulation: SimulationSection = SimulationSection()
+    input: InputSection = InputSection()
+    tools: ToolsSection = ToolsSection()
     adsnn: AdsnnSection = AdsnnSection()
     training: TrainingSection | None = None
     hls: HlsSection = HlsSection()
     sweep: SweepSection = SweepSection()
     arousal: ArousalSection = ArousalSection()
+    texts: dict[str, dict[str, str]] = {}
 
     def need_training(self, lacking: str = "there is nothing to train") -> TrainingSection:
         """The section ``[training]``.
@@ -68,41 +74,44 @@ SECTIONS: dict[str, type[Section]] = {
 """Our sections, by name."""
 
 
-def load_config(path: str | Path) -> Config:
-    """Read and check a configuration file.
+def load_config(path: str | Path | Config) -> Config:
+    """Read and check a configuration file; what is loaded already is returned as it is.
 
     Raises:
         ConfigError: the file is missing or unreadable, or has an unknown section or key, or a value out of range;
             one line for each mistake, naming file, section, key, value and what is allowed.
     """
+    if isinstance(path, Config):
+        return path
     path = Path(path).expanduser().absolute()
-    parser = read_ini(path)
+    return check_config(path, read_ini(path))
+
+
+def check_config(path: Path, parser: configparser.ConfigParser) -> Config:
+    """Check a configuration that ``read_ini`` has read from the absolute path ``path``; raises as ``load_config``."""
     mistakes = [m for section in parser.sections() for m in _unknown_names(section, list(parser[section]))]
-    if mistakes := mistakes or value_mistakes(parser):
+    mistakes = mistakes or value_mistakes(parser)
+    if is_ours(parser):
+        mistakes = mistakes or refusals(parser)
+    if mistakes:
         raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     values = {name: _values(path, parser, name) for name in ("paths", *SECTIONS)}
-    paths = _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))
-    if (pretrained := values["adsnn"].get("pretrained")) is not None:
-        values["adsnn"]["pretrained"] = str(_resolve(path, pretrained))
-    for key in ("folder", "initial"):
-        if (value := values["training"].get(key)) is not None:
-            values["training"][key] = str(_resolve(path, value))
-    adsnn = _checked(path, "adsnn", AdsnnSection, values["adsnn"])
-    _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, parser)
-    training = None
-    if parser.has_section("training"):
-        training = _checked(path, "training", TrainingSection, values["training"])
-        _check_neurons(path, "training", [training.m_f], constants_of(training))
-    studies = {name: _checked(path, name, SECTIONS[name], values[name]) for name in ("hls", "sweep", "arousal")}
-    # their defaults may not fit a network that is never swept
-    if parser.has_section("sweep"):
-        _check_sweep(path, studies["sweep"], adsnn, parser)
-    if parser.has_section("arousal"):
-        section = studies["arousal"]
-        for key in ("m_f_low", "m_f_high"):
-            if (m_f := getattr(section, key)) is not None:
-                _check_neurons(path, "arousal", [m_f], adsnn.overrides, parser, key)
-    return Config(file=path, paths=paths, adsnn=adsnn, training=training, **studies)
+    checked: dict[str, Any] = {"paths": _checked(path, "paths", PathsSection, _resolve_paths(path, values["paths"]))}
+    checked |= {name: _toolbox_section(path, parser, name) for name in READ}
+    _resolve_keys(path, values["adsnn"], "pretrained")
+    _resolve_keys(path, values["training"], "folder", "initial")
+    for name, kind in SECTIONS.items():
+        if name != "training" or parser.has_section(name):
+            checked[name] = _checked(path, name, kind, values[name])
+    texts = {section: dict(parser.items(section, raw=True)) for section in parser.sections()}
+    config = Config(file=path, texts=texts, **checked)
+    _check_constants(config)
+    return config
+
+
+def is_ours(parser: configparser.ConfigParser) -> bool:
+    """Whether settings choose this package's simulator."""
+    return parser.get("simulation", "simulator", fallback="INI") == NAME
 
 
 def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] | None = None) -> AdsnnSection:
@@ -116,29 +125,51 @@ def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] 
     if mistakes := _unknown_names("adsnn", list(values)):
         raise ConfigError("\n".join(mistakes))
     section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, values)
-    _check_neurons(source, "adsnn", section.m_f.values(), section.overrides, parser)
+    dt = simulation_section(parser).dt
+    _check_neurons(source, "adsnn", section.m_f.values(), section.overrides, dt)
     return section
 
 
-def _check_sweep(path: Path, sweep: SweepSection, adsnn: AdsnnSection, parser: configparser.ConfigParser) -> None:
+def simulation_section(parser: configparser.ConfigParser) -> SimulationSection:
+    """``[simulation]`` of settings that SNN Toolbox has merged.
+
+    Raises:
+        ConfigError: a value out of range.
+    """
+    section: SimulationSection = _toolbox_section(Path("settings of this run"), parser, "simulation")
+    return section
+
+
+def _toolbox_section(path: Path, parser: configparser.ConfigParser, name: str) -> Any:
+    """What we read of one of the toolbox's sections."""
+    try:
+        values = {key: parser.get(name, key, fallback="") for key in READ[name].model_fields}
+    except configparser.InterpolationError as error:
+        raise _bad_percent(path, name, error) from None
+    return _checked(path, name, READ[name], {key: value for key, value in values.items() if value})
+
+
+def _check_constants(config: Config) -> None:
+    """Refuse constants that no neuron can work with, in any section, before anything slow begins."""
+    path, adsnn, dt = config.file, config.adsnn, config.simulation.dt
+    _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, dt)
+    if config.training is not None:
+        _check_neurons(path, "training", [config.training.m_f], config.training.overrides)
+    # their defaults may not fit a network that is never swept
+    if "sweep" in config.texts:
+        _check_sweep(path, config.sweep, adsnn, dt)
+    for key in ("m_f_low", "m_f_high") if "arousal" in config.texts else ():
+        if (m_f := getattr(config.arousal, key)) is not None:
+            _check_neurons(path, "arousal", [m_f], adsnn.overrides, dt, key)
+
+
+def _check_sweep(path: Path, sweep: SweepSection, adsnn: AdsnnSection, dt: float) -> None:
     """Refuse a grid with a point that cannot be simulated."""
-    for tau_eta, tau_beta in itertools.product(sweep.tau_eta or (None,), sweep.tau_beta or (None,)):
-        given = {"tau_eta": tau_eta, "tau_beta": tau_beta}
-        constants = {**adsnn.overrides, **{name: value for name, value in given.items() if value is not None}}
-        _check_neurons(path, "sweep", sweep.m_f, constants, parser)
-    dt = _time_step(parser)
+    for constants in sweep.constants():
+        _check_neurons(path, "sweep", sweep.m_f, {**adsnn.overrides, **constants}, dt)
     for duration in sweep.duration or ():
         if duration < dt:
             raise ConfigError(f"{path}: [sweep] duration = {duration:g} ms is shorter than a time step, {dt:g} ms.")
-
-
-def _time_step(parser: configparser.ConfigParser | None) -> float:
-    """``[simulation] dt`` in ms."""
-    text = parser.get("simulation", "dt", fallback="") if parser is not None else ""
-    try:
-        return float(text or 1)
-    except ValueError:
-        return 1.0  # named by the toolbox's part
 
 
 def _check_neurons(
@@ -146,13 +177,11 @@ def _check_neurons(
     section: str,
     precisions: Collection[float],
     constants: Mapping[str, float],
-    parser: configparser.ConfigParser | None = None,
+    dt: float = 1.0,
     key: str | None = None,
 ) -> None:
-    """Refuse constants that no neuron can work with, before anything slow begins; those not given are the paper's here,
-    the model's own when a run begins (``toolbox.settings.configured``). ``parser``: has the time step; ``key``: where
-    the m_f stands, if not in ``m_f``."""
-    dt = _time_step(parser)
+    """Refuse constants that no neuron can work with; those not given are the paper's here, the model's own when a run
+    begins (``run.network.configured``). ``key``: where the m_f stands, if not in ``m_f``."""
     try:
         for m_f in precisions:
             check_constants(ASNParameters(m_f=m_f, dt=dt, **constants))
@@ -190,7 +219,17 @@ def _values(path: Path, parser: configparser.ConfigParser, section: str) -> dict
     try:
         return {key: value for key, value in parser[section].items() if value} if section in parser else {}
     except configparser.InterpolationError as error:
-        raise ConfigError(f"{path}: [{section}] {' '.join(str(error).split())}; write a literal % as %%.") from None
+        raise _bad_percent(path, section, error) from None
+
+
+def _bad_percent(path: Path, section: str, error: Exception) -> ConfigError:
+    return ConfigError(f"{path}: [{section}] {' '.join(str(error).split())}; write a literal % as %%.")
+
+
+def _resolve_keys(config_file: Path, values: dict[str, Any], *keys: str) -> None:
+    for key in keys:
+        if (value := values.get(key)) is not None:
+            values[key] = str(_resolve(config_file, value))
 
 
 def _resolve(config_file: Path, value: str) -> Path:
@@ -251,6 +290,8 @@ def _checked(path: Path, section: str, kind: type[Any], values: dict[str, Any]) 
             message = error["msg"].replace("Input should be", "it should be")
             if error["type"] == "missing":
                 lines.append(f"{path}: [{section}] needs the key {key!r}; add a line: {key} = ...")
+            elif error["type"] == MUST:
+                lines.append(f"{path}: [{section}] {key} = {error['input']} {message}.")
             elif not key:  # keys that do not fit each other
                 lines.append(f"{path}: [{section}] {message.removeprefix('Value error, ')}.")
             else:

@@ -24,3 +24,7 @@ class PathsSection(Section):
     def model_file(self) -> Path:
         """The Keras model."""
         return self.path_wd / f"{self.filename_ann}.h5"
+
+    def data_file(self, part: str) -> Path:
+        """``x_test``, ``y_test`` or ``x_norm`` as the file in the toolbox's format."""
+        return self.dataset_path / f"{part}.npz"

@@ -9,15 +9,17 @@ import inspect
 import re
 import sys
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from snntb_adsnn.config.base import Section
+from snntb_adsnn.config.base import NeuronSection, OneOf, Section
 from snntb_adsnn.config.load import SECTIONS
 from snntb_adsnn.files import atomic_write
+from snntb_adsnn.neuron.constants import CONSTANTS, SETTABLE
 
 NEEDED = "(needed)"
 
@@ -78,7 +80,8 @@ def markdown() -> str:
 
 
 def _meanings(section: type[Section]) -> dict[str, str]:
-    """By key, its description under ``Attributes:``; keys that share one get the same."""
+    """By key, its description under ``Attributes:``; keys that share one get the same. ``overrides`` stands for all
+    constants of the neurons, whose meanings the neuron's own table has."""
     lines = inspect.getdoc(section).split("Attributes:\n")[1].splitlines()  # type: ignore[union-attr]
     meanings: dict[str, str] = {}
     names: list[str] = []
@@ -90,7 +93,20 @@ def _meanings(section: type[Section]) -> dict[str, str]:
             meanings |= dict.fromkeys(names, text)
         else:
             meanings |= {name: f"{meanings[name]} {line.strip()}" for name in names}
+    if issubclass(section, NeuronSection):
+        meanings = dict(_with_constants(meanings))
     return {name: text.replace("``", "`") for name, text in meanings.items()}
+
+
+def _with_constants(meanings: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, text in meanings.items():
+        if name != "overrides":
+            yield name, text
+            continue
+        for constant in CONSTANTS:
+            if constant.name in SETTABLE:
+                unit = f", {constant.unit}" if constant.unit else ""
+                yield constant.name, f"{constant.meaning}{unit}; {text}"
 
 
 _TYPES = {float: "number", int: "whole number", bool: "True or False", str: "text", Path: "path"}
@@ -99,6 +115,8 @@ _TYPES = {float: "number", int: "whole number", bool: "True or False", str: "tex
 def _values(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         kind, *extras = get_args(hint)
+        if names := next((extra for extra in extras if isinstance(extra, OneOf)), None):
+            return ", ".join(f"`{name}`" for name in names)
         bounds = [bound for extra in extras for bound in _bounds(extra)]
         return ", ".join([_values(kind), *bounds])
     arguments = [argument for argument in get_args(hint) if argument is not type(None)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from snntb_adsnn.config.base import Count, Listed, Positive, Section
+from snntb_adsnn.neuron.constants import SETTABLE
 from snntb_adsnn.neuron.transfer import Form
 
 _Points = Annotated[float, Field(ge=0, le=100)]
@@ -33,6 +36,13 @@ class SweepSection(Section):
     duration: Listed[Positive] | None = None
     tolerance: _Points = 0.1
     low_rate_loss: _Points = 0.5
+
+    def constants(self) -> Iterator[dict[str, float]]:
+        """Every combination of the neuron constants but for m_f that the grid names, by their names in
+        ``ASNParameters``; one that is empty where it names none."""
+        axes = {name: values for name in SETTABLE if (values := getattr(self, name, None)) is not None}
+        for values in itertools.product(*axes.values()):
+            yield dict(zip(axes, values, strict=True))
 
 
 class ArousalSection(Section):

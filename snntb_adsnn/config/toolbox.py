@@ -12,6 +12,39 @@ from typing import Any
 
 from snntb_adsnn.errors import ConfigError
 
+NAME = "adsnn"
+"""Value of ``[simulation] simulator`` and ``[input] model_lib``."""
+
+_ONLY = {
+    ("conversion", "spike_code"): ("temporal_mean_rate", "the spike code is the adaptive neuron's own"),
+    ("conversion", "max2avg_pool"): ("False", "max pooling is converted exactly"),
+    ("cell", "binarize_weights"): ("False", "the network is converted exactly"),
+    ("cell", "quantize_weights"): ("False", "the network is converted exactly"),
+    ("input", "poisson_input"): ("False", "the first layer takes the analog input"),
+    ("input", "keras_dataset"): ("", "data are read from dataset_path"),
+    ("tools", "serialise_only"): ("False", "the converted network is always saved"),
+    ("simulation", "keras_backend"): ("tensorflow", "the ANN is evaluated by TensorFlow"),
+    ("simulation", "early_stopping"): ("False", "the analog input never ends, so there is nothing to stop at"),
+    ("simulation", "reset_between_nth_sample"): ("1", "every input starts from rest"),
+}
+"""Settings that would change a network or its input in a way that does not exist here, and the value they must have."""
+
+
+def refusals(parser: configparser.ConfigParser) -> list[str]:
+    """One sentence for each setting that asks for something that does not exist in simulator ``adsnn``."""
+    mistakes = []
+    library = parser.get("input", "model_lib", raw=True, fallback="keras")
+    if library not in ("keras", NAME):
+        mistakes.append(f"[input] model_lib = {library}: simulator adsnn reads Keras models; use model_lib = keras.")
+    for (section, key), (needed, reason) in _ONLY.items():
+        value = parser.get(section, key, raw=True, fallback=needed)
+        if value.strip().lower() != needed.lower():
+            mistakes.append(f"[{section}] {key} = {value} does not apply to simulator adsnn: {reason}. Remove it.")
+    dataset_format = parser.get("input", "dataset_format", raw=True, fallback="npz")
+    if dataset_format not in ("npz", "jpg", "png"):
+        mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; use npz or jpg.")
+    return mistakes
+
 
 @lru_cache(maxsize=1)
 def toolbox_defaults() -> dict[str, dict[str, str]]:

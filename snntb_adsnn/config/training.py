@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from snntb_adsnn.config.base import Count, Positive, Section, Seed, constants_of
+from snntb_adsnn.config.base import Count, NeuronSection, OneOf, Positive, Seed
+from snntb_adsnn.data import DATASETS, Choice
+from snntb_adsnn.nets import NETS
 from snntb_adsnn.neuron.transfer import SMALLEST_SMOOTH, Form
 
-DatasetName = Literal["iris", "sonar", "digits", "mnist", "cifar10", "cifar100", "image_folder"]
-ArchitectureName = Literal[
-    "iris", "sonar", "digits", "mnist", "mnist_dense", "vgg_cifar", "resnet_cifar", "resnet9", "resnet18"
-]
-DATASETS: tuple[str, ...] = get_args(DatasetName)
-ARCHITECTURES: tuple[str, ...] = get_args(ArchitectureName)
 
-
-class TrainingSection(Section):
+class TrainingSection(NeuronSection):
     """``[training]``: what ``snntb-adsnn train`` does.
 
     Attributes:
@@ -26,10 +21,9 @@ class TrainingSection(Section):
         folder: of the data set ``image_folder``: holds ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``).
         image_size: pixels; an ``image_folder``'s images are resized and cropped to this square.
         test_images: of an ``image_folder``, how many test images a run simulates, at most (drawn once).
-        architecture: name of the net, see ``snntb_adsnn.training.nets``.
+        architecture: name of the net, see ``snntb_adsnn.nets``.
         m_f, form: of the AAN activations. Train at the precision that is simulated.
-        theta0, tau_gamma, tau_eta, tau_beta, tau_phi: other constants of the neurons, if not the paper's (tau in ms);
-            hardware without multipliers needs decays that are sums of powers of two.
+        overrides: if not the paper's; hardware without multipliers needs decays that are sums of powers of two.
         epochs, batch_size: as usual.
         optimizer: ``adam`` (gradients clipped), ``adamw`` (with ``weight_decay``) or ``sgd`` (Nesterov momentum 0.9).
         learning_rate: the highest learning rate.
@@ -58,18 +52,13 @@ class TrainingSection(Section):
             ``precision = mixed_bfloat16`` computes with anyway), ``float16`` (11 bits, half the size).
     """
 
-    dataset: DatasetName
+    dataset: Annotated[str, OneOf(DATASETS)]
     folder: Path | None = None
     image_size: Annotated[int, Field(ge=8)] = 224
     test_images: Count = 1000
-    architecture: ArchitectureName
+    architecture: Annotated[str, OneOf(NETS)]
     m_f: Positive = 0.1
     form: Form = "exact"
-    theta0: Positive | None = None
-    tau_gamma: Positive | None = None
-    tau_eta: Positive | None = None
-    tau_beta: Positive | None = None
-    tau_phi: Positive | None = None
     epochs: Count = 100
     batch_size: Count = 32
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -94,8 +83,9 @@ class TrainingSection(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingSection:
-        if (self.dataset == "image_folder") != (self.folder is not None):
-            raise ValueError("folder and dataset = image_folder belong together: give both or neither")
+        if DATASETS[self.dataset].from_folder != (self.folder is not None):
+            those = " or ".join(name for name, source in DATASETS.items() if source.from_folder)
+            raise ValueError(f"folder and dataset = {those} belong together: give both or neither")
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay needs optimizer = adamw or sgd")
         if self.smooth and self.form != "exact":
@@ -109,4 +99,9 @@ class TrainingSection(Section):
     @property
     def constants(self) -> dict[str, float]:
         """The neuron constants given here, by their names in ``ASNParameters``."""
-        return {"m_f": self.m_f, **constants_of(self)}
+        return {"m_f": self.m_f, **self.overrides}
+
+    @property
+    def data(self) -> Choice:
+        """The data set."""
+        return Choice(self.dataset, self.folder, self.image_size, self.test_images)

@@ -9,13 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from snntb_adsnn.data.dataset import Dataset, one_hot
 from snntb_adsnn.data.images import read_archive, ycbcr
-from snntb_adsnn.data.sets import Dataset, one_hot
+from snntb_adsnn.data.source import dataset
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 
 _KERAS_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataset("cifar10")
+def _cifar10(cache: Path | None) -> Dataset:
+    return load_cifar("cifar10", cache)
+
+
+@dataset("cifar100")
+def _cifar100(cache: Path | None) -> Dataset:
+    return load_cifar("cifar100", cache)
 
 
 def load_cifar(name: str, cache: Path | None = None) -> Dataset:

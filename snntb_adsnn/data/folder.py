@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config.training import TrainingSection
+from snntb_adsnn.data.dataset import NORM_SAMPLES, Array, Dataset, one_hot
 from snntb_adsnn.data.images import decode, same_classes, ycbcr
-from snntb_adsnn.data.sets import NORM_SAMPLES, Array, Dataset, one_hot
+from snntb_adsnn.data.source import DATASETS, Choice, Source
 from snntb_adsnn.errors import DataError
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
@@ -94,6 +94,14 @@ class ImageFolder:
         )
         return [(f, labels, np.random.default_rng(0).permutation(len(f))[:count]) for f, labels, count in parts]
 
+    def train_inputs(self, chosen: NDArray[np.int64]) -> Array:
+        """The training images of these numbers, shape (chosen, size, size, 3).
+
+        Raises:
+            DataError: an image cannot be read.
+        """
+        return self.load([self.train[i] for i in chosen])
+
     def load(self, files: list[Path], rng: np.random.Generator | None = None, *, flip: bool = False) -> Array:
         """Images in the paper's form: shorter side resized, cropped to a square, YCbCr in [-1, 1].
 
@@ -133,7 +141,18 @@ def _by_class(part: Path) -> dict[str, list[Path]]:
         raise DataError(f"{part}: cannot be listed ({error.strerror}).") from None
 
 
-def folder_of(settings: TrainingSection) -> ImageFolder:
-    """The folder that ``[training]`` names, listed."""
-    assert settings.folder is not None  # the section was checked
-    return ImageFolder.scan(settings.folder, settings.image_size)
+class _Folders(Source):
+    """Any folder of images that the user names."""
+
+    from_folder = True
+
+    def open(self, choice: Choice, cache: Path | None) -> ImageFolder:
+        if choice.folder is None:
+            raise DataError(f"data set {choice.name!r} needs the folder that its images lie in.")
+        return ImageFolder.scan(choice.folder, choice.image_size)
+
+    def state(self, choice: Choice) -> str:
+        return self.open(choice, None).name(choice.test_images)
+
+
+DATASETS.add("image_folder", _Folders())

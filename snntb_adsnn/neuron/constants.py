@@ -20,22 +20,24 @@ class Constant:
         default: the paper's value; ``None``: it follows ``m_f``.
         unit: ``ms``, or nothing.
         factor: name of the factor exp(-dt/tau) by which something decays in one step; empty where nothing does.
+        meaning: what it is, in a few words.
     """
 
     name: str
     default: float | None
     unit: str = ""
     factor: str = ""
+    meaning: str = ""
 
 
 CONSTANTS = (
-    Constant("m_f", 0.1),
-    Constant("theta0", None),
-    Constant("tau_gamma", 15.0, "ms", "k_gamma"),
-    Constant("tau_eta", 50.0, "ms", "k_eta"),
-    Constant("tau_beta", 50.0, "ms", "k_beta"),
-    Constant("tau_phi", 2.5, "ms", "k_phi"),
-    Constant("dt", 1.0, "ms"),
+    Constant("m_f", 0.1, meaning="speed of adaptation; smaller is more precise and spikes more"),
+    Constant("theta0", None, meaning="resting threshold"),
+    Constant("tau_gamma", 15.0, "ms", "k_gamma", meaning="decay time of the threshold adaptation"),
+    Constant("tau_eta", 50.0, "ms", "k_eta", meaning="decay time of the refractory response S_hat"),
+    Constant("tau_beta", 50.0, "ms", "k_beta", meaning="decay time of the postsynaptic current"),
+    Constant("tau_phi", 2.5, "ms", "k_phi", meaning="time constant of the membrane filter"),
+    Constant("dt", 1.0, "ms", meaning="time step"),
 )
 """All constants, in the order of ``ASNParameters``."""
 

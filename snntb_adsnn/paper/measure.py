@@ -13,8 +13,9 @@ from snntb_adsnn.errors import ConfigError, DataError, NoMistakesError
 from snntb_adsnn.paper import coding
 from snntb_adsnn.report.outcomes import ArousalOutcome, SweepOutcome
 from snntb_adsnn.report.results import versions
+from snntb_adsnn.run import load
 from snntb_adsnn.studies import arousal, sweep
-from snntb_adsnn.studies.study import Subject, load_subject
+from snntb_adsnn.studies.study import Subject
 
 QUICK_IMAGES = 100
 QUICK_M_F = (0.1, 0.2, 0.4, 0.8)
@@ -39,7 +40,7 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
     _need_different_names(configs)
     sets = {}
     for config in configs:
-        subject = load_subject(config, QUICK_IMAGES if quick else None)
+        subject = Subject.of(load(config), QUICK_IMAGES if quick else None)
         if quick:
             config = _quick(config)
         print(f"\n{config.file.stem}: {len(subject.x)} test images")
@@ -104,7 +105,7 @@ def _measure_arousal(config: Config, subject: Subject) -> dict[str, Any] | None:
 
 
 def _time_constants(config: Config, subject: Subject) -> dict[str, Any]:
-    points = [sweep.Point(None, tau, tau, None, subject.duration) for tau in TAU]
+    points = [sweep.Point(None, {"tau_eta": tau, "tau_beta": tau}, None, subject.duration) for tau in TAU]
     return {"set": config.file.stem, "points": sweep.simulate_points(config, subject, points, title="time constants")}
 
 

@@ -6,23 +6,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import Config
 from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.linear import Array
 from snntb_adsnn.neuron.transfer import check_constants
-from snntb_adsnn.report.outcomes import ArousalOutcome
-from snntb_adsnn.studies.study import Subject, compute, fingerprint
+from snntb_adsnn.studies.registry import WORKERS, study
+from snntb_adsnn.studies.study import Subject, compute, fingerprint, make_runner
 from snntb_adsnn.studies.sweep import (
     Point,
     Shared,
     common_key,
+    engine_of,
     make_shared,
     ready,
     simulate_images,
@@ -30,6 +30,10 @@ from snntb_adsnn.studies.sweep import (
     transfer_change,
 )
 from snntb_adsnn.studies.workers import Runner
+
+if TYPE_CHECKING:
+    from snntb_adsnn.config import Config
+    from snntb_adsnn.report.outcomes import ArousalOutcome
 
 FOLDER = "arousal"
 """Of the results, in the working folder; ``points`` in it holds one file for each finished point."""
@@ -124,10 +128,10 @@ def training_subject(config: Config, subject: Subject) -> Subject:
         ConfigError: the configuration has no ``[training]``, which names the data set, or it names another one.
         DataError: the data set cannot be loaded.
     """
-    from snntb_adsnn.training.feed import held_out_first
+    from snntb_adsnn.run import Run
 
     config.need_training("there are no labelled images to estimate a threshold from: give [arousal] threshold")
-    x, labels = held_out_first(config, config.arousal.calibration_images)
+    x, labels = Run(config).held_out(config.arousal.calibration_images)
     if x.shape[1:] != subject.x.shape[1:]:
         raise ConfigError(
             f"{config.file}: inputs of [training] dataset have shape {x.shape[1:]}, those of x_test.npz "
@@ -201,13 +205,15 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
 
     Args:
         config: the configuration.
-        subject: its network and images (``study.load_subject``).
+        subject: its network and images (``Subject.of``).
         runner: where to simulate; default: on all cores.
 
     Raises:
         AdSNNError: settings that do not fit, no mistakes to estimate a threshold from, results that cannot be written,
             or points without a result.
     """
+    from snntb_adsnn.report.outcomes import ArousalOutcome
+
     section = config.arousal
     low, high = precisions(config, subject.network)
     steps = round(subject.duration / subject.network.dt)
@@ -230,7 +236,7 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
         wrong = np.zeros(0, bool)
         thresholds = {(window, None): section.threshold for window in windows}  # type: ignore[misc]
     trials = [Trial(low, high, window, q, threshold) for (window, q), threshold in thresholds.items()]
-    fixed = [Point(m_f, None, None, None, subject.duration) for m_f in (low, high)]
+    fixed = [Point(m_f, {}, None, subject.duration) for m_f in (low, high)]
     items = _keyed(shared, *fixed, *trials)
     results = list(compute(_simulate, shared, items, folder, runner, title="arousal").values())
     return ArousalOutcome(
@@ -249,3 +255,22 @@ def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
 
 def _simulate(shared: Shared, item: Point | Trial) -> dict[str, Any]:
     return simulate_point(shared, item) if isinstance(item, Point) else simulate_trial(shared, item)
+
+
+@study(
+    "arousal",
+    *WORKERS,
+    help="Simulate the network of CONFIG at low precision; only undecided images switch to the high one ([arousal]).",
+)
+def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> ArousalOutcome:
+    """The command ``arousal``: table, files and pictures of a finished study."""
+    from snntb_adsnn.report.arousals import print_arousal, write_arousal
+    from snntb_adsnn.run import load
+
+    runner = make_runner(scheduler, workers, engine_of(config))
+    outcome = arouse(config, Subject.of(load(config)), runner)
+    folder = config.paths.path_wd / FOLDER
+    write_arousal(outcome, folder, plots=config.adsnn.plots)
+    print_arousal(outcome)
+    print(f"Table, figures and pictures are in {folder}")
+    return outcome

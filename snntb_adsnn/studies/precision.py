@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork, softmax
 from snntb_adsnn.network.linear import Array
+from snntb_adsnn.studies.registry import study
+
+if TYPE_CHECKING:
+    from snntb_adsnn.config import Config
 
 DURATION, SETTLE = 250.0, 100.0
 """Simulated time of a trial, and the part of it before outputs count, ms."""
@@ -146,3 +151,69 @@ def _log_softmax(x: Array) -> Array:
     shifted = x - x.max(axis=-1, keepdims=True)
     y: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return y
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@study(
+    "precision",
+    click.option("--rate", required=True, type=click.FloatRange(min=0, min_open=True), help="Firing rate wanted, Hz."),
+    click.option(
+        "--images", default=300, show_default=True, type=click.IntRange(min=1), help="Training images simulated."
+    ),
+    help="Find each layer's m_f at which the network of CONFIG meets a firing rate with the least change of its "
+    "outputs.",
+)
+def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
+    """The command ``precision``: prints each step, and the lines for ``[adsnn]`` that the search ends with.
+
+    Args:
+        rate: firing rate wanted, Hz.
+        images: training images simulated in every trial; those of the correction come first.
+
+    Raises:
+        AdSNNError: too few training inputs, or a rate that cannot be reached.
+    """
+    from snntb_adsnn.run import configured, load
+
+    if "theta0" in config.adsnn.overrides:
+        raise ConfigError(
+            f"{config.file}: [adsnn] theta0 would stay as it is; in the search it follows m_f: remove it."
+        )
+    run, file = load(config), config.paths.data_file("x_norm")
+    # the constants of the run, from the trained m_f on
+    network = configured(run.trained, config.adsnn.model_copy(update={"m_f": {}}), run.dt)
+    x = run.x_norm
+    correction = config.adsnn.bias_correction or min(100, len(x) // 2)
+    if not 0 < correction < len(x):
+        raise ConfigError(
+            f"{file} holds {len(x)} inputs, and [adsnn] bias_correction takes {correction}, so that none are left to "
+            "simulate; lower it, or write more inputs."
+        )
+    if (there := len(x) - correction) < images:
+        print(f"{file} holds {len(x)} inputs: {correction} correct biases, {there} are simulated (not {images}).")
+    path = search_m_f(
+        network,
+        x[: correction + images],
+        trained=run.trained,
+        rate_hz=rate,
+        correction_images=correction,
+        engine=config.adsnn.engine,
+        progress=_print_trial,
+    )
+    if len(path) == 1 and path[0].m_f == {p.name: p.parameters.m_f for p in network.populations}:
+        print(f"\nThat is below {rate:g} Hz already, with the trained m_f (and bias_correction = {correction}).")
+        return path
+    m_f = ", ".join(f"{name}: {value:.4g}" for name, value in path[-1].m_f.items())
+    print(f"\n[adsnn]\nm_f = {m_f}\nbias_correction = {correction}")
+    return path
+
+
+def _print_trial(trial: Trial) -> None:
+    m_f = ", ".join(f"{name} {value:.3g}" for name, value in trial.m_f.items())
+    print(
+        f"{trial.firing_rate_hz:6.2f} Hz  decides as the ANN {trial.agreement:7.2%}  divergence {trial.divergence:.4f}"
+        f"  m_f: {m_f}",
+        flush=True,
+    )

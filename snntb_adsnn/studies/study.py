@@ -7,31 +7,30 @@ A study that was killed goes on where it stopped when it is started again.
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from configparser import ConfigParser
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from snntb_adsnn.config import Config, read_ini
-from snntb_adsnn.errors import ConfigError, DataError, OutputError, WorkerError
+from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY, write_json
 from snntb_adsnn.measure.correction import correct_biases
-from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.linear import Array
-from snntb_adsnn.studies.workers import Failure, Job, Runner
+from snntb_adsnn.studies.workers import Cluster, Failure, Job, Local, Runner
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from snntb_adsnn.run import Run
 
 # ---- what a study starts from ----------------------------------------------------------------------------------------
 
@@ -67,6 +66,31 @@ class Subject:
     batch_size: int
     correction: Array | None = None
 
+    @classmethod
+    def of(cls, run: Run, images: int | None = None) -> Subject:
+        """The subject of a configuration's study, on the first ``[simulation] num_to_test`` test images, or ``images``.
+
+        Raises:
+            AdSNNError: a missing or damaged file, or a network that cannot be converted.
+        """
+        if chosen := run.config.simulation.chosen:
+            raise ConfigError(
+                f"{run.config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test "
+                "inputs; remove it."
+            )
+        count = min(len(run.x_test), images or run.config.simulation.num_to_test or len(run.x_test))
+        x = np.asarray(run.x_test[:count], np.float32)
+        return cls(
+            run.configured,
+            run.trained,
+            x,
+            run.labels[:count],
+            run.ann(x),
+            run.duration,
+            run.batch_size,
+            run.correction,
+        )
+
     @property
     def ann_accuracy(self) -> float:
         """Share of the test images that the ANN classifies correctly."""
@@ -87,59 +111,11 @@ class Subject:
         return found
 
 
-def load_subject(config: Config, images: int | None = None) -> Subject:
-    """Convert the network of ``config``, once, and load its test images (``[simulation] num_to_test``, or ``images``).
-
-    Raises:
-        AdSNNError: a missing or damaged file, or a network that cannot be converted.
-    """
-    from snntb_adsnn.data import prepare_run
-    from snntb_adsnn.toolbox import register, settings
-
-    ini = read_ini(config.file)
-    settings.adapt(ini)
-    if ini.get("input", "dataset_format", fallback="npz") != "npz":
-        raise ConfigError(f"{config.file}: a study reads x_test.npz and y_test.npz; set [input] dataset_format = npz.")
-    if chosen := ini.get("simulation", "sample_idxs_to_test", fallback="").strip("[] "):
-        raise ConfigError(
-            f"{config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test inputs; "
-            "remove it."
-        )
-    prepare_run(config)
-    x, y = (settings.read_npz(config.paths.dataset_path / f"{part}_test.npz") for part in "xy")
-    if len(x) != len(y):
-        raise DataError(f"{config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other.")
-    count = min(len(x), images or int(_number(ini, "num_to_test", len(x))))
-    x, y = np.asarray(x[:count], np.float32), y[:count]
-    register()
-    from snntb_adsnn.frontends.keras.convert import convert
-    from snntb_adsnn.toolbox.parser import load_model
-
-    model = load_model(config.paths.path_wd / config.paths.filename_ann)
-    trained = convert(model, x[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
-    used = config.adsnn.bias_correction
-    batch_size = int(_number(ini, "batch_size", 100))
-    return Subject(
-        settings.configured(trained, config.adsnn, _number(ini, "dt", 1.0)),
-        trained,
-        x,
-        as_classes(y, count, trained.readout.shape[0]),
-        model.predict(x, batch_size=batch_size, verbose=0).argmax(axis=1),
-        _number(ini, "duration", 500.0),
-        batch_size,
-        settings.correction_inputs(config.paths.dataset_path / "x_norm.npz", used) if used else None,
-    )
-
-
-def _number(ini: ConfigParser, key: str, default: float) -> float:
-    return float(ini.get("simulation", key, fallback="") or default)
-
-
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
 _CODE = (
     *("neuron/*.py", "network/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py"),
-    *("studies/study.py", "studies/sweep.py", "studies/arousal.py"),
+    "studies/[!_]*.py",
 )
 
 
@@ -238,19 +214,22 @@ def compute(
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other studies out of ``folder``; the lock goes with the process, however it ends."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another path_wd.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
+    try:
         for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
         yield
+    finally:
+        lock.release()
 
 
 _KEY = "key"
@@ -267,5 +246,28 @@ def _read(folder: Path, key: str) -> dict[str, Any] | None:
 
 
 def _progress_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True))
+
+
+# ---- where -----------------------------------------------------------------------------------------------------------
+
+
+def make_runner(scheduler: str | None, workers: int | None, engine: str) -> Runner | None:
+    """Where to simulate; ``None``: as fits the engine. A scheduler must answer before anything else is done, and its
+    workers must have the same code for ``engine``.
+
+    Raises:
+        ConfigError: both were asked for.
+        WorkerError: the scheduler does not answer.
+    """
+    if scheduler is None:
+        return Local(workers) if workers else None
+    if workers:
+        raise ConfigError("--workers counts processes on this machine; leave it out with --scheduler.")
+    cluster = Cluster(scheduler, code_version(engine), partial(code_version, engine))
+    cluster.check()
+    return cluster

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import Config
-from snntb_adsnn.config.studies import SweepSection
 from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import Node
 from snntb_adsnn.neuron.transfer import transfer
-from snntb_adsnn.report import describe
-from snntb_adsnn.report.outcomes import SweepOutcome
-from snntb_adsnn.studies.study import Subject, code_version, compute, fingerprint
+from snntb_adsnn.studies.registry import WORKERS, study
+from snntb_adsnn.studies.study import Subject, code_version, compute, fingerprint, make_runner
 from snntb_adsnn.studies.workers import Local, Runner, in_process
+
+if TYPE_CHECKING:
+    from snntb_adsnn.config import Config
+    from snntb_adsnn.config.studies import SweepSection
+    from snntb_adsnn.report.outcomes import SweepOutcome
 
 FOLDER = "sweep"
 """Of the results, in the working folder; ``points`` in it holds one file for each finished point."""
@@ -33,20 +35,20 @@ class Point:
 
     Attributes:
         m_f: precision; theta0 follows.
-        tau_eta, tau_beta: time constants, ms.
+        constants: other constants of the neurons, by their names in ``ASNParameters``; those not named stay.
         form: transfer function that the spike height follows.
         duration: simulated time per image, ms.
     """
 
     m_f: float | None
-    tau_eta: float | None
-    tau_beta: float | None
+    constants: Mapping[str, float]
     form: str | None
     duration: float
 
     def __str__(self) -> str:
-        values = dataclasses.asdict(self).items()
-        return ", ".join(f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}" for k, v in values if v is not None)
+        values = {"m_f": self.m_f, **self.constants, "form": self.form, "duration": self.duration}
+        given = {name: value for name, value in values.items() if value is not None}
+        return ", ".join(f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}" for k, v in given.items())
 
     def of(self, network: SpikingNetwork) -> SpikingNetwork:
         """``network`` with the constants of this point."""
@@ -54,10 +56,10 @@ class Point:
         def change(node: Node) -> Node:
             if isinstance(node, Neurons):
                 p = node.parameters if self.m_f is None else node.parameters.with_m_f(self.m_f)
-                p = dataclasses.replace(p, tau_eta=self.tau_eta or p.tau_eta, tau_beta=self.tau_beta or p.tau_beta)
+                p = dataclasses.replace(p, **self.constants)
                 return dataclasses.replace(node, parameters=p).with_form(self.form)
             if isinstance(node, Readout):
-                return dataclasses.replace(node, tau_beta=self.tau_beta or node.tau_beta)
+                return dataclasses.replace(node, tau_beta=self.constants.get("tau_beta", node.tau_beta))
             return node
 
         return SpikingNetwork(tuple(map(change, network.nodes)))
@@ -65,13 +67,7 @@ class Point:
 
 def grid(section: SweepSection, duration: float) -> list[Point]:
     """All points of ``[sweep]``; ``duration`` where it gives none."""
-    axes: list[Sequence[Any]] = [
-        section.m_f,
-        section.tau_eta or [None],
-        section.tau_beta or [None],
-        section.form or [None],
-        section.duration or [duration],
-    ]
+    axes = (section.m_f, section.constants(), section.form or [None], section.duration or [duration])
     return [Point(*values) for values in itertools.product(*axes)]
 
 
@@ -120,6 +116,8 @@ def simulate_images(
         what ``results.json`` of a run holds, with the constants and the firing rate of every step; and which images
         are classified correctly and which switched, shape (2, images).
     """
+    from snntb_adsnn.report.results import describe
+
     subject = shared.subject
     evaluation = Evaluation(network, shared.matching_fraction)
     spikes, images = np.zeros(round(duration / network.dt)), []
@@ -153,7 +151,7 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Swe
 
     Args:
         config: the configuration.
-        subject: its network and images (``study.load_subject``).
+        subject: its network and images (``Subject.of``).
         runner: where to simulate; default: on all cores.
 
     Raises:
@@ -161,6 +159,8 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Swe
         OutputError: a result cannot be written.
         WorkerError: a point has no result; the others are kept.
     """
+    from snntb_adsnn.report.outcomes import SweepOutcome
+
     points = simulate_points(config, subject, grid(config.sweep, subject.duration), runner)
     return SweepOutcome(points, subject.ann_accuracy, config.sweep.tolerance, config.sweep.low_rate_loss)
 
@@ -206,3 +206,22 @@ def ready(runner: Runner | None, shared: Shared) -> Runner:
         network = shared.subject.network
         simulate(network, shared.subject.x[:1], duration=network.dt, engine=shared.engine)
     return runner
+
+
+@study(
+    "sweep",
+    *WORKERS,
+    help="Simulate the network of CONFIG at every point of [sweep]; go on where an earlier sweep was stopped.",
+)
+def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | None = None) -> SweepOutcome:
+    """The command ``sweep``: table, files and picture of a finished sweep."""
+    from snntb_adsnn.report.sweeps import print_sweep, write_sweep
+    from snntb_adsnn.run import load
+
+    runner = make_runner(scheduler, workers, engine_of(config))
+    outcome = sweep(config, Subject.of(load(config)), runner)
+    folder = config.paths.path_wd / FOLDER
+    write_sweep(outcome, folder, plots=config.adsnn.plots)
+    print_sweep(outcome)
+    print(f"Table, figures and picture are in {folder}")
+    return outcome

@@ -15,15 +15,16 @@ from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras.convert import convert
+from snntb_adsnn.frontends.keras.files import load_model
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, as_classes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import Array
 from snntb_adsnn.report import print_table, write
+from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
-from snntb_adsnn.toolbox.parser import load_model
 
 PICTURES = ("accuracy_over_time", "firing_rate_per_layer", "raster", "transfer_function")
 """The report's pictures in the log folder; the toolbox's own plots have other names."""
@@ -36,6 +37,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     in whole arrays, and ends with the report (``results.json``, table, pictures) in the log folder.
 
     Attributes:
+        section: ``[adsnn]``, as it was when the present run began (or the simulator was made).
         network: the converted network with its trained constants; this is what ``save`` writes.
         simulated: the same with the constants of ``[adsnn]``, made when a run begins.
         evaluation: figures of the present run.
@@ -45,8 +47,9 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     is_parallelizable = True
 
     def __init__(self, config: Any, queue: Any = None) -> None:
-        settings.adapt(config)
+        settings.need_adapted(config)
         super().__init__(config, queue)
+        self.section = settings.current_section(config)
         self._num_timesteps = round(self._duration / self._dt)
         for keys, name in ((self._log_keys, "log_vars"), (self._plot_keys, "plot_vars")):
             if "all" in keys:
@@ -69,9 +72,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 
     def compile(self) -> None:
         """Convert the parsed model; compared with it on real inputs, layer by layer."""
-        section = settings.current_section(self.config)
-        inputs = settings.check_inputs(self.config, section.check_images)
-        self._set_network(convert(self.parsed_model, inputs, readout_tau_phi=section.readout_tau_phi))
+        inputs = settings.check_inputs(self.config, self.section.check_images)
+        self._set_network(convert(self.parsed_model, inputs, readout_tau_phi=self.section.readout_tau_phi))
 
     def _set_network(self, network: SpikingNetwork) -> None:
         self.network = network
@@ -128,10 +130,10 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     def init_cells(self) -> None:
         """Take the constants from the settings: a parameter sweep changes them between runs."""
         assert self.network is not None, "build or load first"
-        section = settings.current_section(self.config)
+        self.section = settings.current_section(self.config)
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
-        self.simulated = settings.simulated_network(self.network, section, self._dt, inputs)
-        self.evaluation = Evaluation(self.simulated, section.matching_fraction)
+        self.simulated = simulated_network(self.network, self.section, self._dt, inputs)
+        self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
     def simulate(self, x_b_l: Any = None, truth_b: Any = None, **_: Any) -> Array:
@@ -157,13 +159,12 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.init_cells()
         assert self.simulated is not None
         assert self.evaluation is not None
-        section = settings.current_section(self.config)
         logged = self._log_keys if dense else self._log_keys - {"spiketrains_n_b_l_t"}
         self.result = simulate(
             self.simulated,
             x,
             duration=self._duration,
-            engine=section.engine,
+            engine=self.section.engine,
             record=logs.recorded(logged, self._plot_keys),
             on_spikes=self._spikes.observer(len(x)),
         )
@@ -315,7 +316,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 
     def _finish(self, folder: Path, sample: Any, totals: Totals) -> float:
         """Write and print the report of the run."""
-        section = settings.current_section(self.config)
+        section = self.section
         assert self.evaluation is not None
         print("Simulation finished.\n")
         results = write(

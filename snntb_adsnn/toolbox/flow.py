@@ -12,53 +12,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from snntb_adsnn.config import load_config, read_ini
-from snntb_adsnn.data import prepare_run
+from snntb_adsnn.config import Config, check_config, is_ours, read_ini
+from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.errors import AdSNNError, ConfigError, OutputError
-from snntb_adsnn.files import atomic_write
+from snntb_adsnn.run import prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
 
 
-def run(config_path: str | Path, json_copy: str | Path | None = None) -> list[float]:
-    """Run SNN Toolbox on a configuration file, as ``snntoolbox -t`` does.
-
-    Args:
-        config_path: the file; its simulator must be ``adsnn``.
-        json_copy: where to put a copy of ``results.json``.
-
-    Returns:
-        the accuracy after the last step; in a parameter sweep, one for each value.
-
-    Raises:
-        AdSNNError: a mistake of the user; the message says what to do.
-    """
-    from snntb_adsnn.toolbox.register import register
-
-    parser = read_ini(Path(config_path))
-    if not settings.is_ours(parser):
-        raise ConfigError(f"{config_path}: [simulation] simulator must be adsnn to be run by this command.")
-    if json_copy is not None and not parser.getboolean("tools", "simulate", fallback=True):
-        raise ConfigError(f"{config_path}: [tools] simulate = False leaves no results for --json; set it to True.")
-    register()
-    _start_tensorflow()
-    from snntoolbox.bin.utils import run_pipeline, update_setup
-
-    config = update_setup(str(config_path))
-    accuracies: list[float] = run_pipeline(config)
-    if json_copy is not None:
-        results = Path(config.get("paths", "log_dir_of_current_run")) / RESULTS
-        atomic_write(Path(json_copy), results.read_bytes())
-    return accuracies
-
-
-def _start_tensorflow() -> None:
+def start_tensorflow() -> None:
     """Import TensorFlow by our own module, which keeps its log lines off the terminal, before the toolbox does."""
     importlib.import_module("snntb_adsnn.frontends.keras.compat")
-
-
-# ---- patches of snntoolbox.bin ---------------------------------------------------------------------------------------
 
 
 def patch_utils(module: Any) -> None:
@@ -75,40 +40,47 @@ def patch_run(module: Any) -> None:
 
 def _update_setup(original: Any) -> Any:
     @functools.wraps(original)
-    def update_setup(config_filepath: str) -> Any:
+    def update_setup(config_filepath: str | Config) -> Any:
+        """Also takes a configuration of ours that is loaded already."""
+        if isinstance(config_filepath, Config):
+            return _set_up(original, config_filepath)
         path = Path(config_filepath).expanduser().absolute()
         parser = read_ini(path)
-        if not settings.is_ours(parser):
+        if not is_ours(parser):
             _check_spelling(path, parser)
             return original(config_filepath)
-        config = load_config(path)
-        prepared = settings.toolbox_file(config)
-        prepare_run(config)
-        if prepared.get("input", "dataset_format", fallback="npz") == "npz":
-            settings.need_data(config)
-        if prepared.getboolean("tools", "parse", fallback=True):
-            _need_model(config.paths.path_wd / config.paths.filename_ann)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / path.name
-            with copy.open("w", encoding="utf-8") as file:
-                prepared.write(file)
-            try:
-                return original(str(copy))
-            except OSError as error:
-                raise OutputError(_unwritable(error)) from error
-            except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
-                raise ConfigError(f"{path}: {error}") from None
-            except (ValueError, TypeError, configparser.Error) as error:
-                raise ConfigError(f"{path}: cannot be used ({error}).") from None
+        return _set_up(original, check_config(path, parser))
 
     return update_setup
+
+
+def _set_up(original: Any, config: Config) -> Any:
+    """What a run of ``config`` needs, and the settings that the toolbox makes of it."""
+    path, prepared = config.file, settings.toolbox_file(config)
+    prepare_run(config)
+    if config.input.dataset_format == "npz":
+        settings.need_data(config)
+    if config.tools.parse:
+        _need_model(config.paths.path_wd / config.paths.filename_ann)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        with copy.open("w", encoding="utf-8") as file:
+            prepared.write(file)
+        try:
+            return original(str(copy))
+        except OSError as error:
+            raise OutputError(_unwritable(error)) from error
+        except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+        except (ValueError, TypeError, configparser.Error) as error:
+            raise ConfigError(f"{path}: cannot be used ({error}).") from None
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
     """The toolbox's own list of simulators does not name ours."""
     name = parser.get("simulation", "simulator", fallback="INI")
-    if difflib.get_close_matches(name.lower(), [settings.NAME], cutoff=0.7):
-        raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {settings.NAME}?")
+    if difflib.get_close_matches(name.lower(), [NAME], cutoff=0.7):
+        raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {NAME}?")
 
 
 def _unwritable(error: OSError) -> str:
@@ -127,10 +99,12 @@ def _need_model(path: Path) -> None:
 
 def _run_pipeline(original: Any) -> Any:
     @functools.wraps(original)
-    def run_pipeline(config: Any, queue: Any = None) -> Any:
-        if not settings.is_ours(config):
+    def run_pipeline(config: Any, queue: Any = None, *, adapted: bool = False) -> Any:
+        """``adapted``: nobody has changed the settings since ``update_setup``."""
+        if not is_ours(config):
             return original(config, queue)
-        settings.adapt(config)
+        if not adapted:
+            settings.adapt(config)
         settings.check_files(config)
         try:
             with warnings.catch_warnings():
@@ -146,7 +120,7 @@ def _run_pipeline(original: Any) -> Any:
 def _initialize_simulator(original: Any) -> Any:
     @functools.wraps(original)
     def initialize_simulator(config: Any) -> Any:
-        if settings.is_ours(config):
+        if is_ours(config):
             from snntb_adsnn import engine
 
             return engine
@@ -161,7 +135,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         try:
-            _start_tensorflow()
+            start_tensorflow()
             return original()
         except AdSNNError as error:
             print(f"snntoolbox: {error}", file=sys.stderr)

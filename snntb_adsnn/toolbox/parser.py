@@ -17,9 +17,8 @@ from snntoolbox.parsing.utils import AbstractModelParser
 from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.errors import ConversionError, DataError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends.keras.files import packed
+from snntb_adsnn.frontends.keras.files import load_model, packed
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
 from snntb_adsnn.toolbox.settings import check_inputs
@@ -29,23 +28,6 @@ TOLERANCE = 1e-5
 
 _TOP_K = 5
 """Of the input model, which the toolbox loads without its settings; the parsed model's k is ``[simulation] top_k``."""
-
-
-def load_model(path: Path) -> Any:
-    """A Keras model from ``path`` with ``.h5`` or ``.keras`` added, the first that is there; not compiled.
-
-    Raises:
-        ConversionError: neither file is there, or it cannot be read as a Keras model.
-    """
-    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
-    found = next((file for file in candidates if file.is_file()), None)
-    if found is None:
-        raise ConversionError(f"there is no model {candidates[0]} (nor .keras); train it first.")
-    try:
-        return keras.models.load_model(found, compile=False)
-    except Exception as error:  # Keras raises whatever its readers raise
-        reason = str(error).strip().split("\n")[0]
-        raise ConversionError(f"{found}: cannot be read as a Keras 2 model ({reason}); save it again.") from error
 
 
 def compile_for_inference(model: Any, top_k: int) -> None:

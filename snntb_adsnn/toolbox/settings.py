@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, read_ini
-from snntb_adsnn.errors import ConfigError, DataError, ParameterError
-from snntb_adsnn.files import DAMAGED_NPZ, open_npz
-from snntb_adsnn.measure.correction import correct_biases
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array, Node
-from snntb_adsnn.neuron.transfer import check_constants
+from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
+from snntb_adsnn.config.toolbox import NAME, refusals
+from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.network.linear import Array
+from snntb_adsnn.neuron.constants import SETTABLE
+from snntb_adsnn.run import correction_inputs, read_npz
 
-NAME = "adsnn"
-"""Value of ``[simulation] simulator`` and ``[input] model_lib``."""
-
-SWEEPABLE = ("m_f", "theta0", "tau_gamma", "tau_eta", "tau_beta", "tau_phi", "readout_tau_phi")
+SWEEPABLE = ("m_f", *SETTABLE, "readout_tau_phi")
 """Keys of ``[adsnn]`` over which ``[parameter_sweep]`` may run."""
-
-_ONLY = {
-    ("conversion", "spike_code"): ("temporal_mean_rate", "the spike code is the adaptive neuron's own"),
-    ("conversion", "max2avg_pool"): ("False", "max pooling is converted exactly"),
-    ("cell", "binarize_weights"): ("False", "the network is converted exactly"),
-    ("cell", "quantize_weights"): ("False", "the network is converted exactly"),
-    ("input", "poisson_input"): ("False", "the first layer takes the analog input"),
-    ("input", "keras_dataset"): ("", "data are read from dataset_path"),
-    ("tools", "serialise_only"): ("False", "the converted network is always saved"),
-    ("simulation", "keras_backend"): ("tensorflow", "the ANN is evaluated by TensorFlow"),
-    ("simulation", "early_stopping"): ("False", "the analog input never ends, so there is nothing to stop at"),
-    ("simulation", "reset_between_nth_sample"): ("1", "every input starts from rest"),
-}
-"""Settings that would change a network or its input in a way that does not exist here, and the value they must have."""
 
 _NORMALIZATION = (
     "Weight normalization is switched off for simulator adsnn: it rescales weights so that ReLU rates stay below "
     "the maximum, but an AAN is not linear and limits itself, so rescaled weights would change the network."
 )
-
-
-def is_ours(config: ConfigParser) -> bool:
-    """Whether a configuration chooses this simulator."""
-    return config.get("simulation", "simulator", fallback="INI") == NAME
 
 
 def adapt(config: ConfigParser) -> None:
@@ -53,19 +29,9 @@ def adapt(config: ConfigParser) -> None:
     Raises:
         ConfigError: a setting asks for something that does not exist here, or is out of range.
     """
-    library = config.get("input", "model_lib", fallback="keras")
-    if library not in ("keras", NAME):
-        raise ConfigError(f"[input] model_lib = {library}: simulator adsnn reads Keras models; use model_lib = keras.")
-    for (section, key), (needed, reason) in _ONLY.items():
-        value = config.get(section, key, fallback=needed)
-        if value.strip().lower() != needed.lower():
-            raise ConfigError(f"[{section}] {key} = {value} does not apply to simulator adsnn: {reason}. Remove it.")
-    dataset_format = config.get("input", "dataset_format", fallback="npz")
-    if dataset_format not in ("npz", "jpg", "png"):
-        raise ConfigError(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; use npz or jpg.")
-    for key in ("duration", "batch_size", "num_to_test", "top_k"):
-        _check_number(config, key, whole=True)
-    _check_number(config, "dt", whole=False)
+    if mistakes := refusals(config):
+        raise ConfigError("\n".join(mistakes))
+    simulation_section(config)
     _adapt_sweep(config)
     if config.get("tools", "normalize", fallback="").strip().lower() in ("true", "yes", "on", "1"):
         print(_NORMALIZATION)
@@ -74,22 +40,16 @@ def adapt(config: ConfigParser) -> None:
     adsnn_section(config)
 
 
+def need_adapted(config: ConfigParser) -> None:
+    """``adapt`` settings of a program that uses the simulator without the toolbox's pipeline."""
+    if config.get("input", "model_lib", fallback="keras") != NAME:
+        adapt(config)
+
+
 def _set(config: ConfigParser, section: str, key: str, value: str) -> None:
     if not config.has_section(section):
         config.add_section(section)
     config.set(section, key, value)
-
-
-def _check_number(config: ConfigParser, key: str, *, whole: bool) -> None:
-    value = config.get("simulation", key, fallback="")
-    if not value:
-        return
-    try:
-        number = int(value) if whole else float(value)
-    except ValueError:
-        number = 0
-    if not 0 < number < np.inf or (whole and number < 1):
-        raise ConfigError(f"[simulation] {key} = {value} must be a {'whole ' if whole else ''}number above 0.")
 
 
 def _adapt_sweep(config: ConfigParser) -> None:
@@ -129,7 +89,12 @@ def current_section(config: ConfigParser) -> AdsnnSection:
 
 def toolbox_file(config: Config) -> ConfigParser:
     """The user's file as the toolbox can read it: paths absolute, settings adapted."""
-    merged = read_ini(config.file)
+    merged = ConfigParser()
+    merged.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        merged.read_dict(config.texts)
+    except ValueError as error:
+        raise ConfigError(f"{config.file}: {error}; write a literal % as %%.") from None
     adapt(merged)
     paths = {"path_wd": config.paths.path_wd, "dataset_path": config.paths.dataset_path}
     for key in ("log_dir_of_current_run", "class_idx_path"):
@@ -140,10 +105,9 @@ def toolbox_file(config: Config) -> ConfigParser:
     _set(merged, "restrictions", "simulators", f"%(simulators_pyNN)s | %(simulators_other)s | {{'{NAME}'}}")
     _set(merged, "restrictions", "model_libs", f"{{'keras', '{NAME}'}}")
     # the toolbox would test a whole batch where fewer images are asked for
-    to_test = merged.getint("simulation", "num_to_test", fallback=1)
-    if not merged.get("simulation", "sample_idxs_to_test", fallback="").strip("[] "):
-        batch = merged.getint("simulation", "batch_size", fallback=1)
-        _set(merged, "simulation", "batch_size", str(min(batch, to_test)))
+    section = config.simulation
+    if not section.chosen:
+        _set(merged, "simulation", "batch_size", str(min(section.batch_size or 1, section.num_to_test or 1)))
     return merged
 
 
@@ -194,7 +158,7 @@ def check_files(config: ConfigParser) -> None:
 def need_data(config: Config) -> None:
     """Raise DataError where test data are missing: the toolbox names neither the file nor the way out."""
     folder = config.paths.dataset_path
-    missing = [name for name in ("x_test.npz", "y_test.npz") if not (folder / name).is_file()]
+    missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).is_file()]
     if not missing:
         return
     if config.training is None:
@@ -209,26 +173,6 @@ def _need(path: Path, step: str) -> None:
         raise ConfigError(f"{path} is not there; set [tools] {step} = True once, which writes it.")
 
 
-def read_npz(path: Path) -> Array:
-    """The array of a file in the toolbox's data format (``.npz`` with ``arr_0``).
-
-    Raises:
-        DataError: the file is missing, damaged, or holds something else.
-    """
-    try:
-        with open_npz(path) as file:
-            array: Array = file["arr_0"]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such data file; write it with numpy.savez_compressed(path, array).") from None
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path}: not a whole .npz file with an array 'arr_0' ({error}); write it again.") from None
-    if array.dtype.kind not in "buif":
-        raise DataError(f"{path}: the array holds {array.dtype.name}, not real numbers; write it again.")
-    if array.ndim < 1 or not len(array) or not np.isfinite(array).all():
-        raise DataError(f"{path}: the array is empty or holds NaN or infinite values; write it again.")
-    return array
-
-
 def check_inputs(config: ConfigParser, count: int) -> Array:
     """The first ``count`` test inputs, on which parsing and conversion are checked."""
     if config.get("input", "dataset_format") == "npz":
@@ -237,70 +181,3 @@ def check_inputs(config: ConfigParser, count: int) -> Array:
 
     inputs: Array = next(get_dataset(config)[1]["dataflow"])[0]
     return inputs[:count]
-
-
-# ---- the network -----------------------------------------------------------------------------------------------------
-
-
-def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> SpikingNetwork:
-    """``network`` with the constants of ``[adsnn]`` and the toolbox's time step; what is not given stays.
-
-    Raises:
-        ConfigError: ``m_f`` names a layer that is not there, or the constants fit no neuron.
-    """
-    if unknown := set(section.m_f) - {"", *network.population_names}:
-        raise ConfigError(
-            f"[adsnn] m_f names the unknown layers {', '.join(sorted(unknown))}; the spiking layers are "
-            f"{', '.join(network.population_names)}."
-        )
-    precisions = {name: section.m_f.get(name, section.m_f.get("")) for name in network.population_names}
-    network = network.with_m_f({name: m_f for name, m_f in precisions.items() if m_f is not None})
-
-    def change(node: Node) -> Node:
-        if isinstance(node, Neurons):
-            parameters = replace(node.parameters, dt=dt, **section.overrides)
-            try:
-                check_constants(parameters)
-            except ParameterError as error:
-                raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
-            return replace(node, parameters=parameters).with_form(section.form)
-        if isinstance(node, Readout):
-            tau_beta = section.tau_beta or node.tau_beta
-            return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
-        return node
-
-    return SpikingNetwork(tuple(map(change, network.nodes)))
-
-
-def simulated_network(
-    network: SpikingNetwork, section: AdsnnSection, dt: float, training_inputs: Path
-) -> SpikingNetwork:
-    """What is simulated: ``configured``, with biases corrected where ``bias_correction`` asks for it.
-
-    Args:
-        network: as it was trained.
-        training_inputs: the toolbox's ``x_norm.npz``, read only where biases are corrected.
-
-    Raises:
-        ConfigError: an unknown layer, or fewer training inputs than asked for.
-        DataError: there are no training inputs.
-    """
-    simulated = configured(network, section, dt)
-    if not section.bias_correction:
-        return simulated
-    x = correction_inputs(training_inputs, section.bias_correction)
-    print(f"Correcting biases from {len(x)} training inputs ...")
-    return correct_biases(simulated, x, trained=network, engine=section.engine)
-
-
-def correction_inputs(file: Path, count: int) -> Array:
-    """The first ``count`` training inputs.
-
-    Raises:
-        ConfigError: there are fewer.
-        DataError: there are none.
-    """
-    x = read_npz(file)
-    if len(x) < count:
-        raise ConfigError(f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; lower it.")
-    return x[:count]

@@ -1,1 +1,1 @@
-"""Training: nets, feeding, checkpoints."""
+"""Training: feeding, layers that only training needs, checkpoints."""

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
-from snntb_adsnn.data import Array, Dataset, load_dataset, one_hot
-from snntb_adsnn.data.folder import ImageFolder, folder_of
+from snntb_adsnn.data import Array, Dataset, one_hot
+from snntb_adsnn.data.folder import ImageFolder
 from snntb_adsnn.errors import AdSNNError, ConfigError
 from snntb_adsnn.frontends.keras.compat import keras
 
@@ -157,6 +158,22 @@ class Feed:
     workers: int = 1
 
 
+@singledispatch
+def feed(data: Any, settings: TrainingSection, config_file: Path) -> Feed:
+    """Feed of a data set; a kind of data set that is read in another way registers its own function here.
+
+    Args:
+        data: what ``Choice.open`` gave.
+        settings: batch size, augmentation, validation split, seed.
+        config_file: named in errors.
+
+    Raises:
+        ConfigError: settings that do not fit the data.
+    """
+    raise ConfigError(f"{config_file}: [training] dataset = {settings.dataset} is not made for training.")
+
+
+@feed.register
 def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -> Feed:
     """Feed of a data set in memory.
 
@@ -183,6 +200,7 @@ def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -
     return Feed(training, calibration, validation, test, dataset.input_shape, dataset.classes, len(dataset.x_test))
 
 
+@feed.register
 def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Path) -> Feed:
     """Feed of an image folder: crops of training images are drawn at random.
 
@@ -216,7 +234,7 @@ def split_validation(dataset: Dataset, settings: TrainingSection, config_file: P
         ConfigError: ``validation_split`` leaves a part without every class.
     """
     x, y = dataset.x_train, dataset.y_train
-    kept, held = split_indices(y.argmax(axis=1), settings, config_file)
+    kept, held = split_indices(dataset.train_labels, settings, config_file)
     return [x[kept], x[held], y[kept], y[held]]
 
 
@@ -261,19 +279,10 @@ def held_out_first(config: Config, count: int, *, only: bool = False) -> tuple[A
         DataError: the data set cannot be loaded.
     """
     settings = config.need_training("there are no labelled training images")
-
-    def first(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        kept, held = split_indices(labels, settings, config.file)
-        return (held if only else np.concatenate([held, kept]))[:count]
-
-    if settings.dataset == "image_folder":
-        folder = folder_of(settings)
-        chosen = first(folder.train_labels)
-        return folder.load([folder.train[i] for i in chosen]), folder.train_labels[chosen]
-    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
-    labels = dataset.y_train.argmax(axis=1)
-    chosen = first(labels)
-    return dataset.x_train[chosen], labels[chosen]
+    data = settings.data.open(config.paths.dataset_path)
+    kept, held = split_indices(data.train_labels, settings, config.file)
+    chosen = (held if only else np.concatenate([held, kept]))[:count]
+    return data.train_inputs(chosen), data.train_labels[chosen]
 
 
 def reseed(model: Any, seed: int, epoch: int) -> None:

@@ -17,18 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from snntb_adsnn import __version__
 from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
-from snntb_adsnn.data import ensure_toolbox_data, load_dataset
-from snntb_adsnn.data.folder import folder_of
+from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import round_weights, save_model
+from snntb_adsnn.nets import build
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
-from snntb_adsnn.training.feed import Feed, array_feed, folder_feed, reseed
+from snntb_adsnn.training.feed import Feed, feed, reseed
 from snntb_adsnn.training.model import copy_weights, training_model
-from snntb_adsnn.training.nets import build
 
 _CLIPNORM = 1.0
 
@@ -73,21 +72,21 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     settings = config.need_training()
     paths = config.paths
     _need_writable(paths.path_wd)
-    feed = _feed(config, settings)
-    ensure_toolbox_data(settings, paths.dataset_path)
+    data = feed(settings.data.open(paths.dataset_path), settings, config.file)
+    ensure_toolbox_data(settings.data, paths.dataset_path)
     keras.utils.set_random_seed(settings.seed)
     activation = AAN(form=settings.form, **settings.constants)
-    model = build(settings.architecture, feed.input_shape, len(feed.classes), activation)
+    model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:
         _start_from(model, settings.initial, config.file)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
-    course = _fit(model, feed, settings, state, progress)
+    course = _fit(model, data, settings, state, progress)
     round_weights(model, settings.weights)
-    recalibrate(model, feed.calibration, settings.recalibration)
+    recalibrate(model, data.calibration, settings.recalibration)
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    with _data_errors(feed.test):
-        accuracy = float(model.evaluate(feed.test, workers=feed.workers, verbose=0)[1])
+    with _data_errors(data.test):
+        accuracy = float(model.evaluate(data.test, workers=data.workers, verbose=0)[1])
     save_model(model, paths.model_file)
     log_file = write_json(
         paths.path_wd / f"{paths.filename_ann}_training.json",
@@ -96,13 +95,13 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
             "versions": {"snntb_adsnn": __version__, "tensorflow": tf.__version__, "numpy": np.__version__},
             "best_epoch": course.best,
             "test_accuracy": accuracy,
-            "test_images": feed.test_images,
+            "test_images": data.test_images,
             "parameters": model.count_params(),
             "epochs": course.epochs,
         },
     )
     state.unlink(missing_ok=True)
-    return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, feed.test_images)
+    return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, data.test_images)
 
 
 def _start_from(model: Any, path: Path, config_file: Path) -> None:
@@ -163,13 +162,6 @@ def _need_writable(folder: Path) -> None:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror}); the trained model would be lost. Choose another path_wd."
         ) from None
-
-
-def _feed(config: Config, settings: TrainingSection) -> Feed:
-    if settings.dataset == "image_folder":
-        return folder_feed(folder_of(settings), settings, config.file)
-    dataset = load_dataset(settings.dataset, cache=config.paths.dataset_path)
-    return array_feed(dataset, settings, config.file)
 
 
 def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progress: bool) -> Course:

@@ -2,16 +2,14 @@
 
 import gzip
 import struct
-from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
-from snntb_adsnn.config import TrainingSection, load_config
-from snntb_adsnn.data import Dataset, ensure_toolbox_data, load_dataset, one_hot, prepare_run, read_idx, read_sonar
-from snntb_adsnn.data import sets as data
-from snntb_adsnn.errors import ConfigError, DataError, OutputError
+from snntb_adsnn.data import Choice, Dataset, ensure_toolbox_data, load_dataset, one_hot, small, toolbox
+from snntb_adsnn.data.mnist import read_idx
+from snntb_adsnn.data.small import read_sonar
+from snntb_adsnn.errors import DataError, OutputError
 
 
 @pytest.mark.parametrize(
@@ -36,14 +34,14 @@ def test_loaders(name, shape, train, test, test_counts):
 
 
 def test_sonar_is_the_published_set():
-    x, labels = read_sonar(data._SONAR)
+    x, labels = read_sonar(small._SONAR)
     assert x.shape == (208, 60)
     assert (labels == 1).sum() == 111
     # first row of the UCI file: 0.0200, 0.0371, ..., 0.0032, R
     assert x[0, :2] == pytest.approx([0.02, 0.0371])
     assert x[0, -1] == pytest.approx(0.0032)
     assert labels[0] == 0
-    assert data._SONAR.stat().st_size < 100_000
+    assert small._SONAR.stat().st_size < 100_000
 
 
 def test_no_test_input_is_in_the_training_part():
@@ -73,7 +71,7 @@ def test_unknown_name():
     ],
 )
 def test_damaged_sonar(tmp_path, damage):
-    lines = data._SONAR.read_text().replace('"', "").splitlines()
+    lines = small._SONAR.read_text().replace('"', "").splitlines()
     lines[1] = damage(lines[1])
     path = tmp_path / "sonar.csv"
     path.write_text("\n".join(lines))
@@ -247,48 +245,44 @@ def stored(folder):
 def test_toolbox_format(tmp_path):
     from snntoolbox.datasets.utils import load_npz
 
-    ensure_toolbox_data(of("iris"), tmp_path / "data")
+    ensure_toolbox_data(Choice("iris"), tmp_path / "data")
     dataset = load_dataset("iris")
     assert np.array_equal(load_npz(str(tmp_path / "data"), "x_test.npz"), dataset.x_test)
     assert np.array_equal(load_npz(str(tmp_path / "data"), "y_test.npz"), dataset.y_test)
     assert np.array_equal(load_npz(str(tmp_path / "data"), "x_norm.npz"), dataset.x_train)
 
 
-def of(dataset):
-    return TrainingSection(dataset=dataset, architecture="iris")
-
-
 def test_data_are_written_once_and_again_when_incomplete_or_of_another_set(tmp_path):
-    ensure_toolbox_data(of("iris"), tmp_path)
+    ensure_toolbox_data(Choice("iris"), tmp_path)
     first = (tmp_path / "x_test.npz").stat().st_mtime_ns
-    ensure_toolbox_data(of("iris"), tmp_path)
+    ensure_toolbox_data(Choice("iris"), tmp_path)
     assert (tmp_path / "x_test.npz").stat().st_mtime_ns == first
     (tmp_path / "y_test.npz").unlink()
-    ensure_toolbox_data(of("iris"), tmp_path)
+    ensure_toolbox_data(Choice("iris"), tmp_path)
     assert stored(tmp_path)["y_test"].shape == (50, 3)
-    ensure_toolbox_data(of("sonar"), tmp_path)
+    ensure_toolbox_data(Choice("sonar"), tmp_path)
     assert stored(tmp_path)["x_test"].shape == (70, 60)
 
 
 def test_interrupted_writing_is_mended(tmp_path, monkeypatch):
-    real = data.atomic_write
+    real = toolbox.atomic_write
 
     def interrupted(path, content):
         if path.name == "y_test.npz":
             raise KeyboardInterrupt
         return real(path, content)
 
-    monkeypatch.setattr(data, "atomic_write", interrupted)
+    monkeypatch.setattr(toolbox, "atomic_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        ensure_toolbox_data(of("iris"), tmp_path)
+        ensure_toolbox_data(Choice("iris"), tmp_path)
     monkeypatch.undo()
-    ensure_toolbox_data(of("iris"), tmp_path)
+    ensure_toolbox_data(Choice("iris"), tmp_path)
     assert stored(tmp_path).keys() == {"x_test", "y_test", "x_norm"}
 
 
 def test_own_data_of_the_user_are_left_alone(tmp_path):
     np.savez(tmp_path / "x_test.npz", np.zeros(3))
-    ensure_toolbox_data(of("iris"), tmp_path)
+    ensure_toolbox_data(Choice("iris"), tmp_path)
     assert stored(tmp_path)["x_test"].shape == (3,)
     assert stored(tmp_path).keys() == {"x_test"}
 
@@ -297,41 +291,4 @@ def test_unwritable_folder(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="cannot be written"):
-        ensure_toolbox_data(of("iris"), blocked / "data")
-
-
-def config(folder: Path, pretrained: str):
-    path = folder / "c.ini"
-    path.write_text(
-        f"[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = net\n[adsnn]\npretrained = {pretrained}\n"
-        "[training]\ndataset = iris\narchitecture = iris\n"
-    )
-    return load_config(path)
-
-
-def test_prepare_run_brings_data_and_shipped_model(tmp_path, capsys):
-    with h5py.File(tmp_path / "shipped.h5", "w") as file:
-        file.attrs["model_config"] = "shipped"
-    shipped = (tmp_path / "shipped.h5").read_bytes()
-    prepare_run(config(tmp_path, "shipped.h5"))
-    model = tmp_path / "run" / "net.h5"
-    assert model.read_bytes() == shipped
-    prepare_run(config(tmp_path, "shipped.h5"))
-    assert not capsys.readouterr().out
-    assert stored(tmp_path / "data").keys() == {"x_test", "y_test", "x_norm"}
-    model.write_bytes(b"trained by the user")
-    prepare_run(config(tmp_path, "shipped.h5"))
-    assert model.read_bytes() == b"trained by the user"
-    assert f"The model is {model}, which is there already; [adsnn] pretrained = " in capsys.readouterr().out
-
-
-def test_prepare_run_copies_nothing_but_a_model(tmp_path):
-    (tmp_path / "README.md").write_text("# no model")
-    with pytest.raises(ConfigError, match=r"pretrained = .*README.md is no .h5 file"):
-        prepare_run(config(tmp_path, "README.md"))
-    assert not (tmp_path / "run" / "net.h5").exists()
-
-
-def test_prepare_run_names_a_missing_shipped_model(tmp_path):
-    with pytest.raises(ConfigError, match=r"pretrained = .*none.h5 does not exist; train first"):
-        prepare_run(config(tmp_path, "none.h5"))
+        ensure_toolbox_data(Choice("iris"), blocked / "data")

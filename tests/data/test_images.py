@@ -196,7 +196,7 @@ def test_a_run_gets_some_test_images_of_every_class(tmp_path):
     settings = TrainingSection(
         dataset="image_folder", folder=root, image_size=8, test_images=30, architecture="vgg_cifar"
     )
-    ensure_toolbox_data(settings, tmp_path / "data")
+    ensure_toolbox_data(settings.data, tmp_path / "data")
     x, y = (np.load(tmp_path / "data" / f"{name}_test.npz")["arr_0"] for name in "xy")
     assert x.shape == (30, 8, 8, 3)
     assert (y.sum(axis=0) > 4).all()
@@ -206,7 +206,7 @@ def test_a_run_gets_some_test_images_of_every_class(tmp_path):
         at = next(i for i, other in enumerate(every) if np.array_equal(other, image))
         assert folder.test_labels[at] == label.argmax()
     # another number of images: written again
-    ensure_toolbox_data(settings.model_copy(update={"test_images": 5}), tmp_path / "data")
+    ensure_toolbox_data(settings.model_copy(update={"test_images": 5}).data, tmp_path / "data")
     assert len(np.load(tmp_path / "data" / "x_test.npz")["arr_0"]) == 5
 
 
@@ -230,7 +230,7 @@ def test_data_of_a_changed_folder_are_written_anew(tmp_path, kind):
     )
 
     def stored():
-        ensure_toolbox_data(settings, tmp_path / "data")
+        ensure_toolbox_data(settings.data, tmp_path / "data")
         return [np.load(tmp_path / "data" / f"{name}_test.npz")["arr_0"] for name in "xy"]
 
     before = stored()

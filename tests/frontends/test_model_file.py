@@ -10,7 +10,7 @@ from snntb_adsnn.errors import OutputError
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.frontends.keras.files import round_weights, save_model
-from snntb_adsnn.training.nets import build
+from snntb_adsnn.nets import build
 from snntb_adsnn.training.train import train
 
 
@@ -73,7 +73,7 @@ def test_a_full_disk_is_named(tmp_path):
     program = (
         "import resource, signal, sys\nfrom pathlib import Path\nfrom snntb_adsnn.frontends.keras.activation import AAN\n"
         "from snntb_adsnn.errors import OutputError\nfrom snntb_adsnn.frontends.keras.files import save_model\n"
-        "from snntb_adsnn.training.nets import build\nmodel = build('resnet9', (16, 16, 3), 10, AAN(m_f=0.2))\n"
+        "from snntb_adsnn.nets import build\nmodel = build('resnet9', (16, 16, 3), 10, AAN(m_f=0.2))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))\n"
         "try:\n    save_model(model, Path(sys.argv[1]))\nexcept OutputError as error:\n    print(error)\n"

@@ -9,8 +9,8 @@ from toolbox_cases import with_biases, write_config
 
 from snntb_adsnn import AAN, convert, simulate
 from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.nets import build
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.training.nets import build
 
 SHAPE = (32, 32, 3)
 X = np.random.default_rng(1).uniform(0, 1, (4, *SHAPE)).astype(np.float32)

@@ -395,7 +395,7 @@ def test_a_browser_shows_the_page(quick_run, tmp_path, broken):
 
 
 def test_two_configurations_of_one_name_are_refused_before_work_starts(tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "load_subject", lambda *_: pytest.fail("work has started"))
+    monkeypatch.setattr(measure, "load", lambda *_: pytest.fail("work has started"))
     configs = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -410,7 +410,8 @@ def test_arousal_is_left_out_for_want_of_mistakes_only(tmp_path, monkeypatch):
         "[paths]\nfilename_ann = net\n[adsnn]\n[arousal]\nm_f_low = 0.8\n[sweep]\nm_f = 0.2\n"
     )
     config, subject = load_config(tmp_path / "net.ini"), small_subject(images=4, duration=20.0)
-    monkeypatch.setattr(measure, "load_subject", lambda *_: subject)
+    monkeypatch.setattr(measure, "load", lambda *_: None)
+    monkeypatch.setattr(measure.Subject, "of", lambda *_: subject)
     monkeypatch.setattr(measure, "TAU", (50.0,))
 
     def fail(error):

@@ -13,10 +13,10 @@ from study_jobs import small_network, small_subject
 from snntb_adsnn import cli
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.data.folder import folder_of
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.report.outcomes import ArousalOutcome
+from snntb_adsnn.run import load
 from snntb_adsnn.studies.arousal import (
     Trial,
     Window,
@@ -26,7 +26,7 @@ from snntb_adsnn.studies.arousal import (
     simulate_trial,
     training_subject,
 )
-from snntb_adsnn.studies.study import load_subject
+from snntb_adsnn.studies.study import Subject
 from snntb_adsnn.studies.sweep import Shared
 from snntb_adsnn.studies.workers import in_process
 from snntb_adsnn.training.feed import folder_feed, split_validation
@@ -93,7 +93,7 @@ def test_training_images_of_a_folder_are_those_held_out_and_then_others(config, 
     text = TRAINING + "dataset = image_folder\nfolder = images\nimage_size = 8\n"
     settings = config("calibration_images = 10\n" + text)
     found = training_subject(settings, subject_of((8, 8, 3)))
-    folder = folder_of(settings.training)
+    folder = settings.training.data.open()
     feed = folder_feed(folder, settings.training, settings.file)
     held, kept = feed.validation.files, feed.training(0).files
     expected = [*held, *kept[:6]]
@@ -246,7 +246,7 @@ def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     # the threshold once more, from the training images themselves
     settings = load_config(tmp_path / "c.ini")
-    subject = load_subject(settings)
+    subject = Subject.of(load(settings))
     data = load_dataset("iris")
     result = simulate(subject.network, data.x_train, duration=500, m_f=0.8, engine="reference")
     wrong = result.decisions[:, -1] != data.y_train.argmax(axis=1)

@@ -12,9 +12,8 @@ from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import softmax
-from snntb_adsnn.studies.commands import run_precision
-from snntb_adsnn.studies.precision import DURATION, SETTLE, search_m_f, try_m_f
-from snntb_adsnn.studies.study import load_subject
+from snntb_adsnn.run import load
+from snntb_adsnn.studies.precision import DURATION, SETTLE, run_precision, search_m_f, try_m_f
 
 NETWORK, X = network(m_f=0.4), images(5, 50)
 CALIBRATION, IMAGES = X[:20], X[20:]
@@ -94,8 +93,7 @@ def test_the_command_searches_the_network_that_is_run(tmp_path, capsys):
     (last, *_) = reversed(run_precision(load_config(file), rate=25, images=13))
     m_f = ", ".join(f"{name}: {value!r}" for name, value in last.m_f.items())
     file = write_case(tmp_path, model, {"adsnn": {**settings, "m_f": m_f}, "simulation": {"dt": "0.5"}})
-    subject = load_subject(load_config(file))
-    result = simulate(subject.corrected(subject.network, "event"), x[10:], duration=DURATION, engine="event")
+    result = simulate(load(file).simulated, x[10:], duration=DURATION, engine="event")
     assert result.firing_rate_hz == pytest.approx(last.firing_rate_hz, rel=0.02)
     file = write_case(tmp_path, model, {"adsnn": {"theta0": "0.3"}})
     with pytest.raises(ConfigError, match="theta0 would stay as it is"):

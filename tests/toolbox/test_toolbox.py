@@ -13,6 +13,7 @@ from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import register, run
 
 register()
@@ -20,7 +21,6 @@ register()
 from snntoolbox.bin.utils import run_pipeline, update_setup  # noqa: E402
 
 from snntb_adsnn.toolbox.backend import PICTURES  # noqa: E402
-from snntb_adsnn.toolbox.settings import simulated_network  # noqa: E402
 
 NETS = {"dense": dense_net, "image": image_net}
 

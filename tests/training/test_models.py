@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from snntb_adsnn.config.training import ARCHITECTURES
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.convert import convert
+from snntb_adsnn.nets import NETS, build
 from snntb_adsnn.neuron.transfer import SMALLEST_SMOOTH, smooth_constants, transfer, transfer_gradient
 from snntb_adsnn.training import model as module
 from snntb_adsnn.training.model import (
@@ -18,14 +18,13 @@ from snntb_adsnn.training.model import (
     neuron_count,
     training_model,
 )
-from snntb_adsnn.training.nets import build
 
 SHAPES = {
     **{"iris": (4,), "sonar": (60,), "digits": (8, 8, 1), "mnist": (28, 28, 1), "mnist_dense": (28, 28, 1)},
     # any size will do: small ones are quick
     **{"vgg_cifar": (16, 16, 3), "resnet_cifar": (16, 16, 3), "resnet9": (16, 16, 3), "resnet18": (32, 32, 3)},
 }
-assert tuple(SHAPES) == ARCHITECTURES
+assert tuple(SHAPES) == tuple(NETS)
 
 
 def randomized(model, seed=0):
@@ -50,7 +49,7 @@ def inputs(architecture, n=8):
     return np.random.default_rng(1).uniform(0, 1, (n, *SHAPES[architecture])).astype(np.float32)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NETS)
 def test_nets_are_of_standard_layers_and_convert(architecture):
     model = randomized(build(architecture, SHAPES[architecture], 3, AAN(0.2)))
     coded = architecture != "resnet9"  # whose first neurons take in the image through their convolution
@@ -63,7 +62,7 @@ def test_nets_are_of_standard_layers_and_convert(architecture):
     assert network.neuron_count == neuron_count(model)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NETS)
 def test_training_model_is_the_same_function_on_the_same_weights(architecture):
     model = randomized(build(architecture, SHAPES[architecture], 3, AAN(0.2)))
     learner = training_model(model, coding_noise=2, activity_penalty=1, augmentation=len(SHAPES[architecture]) == 3)

@@ -11,14 +11,13 @@ from image_files import write_folder
 
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
-from snntb_adsnn.data.folder import folder_of
 from snntb_adsnn.errors import ConfigError, DataError, OutputError, TrainingError
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.nets import build
 from snntb_adsnn.neuron.transfer import transfer
 from snntb_adsnn.training import train as train_module
 from snntb_adsnn.training.feed import FolderBatches, folder_feed
-from snntb_adsnn.training.nets import build
 from snntb_adsnn.training.train import recalibrate, train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -184,10 +183,10 @@ FOLDER = {
 def test_an_unreadable_image_stops_training_with_its_name(config, tmp_path, part):
     """Wherever it is met: also in threads of TensorFlow, after the first batch, which Keras looks at beforehand."""
     settings = config(**FOLDER, folder=write_folder(tmp_path / "images", train=12, test=8), epochs=1)
-    feed = folder_feed(folder_of(settings.training), settings.training, settings.file)
+    feed = folder_feed(settings.training.data.open(), settings.training, settings.file)
     feed = {"train": feed.training(0), "validation": feed.validation, "test": feed.test}[part]
     chosen = feed.order if part != "validation" else feed.order[-1:]
-    ensure_toolbox_data(settings.training, settings.paths.dataset_path)  # reads some of them
+    ensure_toolbox_data(settings.training.data, settings.paths.dataset_path)  # reads some of them
     bad = feed.files[chosen[-1]]
     content, times = bad.read_bytes(), (bad.stat().st_atime_ns, bad.stat().st_mtime_ns)
     bad.write_bytes(content[: len(content) // 2].ljust(len(content), b"?"))

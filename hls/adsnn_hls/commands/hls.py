@@ -19,13 +19,15 @@ from adsnn_hls.cpp.project import Comparison, ToolError, check_compiler, compile
 from adsnn_hls.cpp.resources import resources
 from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.quantize import PixelFormat, Recipe, Widths
-from snntb_adsnn.config import Config, load_config, read_ini
+from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.hls import HlsSection
-from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.linear import Array
 from snntb_adsnn.neuron.constants import STATES
+from snntb_adsnn.run import Run
+from snntb_adsnn.run import load as load_run
 
 TOOLS: Mapping[str, str] = {"vitis": "vitis-run", "vivado": "vivado_hls"}
 _BATCH = 250
@@ -41,7 +43,7 @@ class Data:
 
 
 def run(
-    config_file: Path,
+    config_file: Config | Path,
     output: Path,
     *,
     backend: str | None = None,
@@ -53,7 +55,7 @@ def run(
     """Write, compile and simulate the HLS project of a configuration file.
 
     Args:
-        config_file: the configuration; its section ``[hls]`` says how.
+        config_file: the configuration, or its file; its section ``[hls]`` says how.
         output: folder of the project; one that we wrote before is replaced, as a whole.
         backend: instead of the configuration's.
         csim: images to run through the compiled C++.
@@ -177,33 +179,14 @@ def _spread(key: str, values: Mapping[str, Any], names: list[str], default: Any)
 
 
 def load(config: Config) -> tuple[SpikingNetwork, Data]:
-    """The converted network with the constants of ``[adsnn]``, and the data."""
-    from snntb_adsnn.data import prepare_run
-    from snntb_adsnn.toolbox import register, settings
-
-    prepare_run(config)
-    x_test, y_test, x_norm = (
-        settings.read_npz(config.paths.dataset_path / f"{part}.npz") for part in ("x_test", "y_test", "x_norm")
-    )
-    if y_test.ndim != 2 or len(y_test) != len(x_test) or x_norm.shape[1:] != x_test.shape[1:]:
-        raise DataError(
-            f"{config.paths.dataset_path}: x_test {x_test.shape}, y_test {y_test.shape} (one-hot) and x_norm "
-            f"{x_norm.shape} do not fit each other."
-        )
-    register()
-    from snntb_adsnn.frontends.keras.convert import convert
-    from snntb_adsnn.toolbox.parser import load_model
-
-    model = load_model(config.paths.path_wd / config.paths.filename_ann)
-    network = convert(model, x_test[: config.adsnn.check_images], readout_tau_phi=config.adsnn.readout_tau_phi)
-    dt = read_ini(config.file).getfloat("simulation", "dt", fallback=1.0)
-    network = settings.simulated_network(network, config.adsnn, dt, config.paths.dataset_path / "x_norm.npz")
-    return network, Data(x_test, y_test.argmax(axis=1), x_norm)
+    """The network as it is simulated, and the data."""
+    run = load_run(config)
+    data = Data(run.x_test, run.labels, run.x_norm)  # first: a mistake in them shows at once
+    return run.simulated, data
 
 
 def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths], recipe: Recipe) -> Any:
     from adsnn_hls.quantize.search import search
-    from snntb_adsnn.training.feed import held_out_first
 
     if config.training is None:
         raise ConfigError(
@@ -213,7 +196,7 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
     start = set(map(repr, widths.values()))
     if len(start) > 1:
         raise ConfigError("--search starts from one width for all layers; remove the layers' own values from [hls].")
-    x, labels = held_out_first(config, config.hls.accuracy_images, only=True)
+    x, labels = Run(config).held_out(config.hls.accuracy_images, only=True)
     result = search(
         network,
         x,

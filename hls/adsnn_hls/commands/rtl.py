@@ -74,7 +74,7 @@ class Prepared:
         }
 
 
-def prepare(config_file: Path) -> Prepared:
+def prepare(config_file: Config | Path) -> Prepared:
     """Load, quantise and choose the parallelism.
 
     Raises:
@@ -130,7 +130,9 @@ def make_lanes(section: HlsSection, network: FixedNetwork) -> dict[str, Lanes]:
     return chosen
 
 
-def cosim(config_file: Path, *, images: int = 20, waves: bool = False, json_file: Path | None = None) -> dict[str, Any]:
+def cosim(
+    config_file: Config | Path, *, images: int = 20, waves: bool = False, json_file: Path | None = None
+) -> dict[str, Any]:
     """Co-simulate test images of a configuration; see the command's help.
 
     Returns:
@@ -153,7 +155,7 @@ def cosim(config_file: Path, *, images: int = 20, waves: bool = False, json_file
 
 
 def hls(
-    config_file: Path, output: Path, *, csim: int = 5, report: bool = False, json_file: Path | None = None
+    config_file: Config | Path, output: Path, *, csim: int = 5, report: bool = False, json_file: Path | None = None
 ) -> dict[str, Any]:
     """Write the RTL project of a configuration, co-simulate it, and with ``report`` place it on an FPGA.
 

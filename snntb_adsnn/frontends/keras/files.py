@@ -1,4 +1,5 @@
-"""Keras model files: written whole and compressed, with weights rounded to fewer bits where that is asked for."""
+"""Keras model files: read, and written whole and compressed, with weights rounded to fewer bits where that is asked
+for."""
 
 from __future__ import annotations
 
@@ -10,8 +11,27 @@ from typing import Any
 
 import h5py
 
+from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
+from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.frontends.keras.compat import keras, tf
+
+
+def load_model(path: Path) -> Any:
+    """A Keras model from ``path`` with ``.h5`` or ``.keras`` added, the first that is there; not compiled.
+
+    Raises:
+        ConversionError: neither file is there, or it cannot be read as a Keras model.
+    """
+    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
+    found = next((file for file in candidates if file.is_file()), None)
+    if found is None:
+        raise ConversionError(f"there is no model {candidates[0]} (nor .keras); train it first.")
+    try:
+        return keras.models.load_model(found, compile=False)
+    except Exception as error:  # Keras raises whatever its readers raise
+        reason = str(error).strip().split("\n")[0]
+        raise ConversionError(f"{found}: cannot be read as a Keras 2 model ({reason}); save it again.") from error
 
 
 def save_model(model: Any, path: Path) -> Path:

@@ -1,32 +1,21 @@
-"""Many simulations at once: on this machine's cores, or on a Dask cluster.
-
-A job is a function of what all items share (network, images) and of one item. Both runners yield an answer for each
-item as it is ready, in any order. A worker process that dies costs nothing but the item it had: the item is tried again
-in a new one, and after ``ATTEMPTS`` deaths it is answered with a ``Failure``.
-"""
+"""Workers of a Dask cluster."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import threading
 import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # the built-in one from Python 3.11 on
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from snntb_adsnn.errors import AdSNNError, WorkerError
+from snntb_adsnn.errors import WorkerError
+from snntb_adsnn.studies.workers.base import Answers, Failure, Job, attempt, cores, limit_threads
 
-ATTEMPTS = 3
-"""Times an item is tried when its worker dies."""
 TIMEOUT = 5.0
 """Seconds that a Dask scheduler has for its first answer, and a cluster without workers to get one."""
 CHECK_TIMEOUT = 60.0
@@ -36,178 +25,6 @@ PULSE = 30.0
 """Seconds without an answer after which a Dask scheduler is asked whether it still lives; it has as many to reply."""
 
 _Answer = TypeVar("_Answer")
-Job = Callable[[Any, Any], Any]
-"""Importable function of what all items share and of one item; both and its answer can be pickled."""
-Answers: TypeAlias = Generator[tuple[str, Any], None, None]
-"""Key of an item, and its answer or a ``Failure``."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An item without a result, and why; ``again``: another try may succeed, its worker was killed."""
-
-    reason: str
-    again: bool = False
-
-
-class Runner(Protocol):
-    """Applies a job to items. Closing what it yields from ends its workers."""
-
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
-        """Yield (key, answer or ``Failure``) for each of ``items``, as soon as it is there.
-
-        Raises:
-            WorkerError: nothing more can be computed, such as a lost scheduler.
-        """
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def limit_threads(count: int) -> None:
-    """Let the engines and NumPy's linear algebra use ``count`` threads in this process."""
-    import numba
-    from threadpoolctl import threadpool_limits
-
-    numba.config.NUMBA_NUM_THREADS = count  # what the event engine asks
-    threadpool_limits(count)
-
-
-def _attempt(job: Job, shared: Any, item: Any) -> Any:
-    """The job's answer; a ``Failure`` where it raised what a user can mend, or ran out of memory."""
-    try:
-        return job(shared, item)
-    except AdSNNError as error:
-        return Failure(str(error))
-    except MemoryError:
-        return Failure("not enough memory; choose a smaller batch_size, or fewer workers")
-
-
-def in_process(job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
-    """One item after the other, here: where one simulation uses the whole machine (an accelerator)."""
-    for key, item in items.items():
-        yield key, _attempt(job, shared, item)
-
-
-# ---- this machine ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Local:
-    """Worker processes on this machine, which share its cores among them.
-
-    Attributes:
-        workers: how many; default one for each core.
-    """
-
-    workers: int | None = None
-
-    def __call__(self, job: Job, shared: Any, items: Mapping[str, Any]) -> Answers:
-        count = min(self.workers or cores(), len(items))
-        queue, deaths = deque(items), Counter[str]()
-        busy: dict[Connection, tuple[_Process, str]] = {}
-
-        def new_process() -> _Process:
-            return _Process(job, shared, max(1, cores() // count))
-
-        idle = [new_process() for _ in range(count)]
-        try:
-            while queue or busy:
-                while queue and idle:
-                    process, key = idle.pop(), queue.popleft()
-                    busy[process.pipe] = (process, key)
-                    process.ask(items[key])
-                for pipe in wait(list(busy)):
-                    assert isinstance(pipe, Connection)
-                    process, key = busy.pop(pipe)
-                    try:
-                        answer = process.answer()
-                    except EOFError:
-                        deaths[key] += 1
-                        idle.append(new_process())
-                        if deaths[key] < ATTEMPTS:
-                            queue.append(key)
-                            continue
-                        reason = f"its worker was killed {ATTEMPTS} times ({process.end()}; out of memory?)"
-                        answer = Failure(reason, again=True)
-                    else:
-                        idle.append(process)
-                    yield key, answer
-        finally:
-            for process in (*idle, *(process for process, _ in busy.values())):
-                process.kill()
-
-
-class _Process:
-    """A worker process with a pipe: one question, one answer."""
-
-    def __init__(self, job: Job, shared: Any, threads: int) -> None:
-        # spawn: a fork would copy TensorFlow's threads half, and keep the other workers' pipes open
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, job, threads), daemon=True)
-        self._process.start()
-        theirs.close()
-        with suppress(BrokenPipeError):  # it died; the answer will say so
-            self.pipe.send(shared)
-
-    def ask(self, item: Any) -> None:
-        with suppress(BrokenPipeError):
-            self.pipe.send(item)
-
-    def answer(self) -> Any:
-        """The answer to the last question.
-
-        Raises:
-            EOFError: the process died.
-            Exception: what the job raised, if it is no mistake of the user.
-        """
-        try:
-            answer = self.pipe.recv()
-        except OSError as error:  # killed before its answer, or in the middle of it
-            raise EOFError from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def end(self) -> str:
-        """How the dead process ended."""
-        self._process.join()
-        code = self._process.exitcode or 0
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self.pipe.close()
-
-
-def _serve(pipe: Connection, job: Job, threads: int) -> None:
-    """What a worker process does until its pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which kills its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError):
-        shared = pipe.recv()
-        limit_threads(threads)
-        while True:
-            item = pipe.recv()
-            try:
-                answer = _attempt(job, shared, item)
-            except Exception as error:
-                answer = error
-            pipe.send(answer)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-# ---- a Dask cluster --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -400,4 +217,4 @@ def _on_dask(job: Job, shared: Any, item: Any) -> Any:
     from distributed import get_worker
 
     limit_threads(max(1, cores() // get_worker().state.nthreads))
-    return _attempt(job, shared, item)
+    return attempt(job, shared, item)

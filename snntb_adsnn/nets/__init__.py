@@ -1,0 +1,6 @@
+"""Nets to train, by name: the paper's and smaller ones of their kind. Importing this room imports no framework."""
+
+from snntb_adsnn.nets import plain, residual  # noqa: F401  they register themselves
+from snntb_adsnn.nets.net import NETS, Layers, Net, architecture, build
+
+__all__ = ["NETS", "Layers", "Net", "architecture", "build"]

@@ -1,0 +1,143 @@
+"""``load``: a configuration's network and data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snntb_adsnn.config import Config, load_config
+from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.linear import Array
+from snntb_adsnn.run.files import correction_inputs, prepare_run, read_npz
+from snntb_adsnn.run.network import configured, simulated_network
+
+_DURATION, _BATCH_SIZE = 500.0, 100
+"""Of studies, where ``[simulation]`` does not say."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a configuration describes. Each part is read or computed when it is first asked for, and kept.
+
+    All parts raise ``AdSNNError`` for what the user can mend: a missing or damaged file, settings that do not fit.
+
+    Attributes:
+        config: the configuration.
+    """
+
+    config: Config
+
+    # ---- settings ----------------------------------------------------------------------------------------------------
+
+    @property
+    def dt(self) -> float:
+        """Time step, ms."""
+        return self.config.simulation.dt
+
+    @property
+    def duration(self) -> float:
+        """Simulated time per image, ms."""
+        return float(self.config.simulation.duration or _DURATION)
+
+    @property
+    def batch_size(self) -> int:
+        """Images simulated at a time."""
+        return self.config.simulation.batch_size or _BATCH_SIZE
+
+    # ---- data --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def x_test(self) -> Array:
+        """All test inputs, shape (images, *input shape)."""
+        if (kind := self.config.input.dataset_format) != "npz":
+            raise ConfigError(
+                f"{self.config.file}: [input] dataset_format = {kind}, but this command reads x_test.npz and "
+                "y_test.npz; set it to npz."
+            )
+        return read_npz(self.config.paths.data_file("x_test"))
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Classes of all test inputs, shape (images,)."""
+        x, y = self.x_test, read_npz(self.config.paths.data_file("y_test"))
+        if len(x) != len(y):
+            raise DataError(
+                f"{self.config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other."
+            )
+        return as_classes(y, len(x), self.trained.readout.shape[0])
+
+    @cached_property
+    def x_norm(self) -> Array:
+        """Training inputs for calibration, shape (inputs, *input shape)."""
+        x = read_npz(self.config.paths.data_file("x_norm"))
+        if x.shape[1:] != self.x_test.shape[1:]:
+            raise DataError(
+                f"{self.config.paths.dataset_path}: inputs of x_norm.npz have shape {x.shape[1:]}, those of x_test.npz "
+                f"{self.x_test.shape[1:]}; both must be of the data set that the network was trained with."
+            )
+        return x
+
+    @cached_property
+    def correction(self) -> Array | None:
+        """Training inputs from which biases are corrected; ``None`` where ``[adsnn] bias_correction`` asks for none."""
+        count = self.config.adsnn.bias_correction
+        return correction_inputs(self.config.paths.data_file("x_norm"), count) if count else None
+
+    def held_out(self, count: int, *, only: bool = False) -> tuple[Array, NDArray[np.int64]]:
+        """Labelled training inputs, those first that training held out for validation; see
+        ``training.feed.held_out_first``."""
+        from snntb_adsnn.training.feed import held_out_first
+
+        return held_out_first(self.config, count, only=only)
+
+    # ---- networks ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def model(self) -> Any:
+        """The Keras model, as it was trained."""
+        from snntb_adsnn.frontends.keras.files import load_model
+
+        return load_model(self.config.paths.path_wd / self.config.paths.filename_ann)
+
+    @cached_property
+    def trained(self) -> SpikingNetwork:
+        """The converted network with its trained constants; compared with the model on test inputs."""
+        from snntb_adsnn.frontends.keras.convert import convert
+
+        section = self.config.adsnn
+        return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+
+    @cached_property
+    def configured(self) -> SpikingNetwork:
+        """The network with the constants of ``[adsnn]`` and the time step; biases as trained."""
+        return configured(self.trained, self.config.adsnn, self.dt)
+
+    @cached_property
+    def simulated(self) -> SpikingNetwork:
+        """The network that is simulated: ``configured``, with its biases corrected where ``[adsnn]`` asks for it."""
+        return simulated_network(self.trained, self.config.adsnn, self.dt, self.config.paths.data_file("x_norm"))
+
+    def ann(self, x: Array) -> NDArray[np.int64]:
+        """The classes that the ANN chooses for inputs of shape (images, *input shape)."""
+        outputs = self.model.predict(x, batch_size=self.batch_size, verbose=0)
+        return np.asarray(outputs).argmax(axis=1)
+
+
+def load(config: Config | str | Path) -> Run:
+    """The network and data of a configuration; brings shipped model and data to their folders where they are missing.
+
+    Raises:
+        ConfigError: the configuration has a mistake, or ``[adsnn] pretrained`` names no model.
+        DataError: the data set cannot be loaded.
+        OutputError: a folder cannot be written.
+    """
+    run = Run(load_config(config))
+    prepare_run(run.config)
+    return run

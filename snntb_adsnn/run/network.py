@@ -1,0 +1,65 @@
+"""The network as it is simulated, from the network as it was trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from snntb_adsnn.config import AdsnnSection
+from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import Node
+from snntb_adsnn.neuron.transfer import check_constants
+from snntb_adsnn.run.files import correction_inputs
+
+
+def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> SpikingNetwork:
+    """``network`` with the constants of ``[adsnn]`` and the time step ``dt`` in ms; what is not given stays.
+
+    Raises:
+        ConfigError: ``m_f`` names a layer that is not there, or the constants fit no neuron.
+    """
+    if unknown := set(section.m_f) - {"", *network.population_names}:
+        raise ConfigError(
+            f"[adsnn] m_f names the unknown layers {', '.join(sorted(unknown))}; the spiking layers are "
+            f"{', '.join(network.population_names)}."
+        )
+    precisions = {name: section.m_f.get(name, section.m_f.get("")) for name in network.population_names}
+    network = network.with_m_f({name: m_f for name, m_f in precisions.items() if m_f is not None})
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Neurons):
+            parameters = replace(node.parameters, dt=dt, **section.overrides)
+            try:
+                check_constants(parameters)
+            except ParameterError as error:
+                raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
+            return replace(node, parameters=parameters).with_form(section.form)
+        if isinstance(node, Readout):
+            tau_beta = section.overrides.get("tau_beta", node.tau_beta)
+            return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
+        return node
+
+    return SpikingNetwork(tuple(map(change, network.nodes)))
+
+
+def simulated_network(
+    network: SpikingNetwork, section: AdsnnSection, dt: float, training_inputs: Path
+) -> SpikingNetwork:
+    """What is simulated: ``configured``, with biases corrected where ``bias_correction`` asks for it.
+
+    Args:
+        network: as it was trained.
+        training_inputs: the toolbox's ``x_norm.npz``, read only where biases are corrected.
+
+    Raises:
+        ConfigError: an unknown layer, or fewer training inputs than asked for.
+        DataError: there are no training inputs.
+    """
+    simulated = configured(network, section, dt)
+    if not section.bias_correction:
+        return simulated
+    x = correction_inputs(training_inputs, section.bias_correction)
+    print(f"Correcting biases from {len(x)} training inputs ...")
+    return correct_biases(simulated, x, trained=network, engine=section.engine)

@@ -1,0 +1,42 @@
+"""The command ``snntb-adsnn run``: SNN Toolbox's own flow on a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snntb_adsnn.config import Config, load_config
+from snntb_adsnn.config.toolbox import NAME
+from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.files import atomic_write
+from snntb_adsnn.toolbox.flow import RESULTS, start_tensorflow
+from snntb_adsnn.toolbox.register import register
+
+
+def run(config: Config | str | Path, json_copy: str | Path | None = None) -> list[float]:
+    """Run SNN Toolbox on a configuration, as ``snntoolbox -t`` does.
+
+    Args:
+        config: it, or its file; its simulator must be ``adsnn``.
+        json_copy: where to put a copy of ``results.json``.
+
+    Returns:
+        the accuracy after the last step; in a parameter sweep, one for each value.
+
+    Raises:
+        AdSNNError: a mistake of the user; the message says what to do.
+    """
+    config = load_config(config)
+    if config.simulation.simulator != NAME:
+        raise ConfigError(f"{config.file}: [simulation] simulator must be adsnn to be run by this command.")
+    if json_copy is not None and not config.tools.simulate:
+        raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
+    register()
+    start_tensorflow()
+    from snntoolbox.bin.utils import run_pipeline, update_setup
+
+    settings = update_setup(config)
+    accuracies: list[float] = run_pipeline(settings, adapted=True)
+    if json_copy is not None:
+        results = Path(settings.get("paths", "log_dir_of_current_run")) / RESULTS
+        atomic_write(Path(json_copy), results.read_bytes())
+    return accuracies
