@@ -25,7 +25,7 @@ from snntb_adsnn.files import atomic_write, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.precision import search_m_f
 
 CONFIG = nets.ROOT / "configs/mnist.ini"

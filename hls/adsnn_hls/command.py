@@ -33,7 +33,7 @@ from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 TOOLS: Mapping[str, str] = {"vitis": "vitis-run", "vivado": "vivado_hls"}
 _BATCH = 250

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from adsnn_hls.fixed import FixedType, Words
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNetwork, FixedNeurons, SynapticStage
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 STATES = ("I", "V", "S_hat", "theta_a")
 RECORDABLE = ("spikes", *STATES)

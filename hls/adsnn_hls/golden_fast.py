@@ -18,7 +18,7 @@ from adsnn_hls.fixed import FixedType, Words
 from adsnn_hls.golden import GoldenResult, Range, empty_records, held_current
 from adsnn_hls.golden_kernels import CLIP, WRAP, ZERO, Cast, Filter, Fire, run_readout, run_spiking
 from adsnn_hls.stages import AnalogStage, ConvStage, FixedNetwork, FixedNeurons, ReadoutStage, Stage, SynapticStage
-from snntb_adsnn.network.linear import NO_PADDING, Window
+from snntb_adsnn.network.maps import NO_PADDING, Window
 
 _NARROW = 31  # states of up to so many bits are kept in int32: half the memory traffic, and cheaper products
 _CHUNK = 16  # images of one task

@@ -33,7 +33,7 @@ from adsnn_hls.stages import (
 from adsnn_hls.synapses import Link, Synapses, chain, input_gain, synapses
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import spike_height
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from adsnn_hls.fixed import FixedType, Words
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape, Window
+from snntb_adsnn.network.maps import Shape, Window
 
 _WORD = 62  # bits that an intermediate result may have: the golden model computes in int64
 

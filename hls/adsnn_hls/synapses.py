@@ -14,7 +14,7 @@ import numpy as np
 
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     NO_PADDING,
     Array,
     AveragePool2D,

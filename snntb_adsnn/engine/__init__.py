@@ -17,7 +17,7 @@ from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserve
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 __all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "SpikeObserver", "Switch", "simulate"]
 

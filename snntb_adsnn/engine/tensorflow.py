@@ -22,7 +22,7 @@ from snntb_adsnn.engine.switch import Schedule, mixed
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import tf
 from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Add,
     Array,
     AveragePool2D,

@@ -15,7 +15,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.studies.study import Subject, compute, fingerprint

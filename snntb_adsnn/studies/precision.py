@@ -16,7 +16,7 @@ from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork, softmax
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 DURATION, SETTLE = 250.0, 100.0
 """Simulated time of a trial, and the part of it before outputs count, ms."""

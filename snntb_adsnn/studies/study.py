@@ -30,7 +30,7 @@ from snntb_adsnn.files import TEMPORARY, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.workers import Failure, Job, Runner
 
 # ---- what a study starts from ----------------------------------------------------------------------------------------

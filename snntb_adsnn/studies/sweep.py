@@ -16,7 +16,7 @@ from snntb_adsnn.config.studies import SweepSection
 from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Node
+from snntb_adsnn.network.maps import Node
 from snntb_adsnn.neuron.transfer import transfer
 from snntb_adsnn.report import describe
 from snntb_adsnn.report.outcomes import SweepOutcome

@@ -18,7 +18,7 @@ from snntb_adsnn.frontends.keras.convert import convert
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, as_classes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered

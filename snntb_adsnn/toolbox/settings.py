@@ -13,7 +13,7 @@ from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.files import DAMAGED_NPZ, open_npz
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array, Node
+from snntb_adsnn.network.maps import Array, Node
 from snntb_adsnn.neuron.transfer import check_constants
 
 NAME = "adsnn"

@@ -24,7 +24,7 @@ from snntb_adsnn.engine import Switch, reference, simulate
 from snntb_adsnn.engine.event import engine as event
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Array,
     Conv2D,
     DepthwiseConv2D,
@@ -197,7 +197,7 @@ def test_an_unknown_node_is_refused_by_name():
         Reverse("backwards", ("n",), ((3,),)),
         Readout("out", ("backwards",), ((3,),), np.zeros(3, np.float32)),
     )
-    with pytest.raises(NetworkError, match=r"backwards.*Reverse.*engine = reference"):
+    with pytest.raises(NetworkError, match=r"backwards.*Reverse.*give the class a method edges"):
         event.run(SpikingNetwork(nodes), np.ones((1, 3), np.float32), 5, frozenset())
 
 

@@ -9,7 +9,7 @@ from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.measure.correction import analog_means, correct_biases, spiking_means
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Conv2D, Dense, Reshape, Window
+from snntb_adsnn.network.maps import Conv2D, Dense, Reshape, Window
 from snntb_adsnn.neuron import ASNParameters
 
 PAIR = Window((2, 2), (2, 2))

@@ -13,7 +13,7 @@ from adsnn_hls.rtl.lanes import Lanes, channels
 from adsnn_hls.rtl.memories import bias_memory, gain_memory, scatter_table, weight_memory
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, ReadoutStage, Stage, SynapticStage
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 TOP = "asn_network"
 """Name of the generated network module."""

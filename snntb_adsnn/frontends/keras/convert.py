@@ -18,7 +18,7 @@ from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.layers import CONVERTERS, KerasLayer
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork, rewrite, softmax
-from snntb_adsnn.network.linear import Array, MaxPool2D, Node
+from snntb_adsnn.network.maps import Array, MaxPool2D, Node
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, transfer
 
