@@ -58,7 +58,7 @@ class Linear(Node, listed=False):
         )
 
     def as_convolution(self) -> Convolution | None:
-        """The same map as a plain convolution, which a hardware stage can hold; ``None`` where it is none."""
+        """The same map of images as a plain convolution, which a hardware stage can hold; ``None`` where it is none."""
         return None
 
     @property

@@ -32,5 +32,7 @@ class Scale(Linear):
     def count(self, downstream: Array) -> tuple[Array, ...]:
         return (downstream,)
 
-    def as_convolution(self) -> Convolution:
+    def as_convolution(self) -> Convolution | None:
+        if len(self.shape) != 3:
+            return None
         return Convolution(np.diag(self.factors.astype(np.float64))[None, None], (1, 1), NO_PADDING)
