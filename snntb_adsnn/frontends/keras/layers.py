@@ -12,6 +12,9 @@ from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
+from snntb_adsnn.registry import Registry
+
+L = keras.layers
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,24 @@ class KerasLayer:
 Converted = list[tuple[Node, Array | None]]
 """Nodes in order, each with the constant that is added to its output."""
 
-CONVERTERS: dict[type, Callable[[KerasLayer], Converted]] = {}
+Converter = Callable[[KerasLayer], Converted]
+
+CONVERTERS: Registry[type, Converter] = Registry("converter of Keras layer")
+"""By the very type of a layer: a subclass may compute something else."""
 
 
-def _converts(*names: str) -> Callable[[Callable[[KerasLayer], Converted]], Callable[[KerasLayer], Converted]]:
-    def register(function: Callable[[KerasLayer], Converted]) -> Callable[[KerasLayer], Converted]:
-        for name in names:
-            CONVERTERS[getattr(keras.layers, name)] = function
-        return function
+def converts(*layers: type) -> Callable[[Converter], Converter]:
+    """Decorator that registers a function as the converter of Keras layer classes, also of your own.
 
-    return register
+    The function gets the layer as a ``KerasLayer`` and returns what it computes, its activation left out, as nodes in
+    order, each with what is added to its output (a bias) or ``None``. The last one is named ``kept.name`` and has the
+    shape ``kept.output``. The layer's attribute ``activation``, where it has one, becomes neurons by itself. No node at
+    all is the identity.
+
+    Raises:
+        ParameterError: one of the classes has a converter already.
+    """
+    return CONVERTERS.register(*layers)
 
 
 def _pair(value: Any) -> Pair:
@@ -90,16 +101,23 @@ def _need_image(kept: KerasLayer) -> None:
         raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
 
 
-@_converts(
-    "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
-    "Activation", "Softmax", "ReLU",
-)  # fmt: skip
+@converts(
+    L.Dropout,
+    L.SpatialDropout2D,
+    L.GaussianNoise,
+    L.GaussianDropout,
+    L.AlphaDropout,
+    L.ActivityRegularization,
+    L.Activation,
+    L.Softmax,
+    L.ReLU,
+)
 def _nothing(kept: KerasLayer) -> Converted:
     """Identity when not training; an activation is added by the caller."""
     return []
 
 
-@_converts("Dense")
+@converts(L.Dense)
 def _dense(kept: KerasLayer) -> Converted:
     kernel = kept.weight("kernel")
     if len(kept.shapes[0]) == 3:  # Keras applies it to each pixel
@@ -107,14 +125,14 @@ def _dense(kept: KerasLayer) -> Converted:
     return [(maps.Dense(*kept.at, kernel), kept.bias)]
 
 
-@_converts("Conv2D")
+@converts(L.Conv2D)
 def _convolution(kept: KerasLayer) -> Converted:
     _need_image(kept)
     window = kept.window(kept.layer.kernel_size)
     return [(maps.Conv2D(*kept.at, kept.weight("kernel"), window, int(kept.layer.groups)), kept.bias)]
 
 
-@_converts("DepthwiseConv2D")
+@converts(L.DepthwiseConv2D)
 def _depthwise(kept: KerasLayer) -> Converted:
     _need_image(kept)
     return [
@@ -125,7 +143,7 @@ def _depthwise(kept: KerasLayer) -> Converted:
     ]
 
 
-@_converts("SeparableConv2D")
+@converts(L.SeparableConv2D)
 def _separable(kept: KerasLayer) -> Converted:
     _need_image(kept)
     depthwise = maps.DepthwiseConv2D(
@@ -141,7 +159,7 @@ def _separable(kept: KerasLayer) -> Converted:
     return [(depthwise, None), (pointwise, kept.bias)]
 
 
-@_converts("BatchNormalization")
+@converts(L.BatchNormalization)
 def _batch_normalization(kept: KerasLayer) -> Converted:
     layer = kept.layer
     axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
@@ -158,20 +176,20 @@ def _batch_normalization(kept: KerasLayer) -> Converted:
     return [(maps.Scale(*kept.at, factors), shift)]
 
 
-@_converts("Rescaling")
+@converts(L.Rescaling)
 def _rescaling(kept: KerasLayer) -> Converted:
     channels = kept.shapes[0][-1]
     factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float64), (channels,)).copy()
     return [(maps.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
 
 
-@_converts("MaxPooling2D")
+@converts(L.MaxPooling2D)
 def _max_pooling(kept: KerasLayer) -> Converted:
     _need_image(kept)
     return [(maps.MaxPool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
 
 
-@_converts("AveragePooling2D")
+@converts(L.AveragePooling2D)
 def _average_pooling(kept: KerasLayer) -> Converted:
     _need_image(kept)
     return [(maps.AveragePool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
@@ -185,24 +203,24 @@ def _global(kept: KerasLayer, pooling: type[maps.MaxPool2D] | type[maps.AverageP
     return [(pool, None), (maps.Reshape(kept.name, (pool.name,), (pool.shape,), flat), None)]
 
 
-@_converts("GlobalAveragePooling2D")
+@converts(L.GlobalAveragePooling2D)
 def _global_average(kept: KerasLayer) -> Converted:
     return _global(kept, maps.AveragePool2D)
 
 
-@_converts("GlobalMaxPooling2D")
+@converts(L.GlobalMaxPooling2D)
 def _global_max(kept: KerasLayer) -> Converted:
     return _global(kept, maps.MaxPool2D)
 
 
-@_converts("Flatten", "Reshape")
+@converts(L.Flatten, L.Reshape)
 def _reshape(kept: KerasLayer) -> Converted:
     _channels_last(kept.layer)
     target = tuple(int(n) for n in kept.output)
     return [(maps.Reshape(*kept.at, target), None)]
 
 
-@_converts("ZeroPadding2D")
+@converts(L.ZeroPadding2D)
 def _zero_padding(kept: KerasLayer) -> Converted:
     _need_image(kept)
     (top, bottom), (left, right) = kept.layer.padding
@@ -210,12 +228,12 @@ def _zero_padding(kept: KerasLayer) -> Converted:
     return [(maps.ZeroPad2D(*kept.at, padding), None)]
 
 
-@_converts("Add")
+@converts(L.Add)
 def _add(kept: KerasLayer) -> Converted:
     return [(maps.Add(*kept.at), None)]
 
 
-@_converts("Concatenate")
+@converts(L.Concatenate)
 def _concatenate(kept: KerasLayer) -> Converted:
     if kept.layer.axis not in (-1, len(kept.shapes[0])):
         raise NetworkError(f"joins axis {kept.layer.axis}; only the last axis (channels) is supported.")
