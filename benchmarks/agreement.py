@@ -13,7 +13,7 @@ import numpy as np
 
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 BATCH = 50
 

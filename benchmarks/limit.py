@@ -25,7 +25,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from snntb_adsnn.engine.event import engine as event
-from snntb_adsnn.engine.event.maps import CELL, PixelMap, cells, drives, pixels, window_pixels
+from snntb_adsnn.engine.event.maps import CELL, cells, drives
 from snntb_adsnn.engine.event.plan import CHANNEL_BITS
 from snntb_adsnn.engine.event.simd import (
     VECTOR,
@@ -40,7 +40,8 @@ from snntb_adsnn.engine.event.simd import (
 from snntb_adsnn.engine.event.store import aligned
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.edges import PixelMap, pixels
+from snntb_adsnn.network.maps import Array
 
 STEPS = 32
 """Steps of a kernel's inner loop: with them the drive of all widths stays in the first cache."""
@@ -61,7 +62,7 @@ def updates(network: SpikingNetwork, steps: int) -> dict[tuple[int, bool], float
     for node in (*network.populations, network.readout):
         positions = 1
         if isinstance(node, Neurons) and node.pool is not None:
-            read = np.unique(window_pixels(node.pool, *node.input_shapes[0][:2]))
+            read = np.unique(node.pool.pixels(*node.input_shapes[0][:2]))
             positions = max(1, round((read >= 0).sum() / pixels(node.shape)))
         key = (positions, driven[node.name])
         found[key] = found.get(key, 0) + np.prod(node.shape) * steps
@@ -76,7 +77,7 @@ def additions(network: SpikingNetwork, result: SimulationResult) -> dict[int, fl
         reached = np.ones(pixels(node.input_shapes[0]), bool)
         if isinstance(node, Neurons) and node.pool is not None:
             reached[:] = False
-            read = window_pixels(node.pool, *node.input_shapes[0][:2])
+            read = node.pool.pixels(*node.input_shapes[0][:2])
             reached[read[read >= 0]] = True
         for source, path in paths.items():
             spikes = _spikes_by_cell(result.spike_counts[source]) / len(result.outputs)

@@ -25,7 +25,7 @@ from snntb_adsnn.files import atomic_write, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.precision import search_m_f
 
 CONFIG = nets.ROOT / "configs/mnist.ini"
@@ -122,7 +122,7 @@ class LowRate:
         """A trained network as it was trained; trained and converted at the first call."""
         file = self.folder / name / "network.npz"
         if not file.exists():
-            from snntb_adsnn.frontends.keras.convert import convert
+            from snntb_adsnn.frontends import convert
             from snntb_adsnn.frontends.keras.files import load_model
 
             if name == SHIPPED:

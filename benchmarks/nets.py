@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Add,
     Array,
     AveragePool2D,
@@ -30,7 +30,7 @@ CALIBRATION_IMAGES = 10
 
 def trained_mnist(x: Array) -> SpikingNetwork:
     """The MNIST net whose weights come with the repository; ``x``: images on which its conversion is checked."""
-    from snntb_adsnn.frontends.keras.convert import convert
+    from snntb_adsnn.frontends import convert
     from snntb_adsnn.toolbox.parser import load_model
 
     return convert(load_model(ROOT / "configs/models/mnist"), x)

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.measure import Usage, usage
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 BATCH = 100
 

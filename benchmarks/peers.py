@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.measure import Usage, usage
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Conv2D, Dense, Reshape, Scale
+from snntb_adsnn.network.maps import Conv2D, Dense, Reshape, Scale
 
 BATCH = 100
 CHUNK = 5

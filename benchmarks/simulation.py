@@ -28,7 +28,7 @@ from benchmarks.report import TRAINED
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report.results import versions
 
 EVENT, TENSORFLOW, TOOLBOX = OURS

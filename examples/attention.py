@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn import convert, simulate
+from snntb_adsnn import convert, keras, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.frontends.keras.compat import keras
 
 LOW, HIGH = 0.8, 0.1  # m_f: the smaller, the more precise
 SETTLED = 100  # ms

@@ -3,9 +3,8 @@
 python examples/quickstart.py
 """
 
-from snntb_adsnn import AAN, convert, simulate
+from snntb_adsnn import AAN, convert, keras, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.measure.evaluate import Evaluation
 
 data = load_dataset("digits")

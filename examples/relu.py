@@ -5,9 +5,8 @@ python examples/relu.py [digits|mnist]
 
 import sys
 
-from snntb_adsnn import convert, simulate
+from snntb_adsnn import convert, keras, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.measure.evaluate import Evaluation
 
 name = sys.argv[1] if len(sys.argv) > 1 else "digits"

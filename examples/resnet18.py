@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from snntb_adsnn import AAN, convert, simulate
+from snntb_adsnn import AAN, convert, keras, simulate
 from snntb_adsnn.data.folder import ImageFolder
-from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.nets import build
 from snntb_adsnn.training.train import recalibrate
 

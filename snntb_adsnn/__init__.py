@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.frontends import convert
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
 from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 if TYPE_CHECKING:
     from snntb_adsnn.frontends.keras.activation import AAN
-    from snntb_adsnn.frontends.keras.convert import convert
+    from snntb_adsnn.frontends.keras.compat import keras
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SimulationResult",
     "SpikingNetwork",
     "convert",
+    "keras",
     "simulate",
     "simulate_neuron",
     "spike_height",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 # these need TensorFlow, which takes seconds to import: only on first use
-_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.frontends.keras.activation", "convert": "snntb_adsnn.frontends.keras.convert"}
+_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.frontends.keras.activation", "keras": "snntb_adsnn.frontends.keras.compat"}
 
 
 def __getattr__(name: str) -> Any:

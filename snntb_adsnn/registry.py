@@ -38,12 +38,13 @@ class Registry(Mapping[Key, Entry], Generic[Key, Entry]):
         return decorate
 
     def add(self, key: Key, entry: Entry) -> None:
-        """Register ``entry`` under ``key``.
+        """Register ``entry`` under ``key``. A class or function defined anew, as by a cell of a notebook that is run
+        again, takes its old place.
 
         Raises:
             ParameterError: the key is taken.
         """
-        if key in self._entries:
+        if key in self._entries and not _same_definition(entry, self._entries[key]):
             raise ParameterError(f"{self.kind} {_name(key)!r} is registered already; choose another name.")
         self._entries[key] = entry
 
@@ -68,6 +69,12 @@ class Registry(Mapping[Key, Entry], Generic[Key, Entry]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _same_definition(entry: object, other: object) -> bool:
+    """Whether two classes or functions come from one place in the source."""
+    places = [(getattr(e, "__module__", None), getattr(e, "__qualname__", None)) for e in (entry, other)]
+    return places[0] == places[1] and places[0][1] is not None
 
 
 def _name(key: Hashable) -> str:

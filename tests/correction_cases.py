@@ -3,7 +3,7 @@
 import numpy as np
 
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Conv2D, Dense, Reshape, Window
+from snntb_adsnn.network.maps import Conv2D, Dense, Reshape, Window
 from snntb_adsnn.neuron import ASNParameters
 
 PAIR = Window((2, 2), (2, 2))

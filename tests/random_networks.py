@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from snntb_adsnn.engine import RECORDABLE, SimulationResult, Switch, reference
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Add,
     Array,
     AveragePool2D,

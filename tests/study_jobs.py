@@ -15,7 +15,7 @@ import numpy as np
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Dense
+from snntb_adsnn.network.maps import Dense
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.studies.study import Subject
 

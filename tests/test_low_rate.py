@@ -10,7 +10,7 @@ from benchmarks import low_rate, low_rate_report, nets
 from snntb_adsnn.data import Dataset
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Dense
+from snntb_adsnn.network.maps import Dense
 from snntb_adsnn.neuron import ASNParameters
 
 

@@ -11,7 +11,7 @@ from adsnn_hls.arithmetic import FixedType, Words
 from adsnn_hls.cores import Lanes
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, ReadoutStage, Stage, sum_type
 
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 _CURRENT = FixedType(18, 4, True, "TRN_ZERO", "SAT")
 _POTENTIAL = FixedType(18, 3, True, "TRN_ZERO", "SAT")

@@ -7,7 +7,7 @@ import dataclasses
 from adsnn_hls.cores import Lanes
 from adsnn_hls.fixed import FixedNetwork
 
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 from verification.cases import SHIFTS, Case, analog, conv, dense, readout
 
 # short memory and high thresholds: later layers differ from image to image, as those of a trained network do

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,41 @@ from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserve
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
+from snntb_adsnn.registry import Registry
 
-__all__ = ["ENGINES", "RECORDABLE", "SimulationResult", "SpikeObserver", "Switch", "simulate"]
+__all__ = ["ENGINES", "RECORDABLE", "Engine", "SimulationResult", "SpikeObserver", "Switch", "simulate"]
 
-# name -> module with a function ``run(network, x, steps, record, schedule) -> SimulationResult``
-ENGINES: Mapping[str, str] = {
-    "event": "snntb_adsnn.engine.event",
-    "reference": "snntb_adsnn.engine.reference",
-    "tensorflow": "snntb_adsnn.engine.tensorflow",
-}
 
-_module = cache(import_module)
+@dataclass(frozen=True)
+class Engine:
+    """A simulator.
+
+    Attributes:
+        source: a function ``run(network, x, steps, record, schedule) -> SimulationResult``, or the name of the module
+            that has it, imported on first use. x: float32, (images, *input shape); record: a frozenset of
+            ``RECORDABLE``; schedule: of a ``Switch``, or ``None``.
+        observes: whether ``run`` also takes ``on_spikes`` (see ``simulate``); without it, spikes are recorded first.
+    """
+
+    source: str | Callable[..., SimulationResult]
+    observes: bool = False
+
+    @property
+    def run(self) -> Callable[..., SimulationResult]:
+        """The function that simulates."""
+        if isinstance(self.source, str):
+            run: Callable[..., SimulationResult] = import_module(self.source).run
+            return run
+        return self.source
+
+
+ENGINES: Registry[str, Engine] = Registry("engine")
+"""By name; ``ENGINES.add`` takes your own."""
+
+ENGINES.add("event", Engine("snntb_adsnn.engine.event", observes=True))
+ENGINES.add("reference", Engine("snntb_adsnn.engine.reference"))
+ENGINES.add("tensorflow", Engine("snntb_adsnn.engine.tensorflow"))
 
 
 def automatic() -> str:
@@ -85,14 +107,14 @@ def simulate(
         raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
     if m_f is not None:
         network = network.with_m_f(m_f)
-    run: Callable[..., SimulationResult] = _module(ENGINES[engine]).run
+    chosen = ENGINES[engine]
     schedule = None if switch is None else switch.schedule(network, steps)
     x, record = network.check_images(x, np.float32), frozenset(record)
     if on_spikes is None:
-        return run(network, x, steps, record, schedule)
-    if engine == "event":
-        return run(network, x, steps, record, schedule, on_spikes=on_spikes)
-    result = run(network, x, steps, record | {"spikes"}, schedule)
+        return chosen.run(network, x, steps, record, schedule)
+    if chosen.observes:
+        return chosen.run(network, x, steps, record, schedule, on_spikes=on_spikes)
+    result = chosen.run(network, x, steps, record | {"spikes"}, schedule)
     for image in range(len(x)):
         spikes = [found[image].reshape(steps, -1) for found in result.records["spikes"].values()]
         counts = [found[image].ravel() for found in result.spike_counts.values()]

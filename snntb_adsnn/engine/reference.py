@@ -9,7 +9,7 @@ import numpy as np
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule, mixed
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array, Linear
+from snntb_adsnn.network.maps import Array, Linear
 from snntb_adsnn.neuron import ASNState
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Precision, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule, mixed
-from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import tf
 from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.edges import Band, Indices, PixelMap, pixels
+from snntb_adsnn.network.maps import (
     Add,
     Array,
     AveragePool2D,
@@ -205,20 +205,54 @@ def _drive(node: Linear, xs: list[Any], steps: int) -> Any:
         tf.zeros((steps * images, *shape)) if x is None else tf.reshape(x, (-1, *shape))
         for x, shape in zip(xs, node.input_shapes, strict=True)
     ]
-    return tf.reshape(_apply(node, *flat), (steps, images, *node.shape))
+    return tf.reshape(apply(node, *flat), (steps, images, *node.shape))
 
 
 @singledispatch
-def _apply(node: Linear, *xs: Any) -> Any:
-    raise NetworkError(f"{node.name}: a {type(node).__name__} is unknown to engine tensorflow; use engine = event.")
+def apply(node: Linear, *xs: Any) -> Any:
+    """``node.apply`` in TensorFlow, for tensors of shape (batch, *input_shape).
+
+    Of a kind without an entry of its own below it follows from the edges: correct, and slow where many groups of edges
+    have weights of their own. Another kind's fast one is registered with ``tensorflow.apply.register``.
+    """
+    return tf.add_n([_along(edges, x, node.shape) for edges, x in zip(node.edges(), xs, strict=True)])
 
 
-@_apply.register
+def _along(edges: PixelMap, x: Any, shape: Shape) -> Any:
+    """``PixelMap.apply`` in TensorFlow."""
+    flat = tf.reshape(x, (-1, pixels(x.shape[1:]), x.shape[-1]))
+    total = tf.zeros((tf.shape(x)[0], pixels(shape), shape[-1]))
+    for source, target, band in edges.groups:
+        total += _spread(_across(band, tf.gather(flat, source, axis=1), shape[-1]), target, pixels(shape), axis=1)
+    return tf.reshape(total, (-1, *shape))
+
+
+def _across(band: Band, x: Any, channels: int) -> Any:
+    """``Band.apply`` in TensorFlow."""
+    band = band.astype(np.float32)
+    leads = np.arange(len(band.first)) if band.leads is None else np.flatnonzero(band.leads)
+    if band.width > 1 or len(np.unique(band.first[leads])) < len(leads):
+        return tf.tensordot(x, tf.constant(band.matrix(channels)), 1)
+    return _spread(tf.gather(x * band.rows[:, 0], leads, axis=-1), band.first[leads], channels, axis=-1)
+
+
+def _spread(x: Any, places: Indices, size: int, axis: int) -> Any:
+    """Put entry i along an axis to ``places[i]``, which all differ, of ``size`` places, with zeros between."""
+    if np.array_equal(places, np.arange(size)):
+        return x
+    axis %= x.shape.rank
+    order = np.full(size, len(places))
+    order[places] = np.arange(len(places))
+    padded = tf.pad(x, [(0, int(i == axis)) for i in range(x.shape.rank)])
+    return tf.gather(padded, order, axis=axis)
+
+
+@apply.register
 def _(node: Dense, *xs: Any) -> Any:
     return tf.matmul(xs[0], tf.constant(node.weights))
 
 
-@_apply.register
+@apply.register
 def _(node: Conv2D, *xs: Any) -> Any:
     inputs = tf.split(_pad(node.window, xs[0]), node.groups, axis=-1)
     kernels = tf.split(tf.constant(node.weights), node.groups, axis=-1)
@@ -233,40 +267,40 @@ def _convolve(node: Conv2D, x: Any, weights: Any) -> Any:
     return tf.add_n([tf.tensordot(part, weights[i, j], 1) for (i, j), part in _parts(window, node, x)])
 
 
-@_apply.register
+@apply.register
 def _(node: DepthwiseConv2D, *xs: Any) -> Any:
     x, weights = _pad(node.window, xs[0]), tf.constant(node.weights)
     total = tf.add_n([part[..., None] * weights[i, j] for (i, j), part in _parts(node.window, node, x)])
     return tf.reshape(total, (-1, *node.shape))
 
 
-@_apply.register
+@apply.register
 def _(node: AveragePool2D, *xs: Any) -> Any:
     parts = _parts(node.window, node, _pad(node.window, xs[0]))
     return tf.add_n([part for _, part in parts]) * (1 / node.divisor).astype(np.float32)
 
 
-@_apply.register
+@apply.register
 def _(node: ZeroPad2D, *xs: Any) -> Any:
     return tf.pad(xs[0], ((0, 0), *node.padding, (0, 0)))
 
 
-@_apply.register
+@apply.register
 def _(node: Reshape, *xs: Any) -> Any:
     return tf.reshape(xs[0], (-1, *node.target))
 
 
-@_apply.register
+@apply.register
 def _(node: Scale, *xs: Any) -> Any:
     return xs[0] * tf.constant(node.factors)
 
 
-@_apply.register
+@apply.register
 def _(node: Add, *xs: Any) -> Any:
     return tf.add_n(list(xs))
 
 
-@_apply.register
+@apply.register
 def _(node: Concatenate, *xs: Any) -> Any:
     return tf.concat(list(xs), axis=-1)
 

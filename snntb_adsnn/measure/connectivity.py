@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array, Linear
+from snntb_adsnn.network.maps import Array, Linear
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 DURATION, SETTLE = 300.0, 100.0
 """Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from snntb_adsnn.measure.connectivity import input_multiplications, multiplications
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import AveragePool2D, Linear
+from snntb_adsnn.network.maps import AveragePool2D, Linear
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A converted network as plain data: linear maps, neurons, and the graph of both."""
 
-from snntb_adsnn.network.graph import VARIANTS, Input, Neurons, Precision, Readout, SpikingNetwork, softmax
+from snntb_adsnn.network.graph import VARIANTS, SpikingNetwork
+from snntb_adsnn.network.neurons import Input, Neurons, Precision, Readout, softmax
+from snntb_adsnn.network.node import kinds
 
-__all__ = ["VARIANTS", "Input", "Neurons", "Precision", "Readout", "SpikingNetwork", "softmax"]
+__all__ = ["VARIANTS", "Input", "Neurons", "Precision", "Readout", "SpikingNetwork", "kinds", "softmax"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
-from snntb_adsnn.network.linear import Array, Node, Window
+from snntb_adsnn.network.maps import Array, Node, Window
 from snntb_adsnn.neuron import ASNParameters
 
 FORMAT = "snntb-adsnn network"

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
-from snntb_adsnn.network.graph import Neurons, Readout
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Array,
-    AveragePool2D,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -25,6 +23,7 @@ from snntb_adsnn.network.linear import (
     Scale,
     ZeroPad2D,
 )
+from snntb_adsnn.network.neurons import Neurons, Readout
 
 Graph = dict[str, Node]
 
@@ -244,9 +243,9 @@ def _remove(nodes: Graph, name: str) -> None:
 
 
 def _fold_up(nodes: Graph, scale: Scale) -> bool:
-    """Into the weights of the layer before, seen through average pooling and padding."""
+    """Into the weights of the layer before, seen through pooling, padding and the like."""
     source = nodes[scale.inputs[0]]
-    while isinstance(source, AveragePool2D | ZeroPad2D) and len(readers(nodes, source.name)) == 1:
+    while isinstance(source, Linear) and source.channelwise and len(readers(nodes, source.name)) == 1:
         source = nodes[source.inputs[0]]
     if not isinstance(source, Dense | Conv2D | DepthwiseConv2D) or len(readers(nodes, source.name)) != 1:
         return False
@@ -259,19 +258,19 @@ def _fold_up(nodes: Graph, scale: Scale) -> bool:
 
 
 def _fold_down(nodes: Graph, scale: Scale) -> bool:
-    """Into the weights of all layers behind, seen through average pooling, padding and flattening."""
+    """Into the weights of all layers behind, seen through pooling, padding and the like, and flattening."""
     found: list[tuple[Node, Array]] = []
     pending: list[tuple[Node, Array]] = [(n, scale.factors) for n in readers(nodes, scale.name)]
     while pending:
         node, factors = pending.pop()
-        if isinstance(node, Reshape) and len(node.target) == 1:
-            factors = np.tile(factors, math.prod(node.target) // len(factors))
-        elif not isinstance(node, AveragePool2D | ZeroPad2D | Dense | Conv2D | DepthwiseConv2D):
-            return False
         if isinstance(node, Dense | Conv2D | DepthwiseConv2D):
             found.append((node, factors))
-        else:
-            pending += [(n, factors) for n in readers(nodes, node.name)]
+            continue
+        if isinstance(node, Reshape) and len(node.target) == 1:
+            factors = np.tile(factors, math.prod(node.target) // len(factors))
+        elif not (isinstance(node, Linear) and node.channelwise):
+            return False
+        pending += [(n, factors) for n in readers(nodes, node.name)]
     for node, factors in found:
         assert isinstance(node, Dense | Conv2D | DepthwiseConv2D)
         nodes[node.name] = replace(node, weights=_scale_inputs(node, factors))
@@ -292,6 +291,12 @@ def round_constants(nodes: Graph, dtype: type[np.floating[Any]]) -> Graph:
     """Give all weights, gains and biases the type ``dtype``."""
     result: Graph = {}
     for node in nodes.values():
-        arrays = {f.name: getattr(node, f.name) for f in fields(node) if f.name in ("weights", "factors", "bias")}
-        result[node.name] = replace(node, **{name: array.astype(dtype, copy=False) for name, array in arrays.items()})
+        chosen = [f.name for f in fields(node) if isinstance(node, Linear) or f.name == "bias"]
+        arrays = {name: value for name in chosen if isinstance(value := getattr(node, name), np.ndarray)}
+        rounded: dict[str, Any] = {
+            name: array.astype(dtype, copy=False)
+            for name, array in arrays.items()
+            if np.issubdtype(array.dtype, np.floating)
+        }
+        result[node.name] = replace(node, **rounded)
     return result

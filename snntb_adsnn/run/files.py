@@ -13,7 +13,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 
 def prepare_run(config: Config) -> None:

@@ -14,7 +14,7 @@ from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run.files import correction_inputs, prepare_run, read_npz
 from snntb_adsnn.run.network import configured, simulated_network
 
@@ -109,7 +109,7 @@ class Run:
     @cached_property
     def trained(self) -> SpikingNetwork:
         """The converted network with its trained constants; compared with the model on test inputs."""
-        from snntb_adsnn.frontends.keras.convert import convert
+        from snntb_adsnn.frontends import convert
 
         section = self.config.adsnn
         return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)

@@ -9,7 +9,7 @@ from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Node
+from snntb_adsnn.network.maps import Node
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.run.files import correction_inputs
 

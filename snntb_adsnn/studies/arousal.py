@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from snntb_adsnn.engine import Switch, simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, compute, fingerprint, make_runner

@@ -17,7 +17,7 @@ from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork, softmax
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.registry import study
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from snntb_adsnn.engine import Switch, automatic, simulate
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Node
+from snntb_adsnn.network.maps import Node
 from snntb_adsnn.neuron.transfer import transfer
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, code_version, compute, fingerprint, make_runner

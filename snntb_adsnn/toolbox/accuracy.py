@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 
 def in_top_k(outputs: Array, truth: Array, k: int) -> Array:

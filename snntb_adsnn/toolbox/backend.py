@@ -14,12 +14,12 @@ from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.frontends.keras.convert import convert
+from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import load_model
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, as_classes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import logs, settings

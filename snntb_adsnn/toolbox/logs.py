@@ -14,7 +14,7 @@ from snntb_adsnn.files import atomic_path
 from snntb_adsnn.measure.connectivity import fanouts, input_multiplications
 from snntb_adsnn.measure.operations import state_variables
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.network.linear import Array, Linear
+from snntb_adsnn.network.maps import Array, Linear
 from snntb_adsnn.toolbox.shims import labelled
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
 from snntb_adsnn.config.toolbox import NAME, refusals
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import SETTABLE
 from snntb_adsnn.run import correction_inputs, read_npz
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.toolbox import _deflate
 from snntb_adsnn.toolbox.shims import labelled
 

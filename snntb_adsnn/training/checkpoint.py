@@ -12,7 +12,7 @@ import numpy as np
 
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 
 _FREE = {"epochs", "patience", "recalibration", "weights"}
 """Keys of ``[training]`` that may change in between: what they say counts at the end."""

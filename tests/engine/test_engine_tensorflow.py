@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from random_maps import LINEAR, linear_maps, values
 from random_networks import ALL, assert_same, assert_same_counts, conv_net, exact, networks, switch_at
 
 from snntb_adsnn.engine import Switch, automatic, reference, simulate
 from snntb_adsnn.engine import tensorflow as engine
+from snntb_adsnn.network.maps import Linear
 
 # each network is traced and compiled anew
 FEW = settings(max_examples=6, suppress_health_check=list(HealthCheck))
@@ -84,3 +86,17 @@ def test_auto_takes_the_accelerator_only_where_there_is_one(monkeypatch):
     monkeypatch.setattr(engine.tf.config, "list_physical_devices", lambda kind: [])
     assert automatic() == "event"
     engine.accelerator.cache_clear()
+
+
+@pytest.mark.parametrize("kind", sorted(LINEAR))
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_each_linear_map_gives_what_its_edges_give(kind, data):
+    """By its own entry and by the default that other kinds have."""
+    node = data.draw(linear_maps(kind))
+    xs = values(node, np.float32)
+    expected = Linear.apply(node, *xs)
+    default = engine.apply.dispatch(Linear)
+    for apply in (engine.apply, default):
+        np.testing.assert_allclose(apply(node, *map(engine.tf.constant, xs)), expected, rtol=1e-5, atol=1e-5)
+    assert engine.apply.dispatch(type(node)) is not default

@@ -20,11 +20,11 @@ from random_networks import (
     switch_at,
 )
 
-from snntb_adsnn.engine import Switch, reference, simulate
+from snntb_adsnn.engine import ENGINES, Engine, Switch, reference, simulate
 from snntb_adsnn.engine.event import engine as event
-from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Array,
     Conv2D,
     DepthwiseConv2D,
@@ -197,7 +197,7 @@ def test_an_unknown_node_is_refused_by_name():
         Reverse("backwards", ("n",), ((3,),)),
         Readout("out", ("backwards",), ((3,),), np.zeros(3, np.float32)),
     )
-    with pytest.raises(NetworkError, match=r"backwards.*Reverse.*engine = reference"):
+    with pytest.raises(NetworkError, match=r"backwards.*Reverse.*give the class a method edges"):
         event.run(SpikingNetwork(nodes), np.ones((1, 3), np.float32), 5, frozenset())
 
 
@@ -221,6 +221,26 @@ def test_an_observer_gets_the_spikes_of_each_image(engine):
         np.testing.assert_array_equal(times, np.nonzero(spikes.T)[1])
         np.testing.assert_array_equal(counts, spikes.sum(axis=0))
     assert sum(counts.sum() for _, counts in seen.values()) > 100
+
+
+@pytest.mark.parametrize("observes", [False, True])
+def test_an_engine_of_ones_own_is_chosen_by_name(observes, monkeypatch):
+    monkeypatch.setattr(ENGINES, "_entries", {**ENGINES})
+    calls = []
+
+    def run(network, x, steps, record, schedule, **others):
+        calls.append((set(record), set(others)))
+        return reference.run(network, x, steps, record, schedule)
+
+    ENGINES.add("mine", Engine(run, observes))
+    network = conv_net(4)
+    x = np.random.default_rng(0).uniform(0, 1, (2, *network.input.shape))
+    found = simulate(network, x, duration=10, engine="mine", record="S")
+    assert_same(found, simulate(network, x, duration=10, engine="reference", record="S"))
+    simulate(network, x, duration=10, engine="mine", on_spikes=lambda image, times, counts: None)
+    assert calls == [({"S"}, set()), (set(), {"on_spikes"}) if observes else ({"spikes"}, set())]
+    with pytest.raises(ParameterError, match="choose auto or one of event, mine, reference, tensorflow"):
+        simulate(network, x, engine="his")
 
 
 def test_an_observer_gets_nothing_of_earlier_images(monkeypatch):

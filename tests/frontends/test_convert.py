@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from snntb_adsnn import AAN, SpikingNetwork, convert, simulate
 from snntb_adsnn.errors import ConversionError, ParameterError
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.network.linear import Conv2D, Dense, Scale
+from snntb_adsnn.network.maps import Conv2D, Dense, Scale
 
 L = keras.layers
 

@@ -14,7 +14,7 @@ from adsnn_hls.stages import ReadoutStage
 from hypothesis import strategies as st
 
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import AveragePool2D, Conv2D, Dense, Node, Reshape, Scale, Window, same_padding
+from snntb_adsnn.network.maps import AveragePool2D, Conv2D, Dense, Node, Reshape, Scale, Window, same_padding
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.constants import STATES
 

@@ -33,7 +33,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 STEPS = 25

@@ -16,7 +16,7 @@ from adsnn_hls.quantize import PixelFormat, Widths, calibrate, quantize
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends.keras.convert import convert
+from snntb_adsnn.frontends import convert
 
 STEPS = 20
 L = keras.layers

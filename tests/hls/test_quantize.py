@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.network.linear import Add, Conv2D, DepthwiseConv2D, Scale, Window, ZeroPad2D
+from snntb_adsnn.network.maps import Add, Conv2D, DepthwiseConv2D, Scale, Window, ZeroPad2D
 from snntb_adsnn.neuron.transfer import spike_height
 
 # ---- synapses ------------------------------------------------------------------------------------------------------

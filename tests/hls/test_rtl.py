@@ -23,7 +23,7 @@ from hls_nets import Builder, conv_net, dense_net
 
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, NetworkError, ParameterError
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 
 def fixed(net):

@@ -9,7 +9,7 @@ from correction_cases import images, network
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.measure.correction import analog_means, correct_biases, spiking_means
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 PAIR = Window((2, 2), (2, 2))
 

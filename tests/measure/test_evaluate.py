@@ -12,7 +12,7 @@ from snntb_adsnn.errors import DataError, OutputError, ParameterError
 from snntb_adsnn.measure.connectivity import fanouts
 from snntb_adsnn.measure.evaluate import Evaluation, as_classes, matching_step
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import AveragePool2D, Conv2D, Dense, Reshape, Window
+from snntb_adsnn.network.maps import AveragePool2D, Conv2D, Dense, Reshape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.report import print_table, read_results, write
 

@@ -18,7 +18,7 @@ from snntb_adsnn.measure.operations import (
     snn_operations,
 )
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     Add,
     AveragePool2D,
     Conv2D,

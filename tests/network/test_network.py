@@ -9,7 +9,7 @@ from snntb_adsnn import SpikingNetwork, simulate
 from snntb_adsnn.errors import NetworkError, OutputError, ParameterError
 from snntb_adsnn.files import atomic_path, atomic_write
 from snntb_adsnn.network import Input, Neurons, Readout
-from snntb_adsnn.network.linear import Conv2D, Dense, MaxPool2D, Window, same_padding
+from snntb_adsnn.network.maps import Conv2D, Dense, MaxPool2D, Window, same_padding
 from snntb_adsnn.neuron import ASNParameters
 
 P = ASNParameters(m_f=0.2)

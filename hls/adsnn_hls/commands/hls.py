@@ -24,7 +24,7 @@ from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import STATES
 from snntb_adsnn.run import Run
 from snntb_adsnn.run import load as load_run

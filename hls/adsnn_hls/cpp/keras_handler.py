@@ -47,7 +47,7 @@ class BuildStages(ModelOptimizerPass):
         marks = [node for node in model.graph.values() if isinstance(node, AANMark)]
         if not marks:
             return False
-        from snntb_adsnn.frontends.keras.convert import convert
+        from snntb_adsnn.frontends import convert
 
         config = dict(model.config.config)
         settings = config.pop(SECTION, None) or {}

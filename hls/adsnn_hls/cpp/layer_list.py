@@ -13,7 +13,7 @@ from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.stages import Stage
 from adsnn_hls.stages.layers import SPIKE, Wires
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 
 UNROLL_LIMIT = 4096
 """Vivado and Vitis refuse to unroll further; hls4ml users meet it as an error in the middle of synthesis."""

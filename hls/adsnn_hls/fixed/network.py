@@ -14,7 +14,7 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.fixed import storage
 from adsnn_hls.stages import AnalogStage, ReadoutStage, SpikingStage, Stage
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from adsnn_hls.arithmetic import FixedType
 from adsnn_hls.stages import STAGES, FixedNeurons
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.network.linear import Window
+from snntb_adsnn.network.maps import Window
 
 FORMAT = "snntb-adsnn fixed-point network"
 VERSION = 1

@@ -33,7 +33,7 @@ from adsnn_hls.stages import (
 )
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import STATES
 
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]

@@ -13,7 +13,7 @@ from adsnn_hls.quantize.widths import Widths
 from adsnn_hls.stages import FixedNeurons
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.constants import STATES
 from snntb_adsnn.neuron.transfer import spike_height

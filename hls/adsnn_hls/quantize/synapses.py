@@ -14,21 +14,17 @@ import numpy as np
 
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import (
+from snntb_adsnn.network.maps import (
     NO_PADDING,
     Array,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
+    Convolution,
     Linear,
     Node,
     Padding,
-    Pair,
     Reshape,
     Scale,
     Shape,
     Window,
-    ZeroPad2D,
 )
 
 LARGEST_MATRIX = 1 << 26
@@ -127,7 +123,7 @@ def synapses(link: Link) -> Synapses:
             "flat."
         )
     channels = link.source_shape[2]
-    composed = _Conv(np.eye(channels)[None, None], (1, 1), NO_PADDING)
+    composed = Convolution(np.eye(channels)[None, None], (1, 1), NO_PADDING)
     for node in link.path:
         composed = _compose(composed, _convolution(node), link.source_shape, node)
     window = Window((composed.kernel.shape[0], composed.kernel.shape[1]), composed.strides, composed.padding)
@@ -154,55 +150,18 @@ def _matrix(link: Link, outputs: int) -> Array:
 # ---- convolutions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Conv:
-    kernel: Array  # (rows, columns, input channels, output channels)
-    strides: Pair
-    padding: Padding
-
-
-def _convolution(node: Linear) -> _Conv:
+def _convolution(node: Linear) -> Convolution:
     """``node`` as a plain convolution."""
-    if isinstance(node, Conv2D):
-        kernel = _ungrouped(node.weights.astype(np.float64), node.groups)
-        return _Conv(_dilated(kernel, node.window.dilation), node.window.strides, node.window.padding)
-    channels = node.input_shapes[0][-1]
-    if isinstance(node, DepthwiseConv2D):
-        kernel = _ungrouped(node.weights.astype(np.float64).reshape(*node.window.size, 1, -1), channels)
-        return _Conv(_dilated(kernel, node.window.dilation), node.window.strides, node.window.padding)
-    if isinstance(node, AveragePool2D) and node.window.padding == NO_PADDING and node.window.dilation == (1, 1):
-        share = 1 / math.prod(node.window.size)
-        return _Conv(np.ones((*node.window.size, 1, 1)) * np.eye(channels) * share, node.window.strides, NO_PADDING)
-    if isinstance(node, Scale):
-        return _Conv(np.diag(node.factors.astype(np.float64))[None, None], (1, 1), NO_PADDING)
-    if isinstance(node, ZeroPad2D):
-        return _Conv(np.eye(channels)[None, None], (1, 1), node.padding)
-    advice = "use padding='valid'" if isinstance(node, AveragePool2D) else "rebuild the model without it"
-    raise NetworkError(
-        f"{node.name} ({type(node).__name__}) in front of neurons on an image has no hardware stage; {advice}."
-    )
+    found = node.as_convolution()
+    if found is None:
+        advice = "use padding='valid'" if hasattr(node, "window") else "rebuild the model without it"
+        raise NetworkError(
+            f"{node.name} ({type(node).__name__}) in front of neurons on an image has no hardware stage; {advice}."
+        )
+    return found
 
 
-def _ungrouped(kernel: Array, groups: int) -> Array:
-    """Zeros where a group does not see the others' channels."""
-    if groups == 1:
-        return kernel
-    *size, inputs, outputs = kernel.shape
-    full = np.zeros((*size, inputs * groups, outputs))
-    for g, part in enumerate(np.split(kernel, groups, axis=-1)):
-        share = outputs // groups
-        full[..., g * inputs : (g + 1) * inputs, g * share : (g + 1) * share] = part
-    return full
-
-
-def _dilated(kernel: Array, dilation: Pair) -> Array:
-    rows, columns = ((n - 1) * d + 1 for n, d in zip(kernel.shape[:2], dilation, strict=True))
-    spread = np.zeros((rows, columns, *kernel.shape[2:]))
-    spread[:: dilation[0], :: dilation[1]] = kernel
-    return spread
-
-
-def _compose(first: _Conv, second: _Conv, source: Shape, node: Linear) -> _Conv:
+def _compose(first: Convolution, second: Convolution, source: Shape, node: Linear) -> Convolution:
     """``second`` after ``first``; ``first`` reads ``source``, ``second`` comes from ``node``."""
     identity = first.kernel.shape[:2] == (1, 1) and first.strides == (1, 1) and first.padding == NO_PADDING
     # non-overlapping windows that cover their input: what lies outside the result comes from outside the input
@@ -226,4 +185,4 @@ def _compose(first: _Conv, second: _Conv, source: Shape, node: Linear) -> _Conv:
         (outer[0] * step + inner[0], outer[1] * step + inner[1])
         for inner, outer, step in zip(first.padding, second.padding, (s, t), strict=True)
     )
-    return _Conv(kernel, (s * second.strides[0], t * second.strides[1]), cast("Padding", padding))
+    return Convolution(kernel, (s * second.strides[0], t * second.strides[1]), cast("Padding", padding))

@@ -19,7 +19,7 @@ from adsnn_hls.stages.base import STAGES, check_range, check_sum, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import FixedNeurons, NeuronState, SpikingStage, add_neurons
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 
 if TYPE_CHECKING:
     from adsnn_hls.stages.compiled import Program

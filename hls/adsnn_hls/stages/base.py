@@ -20,7 +20,7 @@ from adsnn_hls.cores import Instance, Lanes
 from adsnn_hls.cores.lanes import check
 from adsnn_hls.stages.layers import Layers, Wires
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 from snntb_adsnn.registry import Registry
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from adsnn_hls.arithmetic.kernels import (
 )
 from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.stages.neurons import FixedNeurons
-from snntb_adsnn.network.linear import NO_PADDING, Shape, Window
+from snntb_adsnn.network.maps import NO_PADDING, Shape, Window
 from snntb_adsnn.neuron.constants import STATES
 
 _NARROW = 31  # states of up to so many bits are kept in int32: half the memory traffic, and cheaper products

@@ -17,7 +17,7 @@ from adsnn_hls.stages.layers import SPIKE, Layers, Wires
 from adsnn_hls.stages.neurons import FixedNeurons
 from adsnn_hls.stages.synaptic import SpikingSynapticStage
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.network.linear import Shape, Window
+from snntb_adsnn.network.maps import Shape, Window
 
 if TYPE_CHECKING:
     from adsnn_hls.arithmetic.kernels import Synapses

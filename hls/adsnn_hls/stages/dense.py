@@ -10,7 +10,7 @@ from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import FixedNeurons
 from adsnn_hls.stages.synaptic import SpikingSynapticStage, add_dense
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 
 if TYPE_CHECKING:
     from adsnn_hls.arithmetic.kernels import Synapses

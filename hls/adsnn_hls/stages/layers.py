@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 
 SPIKE = "uint<1>"
 """Type of a spike, and of the reset wire."""

@@ -18,7 +18,7 @@ from adsnn_hls.cores.instance import LARGEST, Parameters, type_parameters
 from adsnn_hls.stages.base import Stage, check_range, check_signs, freeze_words
 from adsnn_hls.stages.layers import SPIKE, Layers, Wires
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape, Window
+from snntb_adsnn.network.maps import Shape, Window
 from snntb_adsnn.neuron.constants import STATES
 
 FEW_DIGITS = 3

@@ -20,7 +20,7 @@ from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import coefficient_constants, node_constants
 from adsnn_hls.stages.synaptic import SynapticStage, add_dense
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.linear import Shape
+from snntb_adsnn.network.maps import Shape
 from snntb_adsnn.neuron.constants import STATES
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.engine.event.maps import CELL, Indices, pixels, window_pixels
+from snntb_adsnn.engine.event.maps import CELL
 from snntb_adsnn.engine.event.simd import LANES
 from snntb_adsnn.network import Neurons, Readout
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.edges import Indices, pixels
+from snntb_adsnn.network.maps import Array
 
 
 class Spikes(IntEnum):
@@ -30,7 +31,7 @@ class Blocks:
         self.channels, self.inputs = shape[-1], int(np.prod(shape))
         self.neurons = int(np.prod(node.shape))
         if isinstance(node, Neurons) and node.pool is not None:
-            self.window = window_pixels(node.pool, *shape[:2])
+            self.window = node.pool.pixels(*shape[:2])
             if complete:  # a silent neuron for each pixel that no window reads
                 unread = np.setdiff1d(np.arange(pixels(shape)), self.window)
                 extra = np.full((len(unread), self.window.shape[1]), -1)

@@ -37,7 +37,7 @@ from snntb_adsnn.engine.event.team import Team
 from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.linear import Array, Linear
+from snntb_adsnn.network.maps import Array, Linear
 
 CHUNK = (100, 500)
 """Steps a layer is simulated before the next one, at least and at most. With few, a cell's events are too few to make

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.engine.event.blocks import Blocks, Spikes
-from snntb_adsnn.engine.event.maps import CELL, Indices, cells, drives, pixels
+from snntb_adsnn.engine.event.maps import CELL, cells, drives
 from snntb_adsnn.engine.event.store import Store, aligned_floats
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.edges import Indices, pixels
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNState
 
 CHANNEL_BITS = (CELL - 1).bit_length()

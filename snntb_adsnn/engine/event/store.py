@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.engine.event.blocks import Blocks
-from snntb_adsnn.engine.event.maps import Band, Indices, PixelMap, expand
 from snntb_adsnn.engine.event.simd import LANES, VECTOR
-from snntb_adsnn.network.linear import Array
+from snntb_adsnn.network.edges import Band, Indices, PixelMap, expand
+from snntb_adsnn.network.maps import Array
 
 JOINED = 1 << 14
 """Weights that joined rows of one layer may have: with more, they would not stay in the cache."""

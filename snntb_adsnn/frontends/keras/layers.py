@@ -10,8 +10,11 @@ import numpy as np
 
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.network import linear
-from snntb_adsnn.network.linear import Array, Node, Padding, Pair, Shape, Window
+from snntb_adsnn.network import maps
+from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
+from snntb_adsnn.registry import Registry
+
+L = keras.layers
 
 
 @dataclass(frozen=True)
@@ -53,25 +56,33 @@ class KerasLayer:
         dilation = _pair(getattr(layer, "dilation_rate", 1))
         if layer.padding == "same":
             height, width = self.shapes[0][:2]
-            return Window(size, strides, linear.same_padding((height, width), size, strides, dilation), dilation)
+            return Window(size, strides, maps.same_padding((height, width), size, strides, dilation), dilation)
         if layer.padding != "valid":
             raise NetworkError(f"padding {layer.padding!r} is not supported; use 'same' or 'valid'.")
-        return Window(size, strides, linear.NO_PADDING, dilation)
+        return Window(size, strides, maps.NO_PADDING, dilation)
 
 
 Converted = list[tuple[Node, Array | None]]
 """Nodes in order, each with the constant that is added to its output."""
 
-CONVERTERS: dict[type, Callable[[KerasLayer], Converted]] = {}
+Converter = Callable[[KerasLayer], Converted]
+
+CONVERTERS: Registry[type, Converter] = Registry("converter of Keras layer")
+"""By the very type of a layer: a subclass may compute something else."""
 
 
-def _converts(*names: str) -> Callable[[Callable[[KerasLayer], Converted]], Callable[[KerasLayer], Converted]]:
-    def register(function: Callable[[KerasLayer], Converted]) -> Callable[[KerasLayer], Converted]:
-        for name in names:
-            CONVERTERS[getattr(keras.layers, name)] = function
-        return function
+def converts(*layers: type) -> Callable[[Converter], Converter]:
+    """Decorator that registers a function as the converter of Keras layer classes, also of your own.
 
-    return register
+    The function gets the layer as a ``KerasLayer`` and returns what it computes, its activation left out, as nodes in
+    order, each with what is added to its output (a bias) or ``None``. The last one is named ``kept.name`` and has the
+    shape ``kept.output``. The layer's attribute ``activation``, where it has one, becomes neurons by itself. No node at
+    all is the identity.
+
+    Raises:
+        ParameterError: one of the classes has a converter already.
+    """
+    return CONVERTERS.register(*layers)
 
 
 def _pair(value: Any) -> Pair:
@@ -90,58 +101,65 @@ def _need_image(kept: KerasLayer) -> None:
         raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
 
 
-@_converts(
-    "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
-    "Activation", "Softmax", "ReLU",
-)  # fmt: skip
+@converts(
+    L.Dropout,
+    L.SpatialDropout2D,
+    L.GaussianNoise,
+    L.GaussianDropout,
+    L.AlphaDropout,
+    L.ActivityRegularization,
+    L.Activation,
+    L.Softmax,
+    L.ReLU,
+)
 def _nothing(kept: KerasLayer) -> Converted:
     """Identity when not training; an activation is added by the caller."""
     return []
 
 
-@_converts("Dense")
+@converts(L.Dense)
 def _dense(kept: KerasLayer) -> Converted:
     kernel = kept.weight("kernel")
     if len(kept.shapes[0]) == 3:  # Keras applies it to each pixel
-        return [(linear.Conv2D(*kept.at, kernel[None, None], Window((1, 1))), kept.bias)]
-    return [(linear.Dense(*kept.at, kernel), kept.bias)]
+        return [(maps.Conv2D(*kept.at, kernel[None, None], Window((1, 1))), kept.bias)]
+    return [(maps.Dense(*kept.at, kernel), kept.bias)]
 
 
-@_converts("Conv2D")
+@converts(L.Conv2D)
 def _convolution(kept: KerasLayer) -> Converted:
     _need_image(kept)
     window = kept.window(kept.layer.kernel_size)
-    return [(linear.Conv2D(*kept.at, kept.weight("kernel"), window, int(kept.layer.groups)), kept.bias)]
+    return [(maps.Conv2D(*kept.at, kept.weight("kernel"), window, int(kept.layer.groups)), kept.bias)]
 
 
-@_converts("DepthwiseConv2D")
+@converts(L.DepthwiseConv2D)
 def _depthwise(kept: KerasLayer) -> Converted:
     _need_image(kept)
     return [
         (
-            linear.DepthwiseConv2D(*kept.at, kept.weight("depthwise_kernel"), kept.window(kept.layer.kernel_size)),
+            maps.DepthwiseConv2D(*kept.at, kept.weight("depthwise_kernel"), kept.window(kept.layer.kernel_size)),
             kept.bias,
         )
     ]
 
 
-@_converts("SeparableConv2D")
+@converts(L.SeparableConv2D)
 def _separable(kept: KerasLayer) -> Converted:
     _need_image(kept)
-    depthwise = linear.DepthwiseConv2D(
+    depthwise = maps.DepthwiseConv2D(
         f"{kept.name}/depthwise",
         kept.sources,
         kept.shapes,
         kept.weight("depthwise_kernel"),
         kept.window(kept.layer.kernel_size),
     )
-    pointwise = linear.Conv2D(
+    pointwise = maps.Conv2D(
         kept.name, (depthwise.name,), (depthwise.shape,), kept.weight("pointwise_kernel"), Window((1, 1))
     )
     return [(depthwise, None), (pointwise, kept.bias)]
 
 
-@_converts("BatchNormalization")
+@converts(L.BatchNormalization)
 def _batch_normalization(kept: KerasLayer) -> Converted:
     layer = kept.layer
     axes = layer.axis if isinstance(layer.axis, list | tuple) else [layer.axis]
@@ -155,68 +173,68 @@ def _batch_normalization(kept: KerasLayer) -> Converted:
     shift = -layer.moving_mean.numpy().astype(np.float64) * factors
     if layer.center:
         shift = shift + layer.beta.numpy()
-    return [(linear.Scale(*kept.at, factors), shift)]
+    return [(maps.Scale(*kept.at, factors), shift)]
 
 
-@_converts("Rescaling")
+@converts(L.Rescaling)
 def _rescaling(kept: KerasLayer) -> Converted:
     channels = kept.shapes[0][-1]
     factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float64), (channels,)).copy()
-    return [(linear.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
+    return [(maps.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
 
 
-@_converts("MaxPooling2D")
+@converts(L.MaxPooling2D)
 def _max_pooling(kept: KerasLayer) -> Converted:
     _need_image(kept)
-    return [(linear.MaxPool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
+    return [(maps.MaxPool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
 
 
-@_converts("AveragePooling2D")
+@converts(L.AveragePooling2D)
 def _average_pooling(kept: KerasLayer) -> Converted:
     _need_image(kept)
-    return [(linear.AveragePool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
+    return [(maps.AveragePool2D(*kept.at, kept.window(kept.layer.pool_size)), None)]
 
 
-def _global(kept: KerasLayer, pooling: type[linear.MaxPool2D] | type[linear.AveragePool2D]) -> Converted:
+def _global(kept: KerasLayer, pooling: type[maps.MaxPool2D] | type[maps.AveragePool2D]) -> Converted:
     _need_image(kept)
     height, width, channels = kept.shapes[0]
     flat: Shape = (1, 1, channels) if kept.layer.keepdims else (channels,)
     pool = pooling(f"{kept.name}/pool", kept.sources, kept.shapes, Window((height, width), (height, width)))
-    return [(pool, None), (linear.Reshape(kept.name, (pool.name,), (pool.shape,), flat), None)]
+    return [(pool, None), (maps.Reshape(kept.name, (pool.name,), (pool.shape,), flat), None)]
 
 
-@_converts("GlobalAveragePooling2D")
+@converts(L.GlobalAveragePooling2D)
 def _global_average(kept: KerasLayer) -> Converted:
-    return _global(kept, linear.AveragePool2D)
+    return _global(kept, maps.AveragePool2D)
 
 
-@_converts("GlobalMaxPooling2D")
+@converts(L.GlobalMaxPooling2D)
 def _global_max(kept: KerasLayer) -> Converted:
-    return _global(kept, linear.MaxPool2D)
+    return _global(kept, maps.MaxPool2D)
 
 
-@_converts("Flatten", "Reshape")
+@converts(L.Flatten, L.Reshape)
 def _reshape(kept: KerasLayer) -> Converted:
     _channels_last(kept.layer)
     target = tuple(int(n) for n in kept.output)
-    return [(linear.Reshape(*kept.at, target), None)]
+    return [(maps.Reshape(*kept.at, target), None)]
 
 
-@_converts("ZeroPadding2D")
+@converts(L.ZeroPadding2D)
 def _zero_padding(kept: KerasLayer) -> Converted:
     _need_image(kept)
     (top, bottom), (left, right) = kept.layer.padding
     padding: Padding = ((int(top), int(bottom)), (int(left), int(right)))
-    return [(linear.ZeroPad2D(*kept.at, padding), None)]
+    return [(maps.ZeroPad2D(*kept.at, padding), None)]
 
 
-@_converts("Add")
+@converts(L.Add)
 def _add(kept: KerasLayer) -> Converted:
-    return [(linear.Add(*kept.at), None)]
+    return [(maps.Add(*kept.at), None)]
 
 
-@_converts("Concatenate")
+@converts(L.Concatenate)
 def _concatenate(kept: KerasLayer) -> Converted:
     if kept.layer.axis not in (-1, len(kept.shapes[0])):
         raise NetworkError(f"joins axis {kept.layer.axis}; only the last axis (channels) is supported.")
-    return [(linear.Concatenate(*kept.at), None)]
+    return [(maps.Concatenate(*kept.at), None)]

@@ -1,0 +1,60 @@
+"""The check of every conversion: the network against the values that the source framework computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, softmax
+from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron.transfer import transfer
+
+TOLERANCE = 1e-5
+"""Largest difference between the model and ``SpikingNetwork.analog``, per layer and relative to its largest value where
+that is above 1."""
+
+
+def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: Array, framework: str) -> float:
+    """Compare the network with the model on real inputs, layer by layer.
+
+    Each layer is given the framework's own outputs of the layers before it, so that a deviation is found where it
+    arises. At the threshold the transfer function is infinitely steep, so that a layer is compared by its input: the
+    framework's output must be the transfer of a potential within the tolerance of ours.
+
+    Args:
+        network: what the model was converted to.
+        x: inputs, shape (images, *input shape).
+        seen: by population, the analog output that the framework computes, of as many values as the population's.
+        output: what the framework's model gives, shape (images, classes).
+        framework: its name, for messages.
+
+    Returns:
+        the largest deviation of the model's output.
+
+    Raises:
+        ConversionError: a layer deviates by more than ``TOLERANCE``.
+    """
+    values: dict[str, Array] = {network.input.name: x.astype(np.float64)}
+    deviation = 0.0
+    for node, total in network.propagate(values):
+        if isinstance(node, Neurons):
+            S = node.potential(total)
+            y = seen[node.name].reshape(S.shape).astype(np.float64)
+            values[node.name] = y
+            margin = TOLERANCE * max(1.0, float(np.abs(S).max()))
+            low, high = (transfer(S + d, node.parameters, node.form) for d in (-margin, margin))
+            deviation = float(np.maximum(low - y, y - high).max())
+        elif isinstance(node, Readout):
+            logits = total + node.bias
+            expected = output.astype(np.float64)
+            deviation = float(np.abs((softmax(logits) if node.activation == "softmax" else logits) - expected).max())
+            deviation /= max(1.0, float(np.abs(expected).max()))
+        if not deviation <= TOLERANCE:
+            raise ConversionError(
+                f"after conversion layer {node.name!r} deviates from {framework} by {deviation:.2g} (allowed: "
+                f"{TOLERANCE:g}) on {len(x)} check inputs, so the conversion is refused. Please report the model: this "
+                "is a fault of the converter."
+            )
+    return deviation

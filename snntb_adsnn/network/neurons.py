@@ -1,0 +1,178 @@
+"""The vertices of a network that are no linear maps: the analog input, populations of neurons, the read-out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.network.maps import MaxPool2D, Window
+from snntb_adsnn.network.node import Array, Node, Shape
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.transfer import GRADED, check_form, spike_height, transfer
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Node):
+    """The analog input; held during the whole simulation."""
+
+    size: Shape
+
+    def output_shape(self) -> Shape:
+        if not self.size or min(self.size) < 1:
+            raise NetworkError(f"{self.name}: input shape {self.size} must have positive sizes.")
+        return self.size
+
+
+class Precision(NamedTuple):
+    """What a population's precision decides: numbers, or float64 arrays of the population's shape.
+
+    Attributes:
+        m_f, theta0: speed of adaptation and resting threshold.
+        height: h, by which every outgoing weight is scaled (graded spikes: and by the threshold of the moment).
+    """
+
+    m_f: float | Array
+    theta0: float | Array
+    height: float | Array
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons(Node):
+    """A population of adaptive spiking neurons: S = pool(V) + bias, then spikes (``neuron.ASNState``).
+
+    Attributes:
+        bias: added after pooling, unfiltered: shape (channels,) or the full ``shape``.
+        parameters: the neurons' constants.
+        form: transfer function it was trained with; fixes the spike height. ``relu``: spikes are graded.
+        pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
+        m_f: each neuron's own m_f in place of ``parameters.m_f``, broadcastable to ``shape`` (location-based attention:
+            (height, width, 1)); theta0 and h follow. ``None``: all have the same.
+    """
+
+    bias: Array
+    parameters: ASNParameters
+    form: str = "exact"
+    pool: Window | None = None
+    m_f: Array | None = None
+
+    def output_shape(self) -> Shape:
+        check_form(self.form)
+        shape = self.input_shapes[0]
+        if self.pool is not None:
+            self._need(len(shape) == 3, "pooling needs (height, width, channels)")
+            shape = (*self.pool.output_size(*shape[:2]), shape[2])
+        if self.bias.shape not in (shape, shape[-1:]):
+            raise NetworkError(f"{self.name}: bias of shape {self.bias.shape} fits neither {shape} nor {shape[-1:]}.")
+        if self.m_f is not None and (self.m_f.ndim > len(shape) or not _broadcasts(self.m_f.shape, shape)):
+            raise NetworkError(f"{self.name}: m_f of shape {self.m_f.shape} cannot be spread over {shape}.")
+        return shape
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
+
+    @property
+    def spike_height(self) -> float:
+        """h, by which every outgoing weight is scaled.
+
+        Raises:
+            NetworkError: every neuron has its own; see ``precision``.
+        """
+        if self.m_f is not None:
+            raise NetworkError(f"{self.name}: every neuron has its own m_f here, so there is no one spike height.")
+        return spike_height(self.parameters, form=self.form)
+
+    @property
+    def precision(self) -> Precision:
+        """m_f, theta0 and h: numbers, or arrays where the neurons have their own ``m_f``."""
+        if self.m_f is None:
+            return Precision(self.parameters.m_f, self.parameters.resting_threshold, self.spike_height)
+        values, index = np.unique(self.m_f, return_inverse=True)
+        neurons = [self.parameters.with_m_f(float(value)) for value in values]
+        heights = [spike_height(p, form=self.form) for p in neurons]
+        table = np.array([values, [p.resting_threshold for p in neurons], heights], np.float64)
+        spread = table[:, np.broadcast_to(index.reshape(self.m_f.shape), self.shape)]
+        return Precision(spread[0], spread[1], spread[2])
+
+    @property
+    def graded(self) -> bool:
+        """Whether a spike's height is h times the threshold that it exceeded, instead of h."""
+        return self.form == GRADED
+
+    def with_form(self, form: str | None) -> Neurons:
+        """With another transfer form of neurons whose spikes are all alike; graded ones stay as they are."""
+        return self if self.graded or form is None else replace(self, form=form)
+
+    def pooled(self, x: Array) -> Array:
+        """pool(x) for x of shape (batch, *input_shape)."""
+        if self.pool is None:
+            return x
+        return MaxPool2D(self.name, self.inputs, self.input_shapes, self.pool).apply(x)
+
+    def potential(self, x: Array) -> Array:
+        """S = pool(x) + bias for filtered potentials x of shape (batch, *input_shape)."""
+        return self.pooled(x) + self.bias.astype(x.dtype, copy=False)
+
+    def analog(self, x: Array) -> Array:
+        """Transfer function of the potential: what the spikes encode."""
+        S = self.potential(x)
+        if self.m_f is None:
+            return transfer(S, self.parameters, self.form).astype(x.dtype)
+        result, m_f = np.empty_like(S), np.broadcast_to(self.m_f, S.shape)
+        for value in np.unique(self.m_f):
+            chosen = m_f == value
+            result[chosen] = transfer(S[chosen], self.parameters.with_m_f(float(value)), self.form)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Readout(Node):
+    """The last layer: a smoothed current plus bias that never spikes; the class is its argmax at every step.
+
+    Attributes:
+        bias: shape (classes,).
+        tau_phi: smoothing time constant, ms.
+        tau_beta, dt: as the neurons'.
+        activation: ``softmax`` or ``linear``: what ``SpikingNetwork.analog`` applies, as the Keras model does.
+    """
+
+    bias: Array
+    tau_phi: float = 50.0
+    tau_beta: float = 50.0
+    dt: float = 1.0
+    activation: str = "softmax"
+
+    def output_shape(self) -> Shape:
+        self._need(len(self.input_shapes[0]) == 1 and self.bias.shape == self.input_shapes[0], "needs one bias a class")
+        if self.activation not in ("softmax", "linear"):
+            raise NetworkError(f"{self.name}: read-out activation {self.activation!r} must be softmax or linear.")
+        if not all(math.isfinite(t) and t > 0 for t in (self.tau_phi, self.tau_beta, self.dt)):
+            raise ParameterError(f"{self.name}: tau_phi, tau_beta and dt must be finite numbers above 0.")
+        return self.input_shapes[0]
+
+    @property
+    def k_phi(self) -> float:
+        """Factor of the smoothing filter in one step."""
+        return math.exp(-self.dt / self.tau_phi)
+
+    @property
+    def k_beta(self) -> float:
+        """Factor by which the current decays in one step."""
+        return math.exp(-self.dt / self.tau_beta)
+
+
+def _broadcasts(shape: Shape, into: Shape) -> bool:
+    """Whether an array of ``shape`` can be spread over ``into``."""
+    padded = (1,) * (len(into) - len(shape)) + shape
+    return all(size in (1, whole) for size, whole in zip(padded, into, strict=True))
+
+
+def softmax(x: Array) -> Array:
+    """Softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
