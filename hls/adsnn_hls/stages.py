@@ -18,6 +18,7 @@ import numpy as np
 from adsnn_hls.fixed import FixedType, Words
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.linear import Shape, Window
+from snntb_adsnn.record import Format
 
 _WORD = 62  # bits that an intermediate result may have: the golden model computes in int64
 
@@ -354,9 +355,7 @@ class FixedNetwork:
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        from adsnn_hls import storage
-
-        return storage.save(self, Path(path))
+        return FORMAT.write(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> FixedNetwork:
@@ -365,15 +364,22 @@ class FixedNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        from adsnn_hls import storage
-
-        return storage.load(Path(path))
+        network: FixedNetwork = FORMAT.read(path)
+        return network
 
     def digest(self) -> str:
         """A hash of every number in the network: two networks with the same digest compute the same words."""
-        from adsnn_hls import storage
+        return FORMAT.digest(self)
 
-        return storage.digest(self)
+
+_KINDS = (FixedNetwork, AnalogStage, DenseStage, ConvStage, ReadoutStage, FixedNeurons, FixedType, Window)
+FORMAT = Format(
+    "snntb-adsnn fixed-point network",
+    2,
+    "fixed-point network file",
+    "Quantise the network again.",
+    {kind.__name__: kind for kind in _KINDS},
+)
 
 
 # ---- accumulators --------------------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network import file as network_file
 from snntb_adsnn.network import linear
 from snntb_adsnn.network.linear import Array, Linear, MaxPool2D, Node, Shape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, check_form, spike_height, transfer
+from snntb_adsnn.record import Format
 
 VARIANTS = 2
 """Networks at other precisions that a network remembers."""
@@ -368,7 +368,7 @@ class SpikingNetwork:
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        return network_file.write(path, self.nodes)
+        return FORMAT.write(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> SpikingNetwork:
@@ -377,15 +377,12 @@ class SpikingNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        return network_file.read(path, _KINDS, cls)
+        network: SpikingNetwork = FORMAT.read(path)
+        return network
 
 
-_KINDS: dict[str, type[Node]] = {
-    kind.__name__: kind
-    for kind in (
-        Input,
-        Neurons,
-        Readout,
-        *(k for k in vars(linear).values() if isinstance(k, type) and issubclass(k, Linear) and k is not Linear),
-    )
-}
+_LINEAR = [k for k in vars(linear).values() if isinstance(k, type) and issubclass(k, Linear) and k is not Linear]
+_KINDS = [SpikingNetwork, Input, Neurons, Readout, ASNParameters, Window, *_LINEAR]
+FORMAT = Format(
+    "snntb-adsnn network", 2, "network file", "Convert the Keras model again.", {kind.__name__: kind for kind in _KINDS}
+)

@@ -351,7 +351,7 @@ def test_the_stages_of_a_convolutional_net() -> None:
 
 
 def test_no_tensorflow_is_imported() -> None:
-    modules = ["fixed", "stages", "storage", "synapses", "powers", "quantize", "golden", "golden_fast", "search"]
+    modules = ["fixed", "stages", "synapses", "powers", "quantize", "golden", "golden_fast", "search"]
     code = f"import sys\nfor m in {modules}: __import__('adsnn_hls.' + m)\nassert not {{'tensorflow', 'tf_keras'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
