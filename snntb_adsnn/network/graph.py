@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network import file as network_file
-from snntb_adsnn.network.maps import Linear
+from snntb_adsnn.network.maps import Linear, Window
 from snntb_adsnn.network.neurons import Input, Neurons, Readout, softmax
 from snntb_adsnn.network.node import Array, Node, kinds
 from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.record import Format
 
 VARIANTS = 2
 """Networks at other precisions that a network remembers."""
@@ -188,7 +189,7 @@ class SpikingNetwork:
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        return network_file.write(path, self.nodes)
+        return FORMAT.write(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> SpikingNetwork:
@@ -197,7 +198,17 @@ class SpikingNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        return network_file.read(path, kinds(), cls)
+        network: SpikingNetwork = FORMAT.read(path)
+        return network
+
+
+FORMAT = Format(
+    "snntb-adsnn network",
+    2,
+    "network file",
+    "Convert the model again.",
+    ChainMap({kind.__name__: kind for kind in (SpikingNetwork, ASNParameters, Window)}, kinds()),  # type: ignore[arg-type]
+)
 
 
 def _checked_m_f(name: str, m_f: float | Array) -> Array:

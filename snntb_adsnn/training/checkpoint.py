@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.record import Format
 
 _FREE = {"epochs", "patience", "recalibration", "weights"}
 """Keys of ``[training]`` that may change in between: what they say counts at the end."""
-_FORMAT = "snntb-adsnn training 1"
+_WAY_OUT = "Delete it to train from the beginning."
 
 
 @dataclass
@@ -44,21 +42,36 @@ class Course:
         return len(self.epochs) >= epochs or len(self.epochs) - self.best >= patience
 
 
+@dataclass(frozen=True)
+class State:
+    """What a training needs to go on.
+
+    Attributes:
+        settings: keys and values of ``[training]``.
+        course: how far it has come.
+        weights: of the net after the last epoch.
+        optimizer: the optimizer's variables.
+    """
+
+    settings: dict[str, Any]
+    course: Course
+    weights: tuple[Array, ...]
+    optimizer: tuple[Array, ...]
+
+
+_FORMAT = Format(
+    "snntb-adsnn training", 2, "state of an interrupted training", _WAY_OUT, {"State": State, "Course": Course}
+)
+
+
 def save(path: Path, course: Course, learner: Any, settings: dict[str, Any]) -> None:
     """Write course, weights and optimizer state.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    header = {"format": _FORMAT, "settings": settings, "epochs": course.epochs, "best": course.best}
-    arrays: dict[str, Any] = {
-        **_numbered("weight", learner.get_weights()),
-        **_numbered("optimizer", [variable.numpy() for variable in learner.optimizer.variables]),
-        **_numbered("best", course.best_weights),
-    }
-    buffer = io.BytesIO()
-    np.savez(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    atomic_write(path, buffer.getvalue())
+    optimizer = tuple(np.asarray(variable.numpy()) for variable in learner.optimizer.variables)
+    _FORMAT.write(path, State(settings, course, tuple(learner.get_weights()), optimizer), compress=False)
 
 
 def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
@@ -71,36 +84,20 @@ def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
     """
     if not path.exists():
         return Course()
-    way_out = "Delete it to train from the beginning."
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(bytes(file["header"]).decode())
-            arrays = {key: file[key] for key in file.files}
-        old = header["settings"]
-        course = Course(header["epochs"], header["best"], _by_number(arrays, "best"))
-        known = header["format"] == _FORMAT
-    except DAMAGED_NPZ as error:
-        raise OutputError(f"{path}: damaged state of an interrupted training ({error}). {way_out}") from None
+    state: State = _FORMAT.read(path)
+    old = state.settings
     changed = sorted(key for key in {*settings, *old} - _FREE if settings.get(key) != old.get(key))
-    if changed or not known:
+    if changed:
         values = ", ".join(f"{key} was {old.get(key)}, is {settings.get(key)}" for key in changed)
         raise OutputError(
-            f"{path}: state of a training with other settings ({values or 'another version'}). {way_out} Or change "
-            "the settings back to continue it."
+            f"{path}: state of a training with other settings ({values}). {_WAY_OUT} Or change the settings back to "
+            "continue it."
         )
     learner.optimizer.build(learner.trainable_variables)
     try:
-        learner.set_weights(_by_number(arrays, "weight"))
-        for variable, value in zip(learner.optimizer.variables, _by_number(arrays, "optimizer"), strict=True):
+        learner.set_weights(list(state.weights))
+        for variable, value in zip(learner.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
     except ValueError:
-        raise OutputError(f"{path}: state of a training of another net. {way_out}") from None
-    return course
-
-
-def _numbered(name: str, arrays: list[Array]) -> dict[str, Array]:
-    return {f"{name}.{i}": array for i, array in enumerate(arrays)}
-
-
-def _by_number(arrays: dict[str, Array], name: str) -> list[Array]:
-    return [arrays[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in arrays))]
+        raise OutputError(f"{path}: state of a training of another net. {_WAY_OUT}") from None
+    return state.course

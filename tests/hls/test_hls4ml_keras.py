@@ -14,9 +14,9 @@ from adsnn_hls.fixed import simulate
 from adsnn_hls.quantize import PixelFormat, Widths, calibrate, quantize
 
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends import convert
 
 STEPS = 20
 L = keras.layers

@@ -354,7 +354,7 @@ def test_no_tensorflow_is_imported() -> None:
         "arithmetic.powers",
         "cores",
         "stages",
-        "fixed.storage",
+        "fixed.network",
         "fixed.fast",
         "quantize.search",
         "quantize.synapses",

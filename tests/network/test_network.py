@@ -109,24 +109,11 @@ def test_a_damaged_file_is_refused(damage, tmp_path):
         SpikingNetwork.load(path)
 
 
-def test_a_file_with_any_damaged_byte_is_refused_or_read(tmp_path):
-    data = SpikingNetwork(tuple(nodes())).save(tmp_path / "net.npz").read_bytes()
-    path = tmp_path / "damaged.npz"
-    refused = 0
-    for position in range(0, len(data), 3):
-        path.write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
-        try:
-            SpikingNetwork.load(path)
-        except OutputError:
-            refused += 1
-    assert refused > len(data) / 3 / 2
-
-
 def test_a_missing_or_foreign_file_is_refused(tmp_path):
     with pytest.raises(OutputError, match="no such network file"):
         SpikingNetwork.load(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", header=np.frombuffer(b'{"format": "other"}', np.uint8))
-    with pytest.raises(OutputError, match="not a network of this version"):
+    with pytest.raises(OutputError, match="not a network file of this version"):
         SpikingNetwork.load(tmp_path / "other.npz")
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.frontends import convert
 from snntb_adsnn.nets import NETS, build
 from snntb_adsnn.neuron.transfer import SMALLEST_SMOOTH, smooth_constants, transfer, transfer_gradient
 from snntb_adsnn.training import model as module

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from adsnn_hls.arithmetic import Words
-from adsnn_hls.fixed import storage
-from adsnn_hls.stages import AnalogStage, ReadoutStage, SpikingStage, Stage
+from adsnn_hls.arithmetic import FixedType, Words
+from adsnn_hls.stages import STAGES, AnalogStage, FixedNeurons, ReadoutStage, SpikingStage, Stage
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.network.maps import Shape
+from snntb_adsnn.network.maps import Shape, Window
+from snntb_adsnn.record import Format
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ class FixedNetwork:
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
-        return storage.save(self, Path(path))
+        return FORMAT.write(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> FixedNetwork:
@@ -113,8 +114,18 @@ class FixedNetwork:
         Raises:
             OutputError: the file is missing, damaged, or something else.
         """
-        return storage.load(Path(path), cls)
+        network: FixedNetwork = FORMAT.read(path)
+        return network
 
     def digest(self) -> str:
         """A hash of every number in the network: two networks with the same digest compute the same words."""
-        return storage.digest(self)
+        return FORMAT.digest(self)
+
+
+FORMAT = Format(
+    "snntb-adsnn fixed-point network",
+    2,
+    "fixed-point network file",
+    "Quantise the network again.",
+    ChainMap({kind.__name__: kind for kind in (FixedNetwork, FixedNeurons, FixedType, Window)}, STAGES),  # type: ignore[arg-type]
+)
