@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.network import Input, Neurons, Node, Readout, SpikingNetwork
-from snntb_adsnn.network.linear import Add, Array, AveragePool2D, Conv2D, Dense, Reshape, Scale, Window, same_padding
+from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.linear import (
+    Add,
+    Array,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    Node,
+    Reshape,
+    Scale,
+    Window,
+    same_padding,
+)
 from snntb_adsnn.neuron import ASNParameters
 
 ROOT = Path(__file__).parents[1]

@@ -22,6 +22,7 @@ from random_networks import (
 
 from snntb_adsnn.engine import Switch, reference, simulate
 from snntb_adsnn.engine.event import engine as event
+from snntb_adsnn.engine.event import simulator
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import (
@@ -93,7 +94,7 @@ def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool, monkeypa
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     # where an image is dark, no current ever comes, or late; biases may let neurons spike all the same
     x[0, :, 2:], x[1] = 0, 0
-    monkeypatch.setattr(event, "CHUNK", (20, 20))
+    monkeypatch.setattr(simulator, "CHUNK", (20, 20))
     expected, found = reference.run(network, x, 130, frozenset()), event.run(network, x, 130, frozenset())
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     assert_same_counts(found, expected)
@@ -156,7 +157,7 @@ def test_neither_threads_nor_batch_nor_chunk_nor_recording_change_a_result(case,
     x = np.concatenate([x, x * 0.5])
     plain = event.run(network, x, steps, frozenset(), threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(event, "CHUNK", (25, 40))
+        patch.setattr(simulator, "CHUNK", (25, 40))
         other = event.run(network, x, steps, frozenset(record), threads=3)
     np.testing.assert_array_equal(other.outputs, plain.outputs)
     assert_same_counts(other, plain)

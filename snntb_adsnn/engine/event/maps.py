@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.engine.event.layout import CELL
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.linear import (
@@ -35,9 +36,6 @@ from snntb_adsnn.network.linear import (
 )
 
 Indices = NDArray[np.int64]
-
-CELL = 64
-"""Channels whose spikes are collected in one list; the kernels' blocks are as large, so that most cells lie in one."""
 
 
 @dataclass(frozen=True, eq=False)
