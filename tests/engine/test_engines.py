@@ -226,8 +226,8 @@ def test_an_observer_gets_the_spikes_of_each_image(engine):
 
 def test_an_observer_gets_nothing_of_earlier_images(monkeypatch):
     """Simulators are kept between calls, with and without a record, and a neuron that sleeps writes none."""
-    monkeypatch.setattr(event, "CHUNK", (9, 20))
-    monkeypatch.setattr(event, "SEGMENT", 50)
+    monkeypatch.setattr(simulator, "CHUNK", (9, 20))
+    monkeypatch.setattr(simulator, "SEGMENT", 50)
     network = conv_net(4)
     bright = np.random.default_rng(0).uniform(0, 1, (3, *network.input.shape)).astype(np.float32)
     half = bright.copy()
