@@ -25,19 +25,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from snntb_adsnn.engine.event import engine as event
-from snntb_adsnn.engine.event.maps import CELL, cells, drives
-from snntb_adsnn.engine.event.plan import CHANNEL_BITS
-from snntb_adsnn.engine.event.simd import (
-    VECTOR,
-    _Emitter,
-    _pointer,
-    add_row_16,
-    add_row_32,
-    add_row_48,
-    add_row_64,
-    address,
-)
-from snntb_adsnn.engine.event.store import aligned
+from snntb_adsnn.engine.event.arrays import aligned
+from snntb_adsnn.engine.event.layout import CELL, CHANNEL_BITS, VECTOR
+from snntb_adsnn.engine.event.maps import cells, drives
+from snntb_adsnn.engine.event.simd import _Emitter, add_row_16, add_row_32, add_row_48, add_row_64
+from snntb_adsnn.engine.event.words import address, pointer
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.network.edges import PixelMap, pixels
@@ -87,7 +79,7 @@ def additions(network: SpikingNetwork, result: SimulationResult) -> dict[int, fl
 
 
 def _spikes_by_cell(counts: Array) -> Array:
-    """Spikes of each cell (see ``engine._maps``) over all images."""
+    """Spikes of each cell (see ``engine.event.maps``) over all images."""
     channels = counts.shape[-1]
     by_pixel = counts.sum(axis=0, dtype=np.int64).reshape(-1, channels)
     starts = np.arange(len(cells(channels))) * CELL
@@ -146,7 +138,7 @@ def update_kernel(positions: int, driven: bool, lanes: int) -> Callable[..., Non
                 raised = builder.select(spiking, builder.fadd(old, builder.fmul(m_f, theta)), old)
                 builder.store(builder.fmul(k_gamma, raised), theta_a)
                 word = ir.IntType(lanes)
-                builder.store(builder.bitcast(spiking, word), _pointer(builder, masks, loop.index, word, word))
+                builder.store(builder.bitcast(spiking, word), pointer(builder, masks, loop.index, word, word))
             for k, slot in enumerate(slots):
                 emit.store(builder.load(slot), state, at(k))
             return context.get_dummy_value()

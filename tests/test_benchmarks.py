@@ -106,7 +106,7 @@ def test_limit_counts_updates():
 
 def test_minimal_kernel_is_the_neuron():
     """The limit would mean nothing if its kernel computed something else."""
-    from snntb_adsnn.engine.event.store import aligned
+    from snntb_adsnn.engine.event.arrays import aligned
 
     k_beta, k_phi, g_phi, k_eta, k_gamma, m_f, theta0 = map(np.float32, limit.CONSTANTS)
     lanes, positions = 16, 4

@@ -283,8 +283,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         print(f"Average firing rate of this batch: {rate:.2f} Hz\n")
         if logs.needs_spikes(self._log_keys, self._plot_keys):
             variables["avg_rate"] = rate * self._dt / 1000
-        if "spiketrains_n_b_l_t" in variables:
-            variables["spiketrains_n_b_l_t"] = self._spikes.trains
+        if self._spikes.trains is not None:
+            variables["spiketrains_n_b_l_t"] = self._spikes.trains.rows()
         logs.save(folder / "log_vars" / f"{index}.npz", variables)
 
     def _plot(self, folder: Path, x: Array, truth: Array, totals: Totals) -> None:

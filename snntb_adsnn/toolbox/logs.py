@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from snntb_adsnn.measure.operations import state_variables
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Linear
 from snntb_adsnn.toolbox.shims import labelled
-
-if TYPE_CHECKING:
-    from snntb_adsnn.toolbox.trains import SpikeTrains
+from snntb_adsnn.toolbox.trains import SpikeTrains
 
 Labelled = list[tuple[Array, str]]
 """One (array, label) for each population: the toolbox's format for quantities of all layers."""
@@ -97,8 +95,6 @@ class SpikeLog:
         self._counts = np.concatenate([fanout.total.ravel() for fanout in fanouts(network).values()])
         self._count_operations = needs_operations(log_keys, plot_keys)
         if "spiketrains_n_b_l_t" in log_keys:
-            from snntb_adsnn.toolbox.trains import SpikeTrains  # numba is slow to import
-
             shapes = {p.name: p.shape for p in network.populations}
             self.trains = SpikeTrains(labels(network), shapes, steps, network.dt)
 
@@ -165,9 +161,6 @@ def save(path: Path, variables: dict[str, Any]) -> None:
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
         for key, value in variables.items():
-            if hasattr(value, "write"):  # spike trains, compressed already
-                value.write(archive, f"{key}.npy")
-                continue
             array = labelled(value) if isinstance(value, list) else np.asanyarray(value)
             with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=True)

@@ -18,9 +18,10 @@ from random_networks import (
 
 from snntb_adsnn.engine import Switch
 from snntb_adsnn.engine.event import engine as event
-from snntb_adsnn.engine.event.kernels import ABSENT, LEFT, LINGERING, PRESENCE, PRESENT, recall
-from snntb_adsnn.engine.event.plan import Layer, _waits
-from snntb_adsnn.engine.event.team import Team
+from snntb_adsnn.engine.event import simulator, team
+from snntb_adsnn.engine.event.plan import _waits
+from snntb_adsnn.engine.event.simulator import ImageSimulator
+from snntb_adsnn.engine.event.team import ABSENT, LEFT, LINGERING, PRESENCE, PRESENT, Team, recall
 
 
 def test_working_memory_does_not_grow_with_steps():
@@ -28,8 +29,8 @@ def test_working_memory_does_not_grow_with_steps():
     plan = event._plan_of(network, complete=False)
     sizes = []
     for steps in (500, 5000):
-        simulator = event._ImageSimulator(network, plan, steps, frozenset(), 2)
-        owners = [simulator, *simulator.members]
+        simulated = ImageSimulator(network, plan, steps, frozenset(), 2)
+        owners = [simulated.team, simulated.memory, *simulated.members]
         arrays = [
             v
             for owner in owners
@@ -43,15 +44,15 @@ def test_working_memory_does_not_grow_with_steps():
 def test_no_cell_lies_in_two_tasks_and_every_block_in_one():
     network = conv_net(channels=48)
     plan = event._plan_of(network, complete=False)
-    for layer, node in zip(plan.layers, network.populations, strict=False):
-        first = int(layer[Layer.TASK])
-        bounds = plan.tasks[first : first + layer[Layer.TASKS] + 1]
+    for node in network.populations:
+        layer = plan.by_name[node.name]
+        bounds = plan.tasks[layer.task : layer.task + layer.tasks + 1]
         assert bounds[0] == 0
-        assert bounds[-1] == layer[Layer.BLOCKS]
+        assert bounds[-1] == layer.blocks
         assert (np.diff(bounds) > 0).all()
         assert len(bounds) > 2
         for bound in bounds[1:-1]:
-            border = layer[Layer.NEURON] + bound * 64
+            border = layer.neuron + bound * 64
             assert bound * 64 < node.size
             assert plan.places[border, 0] != plan.places[border - 1, 0]
 
@@ -73,28 +74,30 @@ def test_a_layer_waits_for_the_others_only_where_it_must(reads, waits):
 def test_nobody_waits_for_a_thread_that_does_not_come(monkeypatch):
     network, x = conv_net(), np.random.default_rng(1).random((1, 16, 16, 1)).astype(np.float32)
     expected = event.run(network, x, 300, frozenset(), threads=1)
-    late = event._ImageSimulator._take_part
+    shares = []  # of all that take part
+    called = simulator.advance
     monkeypatch.setattr(
-        event._ImageSimulator,
-        "_take_part",
-        lambda self, member, *rest: late(self, member, *rest) if not member else None,
+        simulator,
+        "advance",
+        lambda *arguments: shares.append(arguments[3]) or (called(*arguments) if arguments[3][0] == 0 else None),
     )
     found = event.run(network, x, 300, frozenset(), threads=3)
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     assert_same_counts(found, expected)
+    assert all(team.Share(*share).team == 3 for share in shares)
 
 
 def test_a_helpers_error_reaches_the_caller():
-    team = Team(3)
+    three = Team(3)
     found: list[int] = []
-    team.start(found.append)
-    team.gather()
+    three.start(found.append)
+    three.gather()
     assert sorted(found) == [0, 1, 2]
-    team.start(lambda member: 1 // (member - 2))
+    three.start(lambda member: 1 // (member - 2))
     with pytest.raises(ZeroDivisionError):
-        team.gather()
-    team.start(found.append)  # it goes on
-    team.gather()
+        three.gather()
+    three.start(found.append)  # it goes on
+    three.gather()
     assert sorted(found) == [0, 0, 1, 1, 2, 2]
 
 
@@ -113,7 +116,7 @@ def test_helpers_do_their_part_whether_they_linger_or_have_left():
 
 def test_helpers_are_recalled_only_to_the_same_plan_and_steps(monkeypatch):
     asked = []
-    monkeypatch.setattr(event, "recall", lambda presence, again: asked.append(again) or recall(presence, again))
+    monkeypatch.setattr(team, "recall", lambda presence, again: asked.append(again) or recall(presence, again))
     network, x = conv_net(), np.random.default_rng(5).random((1, 16, 16, 1)).astype(np.float32)
     switch = Switch(0.02, 20, 20, math.inf).schedule(network, 60)
     for schedule, expected in ((None, [False, True, True]), (switch, [False] * 6)):  # before and after the switch
@@ -167,7 +170,7 @@ def test_kernels_work_where_no_cache_can_be_written():
         "c.CacheImpl._locator_classes = []\n"
         "import numpy as np\n"
         "from snntb_adsnn.engine.event import kernels\n"
-        "assert type(kernels._wait._cache).__name__ == 'NullCache'\n"
+        "assert type(kernels.advance._cache).__name__ == 'NullCache'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -179,7 +182,7 @@ def test_an_interrupt_stops_the_workers(monkeypatch):
         started.append(image)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(event._ImageSimulator, "run", interrupted)
+    monkeypatch.setattr(ImageSimulator, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         event.run(conv_net(), np.zeros((50, 16, 16, 1), np.float32), 5, frozenset(), threads=2)
     assert len(started) <= 2

@@ -22,6 +22,7 @@ from random_networks import (
 
 from snntb_adsnn.engine import ENGINES, Engine, Switch, reference, simulate
 from snntb_adsnn.engine.event import engine as event
+from snntb_adsnn.engine.event import simulator
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import (
@@ -93,7 +94,7 @@ def test_blocks_may_cut_through_the_channels_of_a_pixel(channels, pool, monkeypa
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     # where an image is dark, no current ever comes, or late; biases may let neurons spike all the same
     x[0, :, 2:], x[1] = 0, 0
-    monkeypatch.setattr(event, "CHUNK", (20, 20))
+    monkeypatch.setattr(simulator, "CHUNK", (20, 20))
     expected, found = reference.run(network, x, 130, frozenset()), event.run(network, x, 130, frozenset())
     np.testing.assert_array_equal(found.outputs, expected.outputs)
     assert_same_counts(found, expected)
@@ -156,7 +157,7 @@ def test_neither_threads_nor_batch_nor_chunk_nor_recording_change_a_result(case,
     x = np.concatenate([x, x * 0.5])
     plain = event.run(network, x, steps, frozenset(), threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(event, "CHUNK", (25, 40))
+        patch.setattr(simulator, "CHUNK", (25, 40))
         other = event.run(network, x, steps, frozenset(record), threads=3)
     np.testing.assert_array_equal(other.outputs, plain.outputs)
     assert_same_counts(other, plain)
@@ -245,8 +246,8 @@ def test_an_engine_of_ones_own_is_chosen_by_name(observes, monkeypatch):
 
 def test_an_observer_gets_nothing_of_earlier_images(monkeypatch):
     """Simulators are kept between calls, with and without a record, and a neuron that sleeps writes none."""
-    monkeypatch.setattr(event, "CHUNK", (9, 20))
-    monkeypatch.setattr(event, "SEGMENT", 50)
+    monkeypatch.setattr(simulator, "CHUNK", (9, 20))
+    monkeypatch.setattr(simulator, "SEGMENT", 50)
     network = conv_net(4)
     bright = np.random.default_rng(0).uniform(0, 1, (3, *network.input.shape)).astype(np.float32)
     half = bright.copy()

@@ -1,25 +1,14 @@
-"""The blocks of one layer: which neuron and which input pixel each lane holds; see ``_plan``."""
+"""The blocks of one layer: which neuron and which input pixel each lane holds; see ``plan``."""
 
 from __future__ import annotations
-
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.engine.event.maps import CELL
-from snntb_adsnn.engine.event.simd import LANES
+from snntb_adsnn.engine.event.layout import CELL, LANES, Spikes
 from snntb_adsnn.network import Neurons, Readout
 from snntb_adsnn.network.edges import Indices, pixels
 from snntb_adsnn.network.maps import Array
-
-
-class Spikes(IntEnum):
-    """Values of the column SPIKES: the height of a population's spikes."""
-
-    ALIKE = 0  # h, folded into the weights
-    OWN = 1  # each neuron's own
-    GRADED = 2  # h times the threshold
 
 
 class Blocks:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from snntb_adsnn.engine.event.layout import CELL
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.edges import Band, PixelMap, pixels, union
 from snntb_adsnn.network.maps import Linear, Node
-
-CELL = 64
-"""Channels whose spikes are collected in one list; the kernels' blocks are as large, so that most cells lie in one."""
 
 
 def cells(channels: int) -> list[int]:

@@ -10,33 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.engine.event.blocks import Blocks, Spikes
-from snntb_adsnn.engine.event.maps import CELL, cells, drives
-from snntb_adsnn.engine.event.store import Store, aligned_floats
+from snntb_adsnn.engine.event.arrays import aligned_floats
+from snntb_adsnn.engine.event.blocks import Blocks
+from snntb_adsnn.engine.event.layout import CELL, FACTORS, LANES, Layer, PlanAt, Spikes, addresses
+from snntb_adsnn.engine.event.maps import cells, drives
+from snntb_adsnn.engine.event.store import Store
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.edges import Indices, pixels
+from snntb_adsnn.network.edges import Indices, PixelMap, pixels
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNState
-
-CHANNEL_BITS = (CELL - 1).bit_length()
-"""An event is the number ``step << CHANNEL_BITS | channel``, with the channel counted in its cell."""
-
-
-class Layer(IntEnum):
-    """Columns of ``Plan.layers``."""
-
-    BLOCK, BLOCKS, POSITIONS, PLANE, STRIDE, HELD, SPIKING, NEURON, NEURONS, TASK, TASKS, WAIT, SPIKES = range(13)
-
-
-class Constant(IntEnum):
-    """Columns of ``Plan.constants``."""
-
-    K_BETA, K_PHI, G_PHI, K_ETA, K_GAMMA, M_F, THETA0 = range(7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +31,25 @@ class Plan:
     """Flat arrays; the rows of ``layers`` are the populations in order and the read-out.
 
     Attributes:
-        names: the layers' names.
-        layers: int64, columns ``Layer``; WAIT: all layers before must be finished when this one begins.
-        tasks: int64; the blocks from ``tasks[TASK + i]`` to ``tasks[TASK + i + 1]`` of a layer are its task i: threads
+        layers: int64, columns ``Layer``.
+        tasks: int64; the blocks from ``tasks[task + i]`` to ``tasks[task + i + 1]`` of a layer are its task i: threads
             share these out; no cell lies in two.
-        constants: float32, columns ``Constant``.
+        factors: float32, columns ``Factors``.
         bias: float32 per lane of every block; -inf where there is no neuron.
         m_f, theta0, height: float32 per lane of every block; m_f and height serve where spikes are not ALIKE.
         V0: float32 per lane of every plane: initial V, -inf where a pooling window hangs over the edge.
         sleeps: bool per block: no neuron spikes as long as no current reaches the block.
         gather: by layer, for every lane of every plane, the pixel and channel of the layer's input that it holds, as
             an index into the flattened input; its size where there is none.
-        plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source cell, piece).
-        pieces: int32, columns ``Piece``. rows: int32, see ``Piece``. weights: float32.
         places: int32 (cell, channel in it) of every neuron.
         cell_channels: int64, for every cell and the end, number of channels of all cells before it.
+        plane_edges: int64, CSR bounds of each plane's rows in ``edges``: int32 (source cell, piece).
+        pieces: int32, columns ``Piece``. rows: int32, columns ``Row``. weights: float32.
     """
 
-    names: tuple[str, ...]
     layers: NDArray[np.int64]
     tasks: NDArray[np.int64]
-    constants: NDArray[np.float32]
+    factors: NDArray[np.float32]
     bias: NDArray[np.float32]
     m_f: NDArray[np.float32]
     theta0: NDArray[np.float32]
@@ -72,13 +57,33 @@ class Plan:
     V0: NDArray[np.float32]
     sleeps: NDArray[np.bool_]
     gather: Mapping[str, Indices]
+    places: NDArray[np.int32]
+    cell_channels: NDArray[np.int64]
     plane_edges: NDArray[np.int64]
     edges: NDArray[np.int32]
     pieces: NDArray[np.int32]
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
-    places: NDArray[np.int32]
-    cell_channels: NDArray[np.int64]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Layer]:
+        """Rows of ``layers`` by the layers' names."""
+        return {name: Layer(*row) for name, row in zip(self.gather, self.layers.tolist(), strict=True)}
+
+    @cached_property
+    def at(self) -> NDArray[np.int64]:
+        """Addresses for the kernels."""
+        return addresses(PlanAt, self)
+
+    def lanes(self, name: str) -> slice:
+        """Lanes of a layer's blocks."""
+        layer = self.by_name[name]
+        return slice(layer.block * LANES, (layer.block + layer.blocks) * LANES)
+
+    def plane_lanes(self, name: str) -> slice:
+        """Lanes of a layer's planes."""
+        layer = self.by_name[name]
+        return slice(layer.plane * LANES, (layer.plane + layer.blocks * layer.positions) * LANES)
 
 
 def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool = False) -> Plan:
@@ -94,78 +99,98 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     """
     found = drives(network)
     waits = _waits({name: set(paths) for name, paths in found.items()})
-    store = Store()
-    layers: list[list[int]] = []
-    tasks: list[Indices] = []
-    constants: list[list[float]] = []
-    bias: list[Array] = []
-    precision: list[Array] = []
-    V0: list[Array] = []
-    sleeps: list[Array] = []
-    gather: dict[str, Indices] = {}
-    first_cell: dict[str, int] = {}
-    scaled: set[str] = set()
-    places: list[Array] = [np.zeros((0, 2), np.int64)]
-    channels: list[Array] = [np.zeros(1, np.int64)]
-    block = plane = neuron = cell = task = 0
+    draft = _Draft()
     nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
     for node in nodes:
-        layer = Blocks(node, complete)
-        stride = store.add(layer, [(first_cell[name], name in scaled, path) for name, path in found[node.name].items()])
-        spiking = isinstance(node, Neurons)
-        fields = {
-            Layer.BLOCK: block,
-            Layer.BLOCKS: layer.blocks,
-            Layer.POSITIONS: layer.positions,
-            Layer.PLANE: plane,
-            Layer.STRIDE: stride,
-            Layer.HELD: node.name in held,
-            Layer.SPIKING: spiking,
-            Layer.NEURON: neuron,
-            Layer.NEURONS: layer.neurons,
-            Layer.TASK: task,
-            Layer.TASKS: len(layer.tasks()) - 1,
-            Layer.WAIT: waits[node.name],
-            Layer.SPIKES: layer.spikes,
-        }
-        layers.append([int(fields[column]) for column in Layer])
-        tasks.append(layer.tasks())
-        task += len(tasks[-1])
-        constants.append(_constants(node))
-        bias.append(layer.bias())
-        precision.append(layer.precision())
-        if layer.spikes != Spikes.ALIKE:
-            scaled.add(node.name)
-        gather[node.name] = layer.gather()
-        V0.append(np.where(gather[node.name] < layer.inputs, 0, -np.inf if spiking else 0))
-        sleeps.append(layer.sleeps(V0[-1]))
-        block += layer.blocks
-        plane += layer.blocks * layer.positions
+        blocks = Blocks(node, complete)
+        draft.add_layer(blocks, found[node.name], held=node.name in held, wait=waits[node.name])
+        draft.add_lanes(blocks)
         if isinstance(node, Neurons):
-            first_cell[node.name] = cell
-            sizes = cells(node.shape[-1])
-            pixel, channel = np.divmod(np.arange(node.size), node.shape[-1])
-            places.append(np.stack([cell + pixel * len(sizes) + channel // CELL, channel % CELL], axis=1))
-            channels.append(np.tile(sizes, pixels(node.shape)))
-            neuron += layer.neurons
-            cell += pixels(node.shape) * len(sizes)
-    m_f, theta0, height = np.concatenate(precision, axis=1)
-    return Plan(
-        tuple(n.name for n in nodes),
-        np.array(layers, np.int64),
-        np.concatenate(tasks),
-        np.array(constants, np.float32),
-        aligned_floats(np.concatenate(bias)),
-        aligned_floats(m_f),
-        aligned_floats(theta0),
-        aligned_floats(height),
-        aligned_floats(np.concatenate(V0)),
-        np.concatenate(sleeps),
-        gather,
-        *store.arrays(),
-        np.concatenate(places).astype(np.int32),
-        np.cumsum(np.concatenate(channels)),
-    )
+            draft.add_cells(node)
+    return draft.plan()
+
+
+class _Draft:
+    """A plan that grows layer by layer; lists of what it joins in the end."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.layers: list[Layer] = []
+        self.tasks: list[Indices] = []
+        self.factors: list[list[float]] = []
+        self.bias: list[Array] = []
+        self.precision: list[Array] = []
+        self.V0: list[Array] = []
+        self.sleeps: list[Array] = []
+        self.gather: dict[str, Indices] = {}
+        self.first_cell: dict[str, int] = {}
+        self.scaled: set[str] = set()
+        self.places: list[Array] = [np.zeros((0, 2), np.int64)]
+        self.channels: list[Array] = [np.zeros(1, np.int64)]
+
+    def add_layer(self, blocks: Blocks, paths: Mapping[str, PixelMap], *, held: bool, wait: bool) -> None:
+        """Its row of numbers, and the edges that lead to it."""
+        node, tasks = blocks.node, blocks.tasks()
+        sources = [(self.first_cell[name], name in self.scaled, path) for name, path in paths.items()]
+        last = self.layers[-1] if self.layers else Layer(*[0] * len(Layer._fields))
+        self.layers.append(
+            Layer(
+                block=last.block + last.blocks,
+                blocks=blocks.blocks,
+                positions=blocks.positions,
+                plane=last.plane + last.blocks * last.positions,
+                stride=self.store.add(blocks, sources),
+                held=held,
+                spiking=isinstance(node, Neurons),
+                neuron=last.neuron + last.neurons,
+                neurons=blocks.neurons,
+                task=sum(map(len, self.tasks)),
+                tasks=len(tasks) - 1,
+                wait=wait,
+                spikes=blocks.spikes,
+            )
+        )
+        self.tasks.append(tasks)
+        self.factors.append(_factors(node))
+        if blocks.spikes != Spikes.ALIKE:
+            self.scaled.add(node.name)
+
+    def add_lanes(self, blocks: Blocks) -> None:
+        """What each lane of its blocks and planes holds."""
+        node, gather = blocks.node, blocks.gather()
+        V0 = np.where(gather < blocks.inputs, 0, -np.inf if isinstance(node, Neurons) else 0)
+        self.gather[node.name] = gather
+        self.bias.append(blocks.bias())
+        self.precision.append(blocks.precision())
+        self.V0.append(V0)
+        self.sleeps.append(blocks.sleeps(V0))
+
+    def add_cells(self, node: Neurons) -> None:
+        """The lists that its spikes are collected in."""
+        first = sum(map(len, self.channels)) - 1
+        sizes = cells(node.shape[-1])
+        pixel, channel = np.divmod(np.arange(node.size), node.shape[-1])
+        self.first_cell[node.name] = first
+        self.places.append(np.stack([first + pixel * len(sizes) + channel // CELL, channel % CELL], axis=1))
+        self.channels.append(np.tile(sizes, pixels(node.shape)))
+
+    def plan(self) -> Plan:
+        m_f, theta0, height = np.concatenate(self.precision, axis=1)
+        return Plan(
+            np.array(self.layers, np.int64),
+            np.concatenate(self.tasks),
+            np.array(self.factors, np.float32),
+            aligned_floats(np.concatenate(self.bias)),
+            aligned_floats(m_f),
+            aligned_floats(theta0),
+            aligned_floats(height),
+            aligned_floats(np.concatenate(self.V0)),
+            np.concatenate(self.sleeps),
+            self.gather,
+            np.concatenate(self.places).astype(np.int32),
+            np.cumsum(np.concatenate(self.channels)),
+            *self.store.arrays(),
+        )
 
 
 def _waits(reads: Mapping[str, set[str]]) -> dict[str, bool]:
@@ -182,10 +207,11 @@ def _waits(reads: Mapping[str, set[str]]) -> dict[str, bool]:
     return waits
 
 
-def _constants(node: Neurons | Readout) -> list[float]:
+def _factors(node: Neurons | Readout) -> list[float]:
+    """A row of ``Factors``."""
     if isinstance(node, Neurons):
         state = ASNState(node.parameters, (0,), dtype=np.float32)
-        constants = (state.k_beta, state.k_phi, state.g_phi, state.k_eta, state.k_gamma, state.m_f, state.theta0)
-        return [float(c) for c in constants]
+        return [float(getattr(state, name)) for name in FACTORS]
     k_phi = np.float32(node.k_phi)
-    return [node.k_beta, float(k_phi), float(np.float32(1) - k_phi), 0, 0, 0, 0]
+    used = {"k_beta": node.k_beta, "k_phi": float(k_phi), "g_phi": float(np.float32(1) - k_phi)}
+    return [used.get(name, 0) for name in FACTORS]

@@ -3,25 +3,18 @@
 """Compiled loops that read the event engine's spike masks: bit i of ``masks[b, t]`` is neuron i of block b in step t.
 
 Masks take an eighth of a byte per neuron and step, so that those of an image stay in the core's cache.
-As with ``_kernels``, touch this file after a change in ``_simd``: numba's cache does not see it.
 """
 
 from __future__ import annotations
 
-from numba import njit, uint64
+from numba import uint64
 
-from snntb_adsnn.engine.event.simd import LANES, lowest_bit
-
-
-def _compiled(function):
-    """numba's njit, with a cache where a folder for it can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
+from snntb_adsnn.engine.compiled import compiled
+from snntb_adsnn.engine.event.layout import LANES
+from snntb_adsnn.engine.event.words import lowest_bit
 
 
-@_compiled
+@compiled
 def list_spikes(masks, ends, times):
     """List a population's spikes by neuron and time.
 
@@ -41,7 +34,7 @@ def list_spikes(masks, ends, times):
                 mask &= mask - uint64(1)
 
 
-@_compiled
+@compiled
 def mark_spikes(masks, spikes):
     """Set ``spikes``, bool of shape (steps, neurons), where a neuron of the population spikes; see ``list_spikes``."""
     for block in range(-(-spikes.shape[1] // LANES)):

@@ -5,19 +5,20 @@
 Written as LLVM vectors, which every CPU executes (in pieces of its own width), because numba's own loops keep the state
 in memory and vectorise short rows badly. No fast-math flag: every product and sum rounds as written, nothing fuses.
 
-Arrays come as the addresses of their first elements (``address``): numba counts references to arrays, in inner loops
-too. Indices are in elements and never negative.
+Arrays come as addresses (see ``words``). What the kernels call ``at`` is a ``kernels.At``.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 64
-VECTOR = 16
+from snntb_adsnn.engine.event.layout import LANES, VECTOR
+from snntb_adsnn.engine.event.words import pointer
 
 _FLOAT = ir.FloatType()
 _WORD = ir.IntType(64)
@@ -33,12 +34,12 @@ class _Emitter:
         self.lanes, self.vector = lanes, ir.VectorType(_FLOAT, lanes)
 
     def load(self, array, index):
-        value = self.builder.load(_pointer(self.builder, array, index, _FLOAT, self.vector))
+        value = self.builder.load(pointer(self.builder, array, index, _FLOAT, self.vector))
         value.align = 4
         return value
 
     def store(self, value, array, index):
-        self.builder.store(value, _pointer(self.builder, array, index, _FLOAT, self.vector)).align = 4
+        self.builder.store(value, pointer(self.builder, array, index, _FLOAT, self.vector)).align = 4
 
     def row(self, start, step, stride):
         return self.builder.add(start, self.builder.mul(step, stride))
@@ -62,19 +63,13 @@ class _Emitter:
         raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
         builder.store(builder.fmul(k_gamma, raised), theta_a)
         word = ir.IntType(LANES)
-        builder.store(builder.bitcast(spikes, word), _pointer(builder, masks, t, word, word))
+        builder.store(builder.bitcast(spikes, word), pointer(builder, masks, t, word, word))
         return theta
 
     def variable(self, value):
         slot = cgutils.alloca_once(self.builder, self.vector)
         self.builder.store(value, slot)
         return slot
-
-
-def _pointer(builder, array, index, element, item):
-    """Pointer to an ``item`` that starts at element ``index`` of an array."""
-    start = builder.inttoptr(array, element.as_pointer())
-    return builder.bitcast(builder.gep(start, [index]), item.as_pointer())
 
 
 def _add_row(lanes):
@@ -115,41 +110,65 @@ add_row_1 = _add_row(1)
 add_row_16, add_row_32, add_row_48, add_row_64 = (_add_row(VECTOR * n) for n in (1, 2, 3, 4))
 
 
+class Rows(NamedTuple):
+    """``LANES`` floats for each step: those of step t begin at ``array[start + t * stride]``."""
+
+    array: int
+    start: int
+    stride: int
+
+
+def _field(builder, kind, value, path):
+    """What ``path``, names with dots, means in a named tuple."""
+    for name in path.split("."):
+        place = kind.fields.index(name)
+        value, kind = builder.extract_value(value, place), kind.types[place]
+    return value
+
+
+def _unpack(builder, kind, value):
+    """All fields of a named tuple, in their order."""
+    return (_field(builder, kind, value, name) for name in kind.fields)
+
+
 def _integrate(*, held, first):
     @intrinsic
-    def integrate(typing, steps, drive, start, stride, I, V, steady, at, potential, S, k_beta, k_phi, g_phi):
-        """Equations 1 and 2 of one plane over ``steps`` steps.
+    def integrate(typing, at, lane, steps, drive, potential, factors):
+        """Equations 1 and 2 of the plane whose I, V and held current begin at ``lane``, over ``steps`` steps.
 
-        The drive's row of step t starts at drive[start + t * stride] and is set to 0 once read; the plane's I, V and
-        held current are at I[at], V[at], steady[at]. V (``first``), or its maximum with what is there, goes to
-        potential[S + t * LANES].
+        ``drive`` is set to 0 once read. V (``first``), or its maximum with what is there, goes to ``potential``.
         """
 
         def generate(context, builder, signature, args):
             emit = _Emitter(builder, LANES)
-            steps, drive, start, stride, I_array, V_array, steady, at, potential, S = args[:10]
-            k_beta, k_phi, g_phi = map(emit.broadcast, args[10:])
-            I, V = emit.variable(emit.load(I_array, at)), emit.variable(emit.load(V_array, at))
-            constant = emit.load(steady, at) if held else None
+            lane, steps = args[1:3]
+            I_array, V_array, steady = (_field(builder, at, args[0], f"image.{name}") for name in ("I", "V", "held"))
+            drive_array, start, stride = _unpack(builder, drive, args[3])
+            potential_array, S, S_stride = _unpack(builder, potential, args[4])
+            k_beta, k_phi, g_phi = (
+                emit.broadcast(_field(builder, factors, args[5], name)) for name in ("k_beta", "k_phi", "g_phi")
+            )
+            I, V = emit.variable(emit.load(I_array, lane)), emit.variable(emit.load(V_array, lane))
+            constant = emit.load(steady, lane) if held else None
             with cgutils.for_range(builder, steps) as loop:
                 row = emit.row(start, loop.index, stride)
-                spikes = emit.load(drive, row)
-                emit.store(emit.constant(0.0), drive, row)
+                spikes = emit.load(drive_array, row)
+                emit.store(emit.constant(0.0), drive_array, row)
                 new_I = builder.fadd(builder.fmul(k_beta, builder.load(I)), spikes)
                 builder.store(new_I, I)
                 total = builder.fadd(new_I, constant) if held else new_I
                 new_V = builder.fadd(builder.fmul(k_phi, builder.load(V)), builder.fmul(g_phi, total))
                 builder.store(new_V, V)
-                row = emit.row(S, loop.index, ir.Constant(S.type, LANES))
+                row = emit.row(S, loop.index, S_stride)
                 if not first:
-                    best = emit.load(potential, row)
+                    best = emit.load(potential_array, row)
                     new_V = builder.select(builder.fcmp_ordered(">", new_V, best), new_V, best)
-                emit.store(new_V, potential, row)
-            emit.store(builder.load(I), I_array, at)
-            emit.store(builder.load(V), V_array, at)
+                emit.store(new_V, potential_array, row)
+            emit.store(builder.load(I), I_array, lane)
+            emit.store(builder.load(V), V_array, lane)
             return context.get_dummy_value()
 
-        return types.void(*(_INT,) * 10, _REAL, _REAL, _REAL), generate
+        return types.void(at, _INT, _INT, drive, potential, factors), generate
 
     return integrate
 
@@ -160,34 +179,59 @@ integrate_held_first = _integrate(held=True, first=True)
 integrate_held_next = _integrate(held=True, first=False)
 
 
+class _Block:
+    """Equations 3 to 7 of the block whose bias and states begin at a lane; its states are in registers.
+
+    Args:
+        at: type and value of what the kernels call ``at``.
+        potential: type and value of ``Rows``.
+    """
+
+    def __init__(self, builder, at, lane, potential):
+        self.builder, self.at, self.lane = builder, at, lane
+        self.emit = _Emitter(builder, LANES)
+        self.potential = tuple(_unpack(builder, *potential))
+        self.bias = self.load("plan.bias")
+        self.S_hat, self.theta_a = (self.emit.variable(self.load(f"image.{name}")) for name in ("S_hat", "theta_a"))
+
+    def array(self, path):
+        kind, value = self.at
+        return _field(self.builder, kind, value, path)
+
+    def load(self, path):
+        return self.emit.load(self.array(path), self.lane)
+
+    def fire(self, step, rest, constants):
+        """One step; returns the threshold before. ``rest``: what pool(V) is at least, or None."""
+        array, start, stride = self.potential
+        V = self.emit.load(array, self.emit.row(start, step, stride))
+        if rest is not None:
+            V = self.builder.select(self.builder.fcmp_ordered(">", V, rest), V, rest)
+        S = self.builder.fadd(V, self.bias)
+        return self.emit.fire(S, self.S_hat, self.theta_a, constants, self.array("member.masks"), step)
+
+    def finish(self):
+        for name, state in (("S_hat", self.S_hat), ("theta_a", self.theta_a)):
+            self.emit.store(self.builder.load(state), self.array(f"image.{name}"), self.lane)
+
+
 def _fire(*, above_rest):
     @intrinsic
-    def fire(typing, steps, potential, S, stride, rest, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks):
-        """Equations 3 to 7 of one block over ``steps`` steps: masks[t] has bit i set where neuron i spikes.
-
-        pool(V) of step t starts at potential[S + t * stride] (``above_rest``: it is the maximum with ``rest``), the
-        block's bias, S_hat and theta_a at bias[at] and so on.
-        """
+    def fire(typing, at, lane, steps, potential, factors):
+        """Equations 3 to 7 of the block that begins at ``lane``, over ``steps`` steps: at.member.masks[t] has bit i set
+        where neuron i spikes. ``potential``: pool(V) (``above_rest``: it is the maximum with at.member.rest)."""
 
         def generate(context, builder, signature, args):
-            emit = _Emitter(builder, LANES)
-            steps, potential, S, stride, rest, bias, S_hat_array, theta_a_array, at = args[:9]
-            k_eta, k_gamma, m_f, theta0 = map(emit.broadcast, args[9:13])
-            masks = args[13]
-            bias = emit.load(bias, at)
-            rest = emit.load(rest, ir.Constant(_WORD, 0)) if above_rest else None
-            S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
-            with cgutils.for_range(builder, steps) as loop:
-                V = emit.load(potential, emit.row(S, loop.index, stride))
-                if above_rest:
-                    V = builder.select(builder.fcmp_ordered(">", V, rest), V, rest)
-                constants = k_eta, k_gamma, m_f, theta0
-                emit.fire(builder.fadd(V, bias), S_hat, theta_a, constants, masks, loop.index)
-            emit.store(builder.load(S_hat), S_hat_array, at)
-            emit.store(builder.load(theta_a), theta_a_array, at)
+            constants = [_field(builder, factors, args[4], name) for name in ("k_eta", "k_gamma", "m_f", "theta0")]
+            block = _Block(builder, (at, args[0]), args[1], (potential, args[3]))
+            constants = [block.emit.broadcast(constant) for constant in constants]
+            rest = block.emit.load(block.array("member.rest"), ir.Constant(_WORD, 0)) if above_rest else None
+            with cgutils.for_range(builder, args[2]) as loop:
+                block.fire(loop.index, rest, constants)
+            block.finish()
             return context.get_dummy_value()
 
-        return types.void(*(_INT,) * 9, _REAL, _REAL, _REAL, _REAL, _INT), generate
+        return types.void(at, _INT, _INT, potential, factors), generate
 
     return fire
 
@@ -196,174 +240,21 @@ fire, fire_above_rest = _fire(above_rest=False), _fire(above_rest=True)
 
 
 @intrinsic
-def fire_scaled(
-    typing, steps, potential, S, stride, rest, bias, S_hat, theta_a, at, k_eta, k_gamma, m_f, theta0, masks, height,
-    sizes, graded
-):  # fmt: skip
-    """``fire_above_rest`` with each neuron's own m_f[at] and theta0[at]; the height of its spike at step t, height[at]
-    or (``graded``) that times the threshold, goes to sizes[t * LANES]."""
+def fire_scaled(typing, at, lane, steps, potential, factors, graded):
+    """``fire_above_rest`` with each neuron's own m_f and theta0; the height of its spike at step t, its own or
+    (``graded``) that times the threshold, goes to at.member.sizes[t * LANES]."""
 
     def generate(context, builder, signature, args):
-        emit = _Emitter(builder, LANES)
-        steps, potential, S, stride, rest, bias, S_hat_array, theta_a_array, at = args[:9]
-        k_eta, k_gamma = map(emit.broadcast, args[9:11])
-        m_f, theta0 = (emit.load(array, at) for array in args[11:13])
-        masks, height, sizes, graded = args[13], emit.load(args[14], at), args[15], args[16]
-        bias, rest = emit.load(bias, at), emit.load(rest, ir.Constant(_WORD, 0))
-        S_hat, theta_a = emit.variable(emit.load(S_hat_array, at)), emit.variable(emit.load(theta_a_array, at))
-        with cgutils.for_range(builder, steps) as loop:
-            V = emit.load(potential, emit.row(S, loop.index, stride))
-            V = builder.select(builder.fcmp_ordered(">", V, rest), V, rest)
-            theta = emit.fire(builder.fadd(V, bias), S_hat, theta_a, (k_eta, k_gamma, m_f, theta0), masks, loop.index)
-            size = builder.select(graded, builder.fmul(height, theta), height)
-            emit.store(size, sizes, emit.row(ir.Constant(_WORD, 0), loop.index, ir.Constant(_WORD, LANES)))
-        emit.store(builder.load(S_hat), S_hat_array, at)
-        emit.store(builder.load(theta_a), theta_a_array, at)
+        block = _Block(builder, (at, args[0]), args[1], (potential, args[3]))
+        k_eta, k_gamma = (block.emit.broadcast(_field(builder, factors, args[4], n)) for n in ("k_eta", "k_gamma"))
+        m_f, theta0, height = (block.load(f"plan.{name}") for name in ("m_f", "theta0", "height"))
+        rest = block.emit.load(block.array("member.rest"), ir.Constant(_WORD, 0))
+        with cgutils.for_range(builder, args[2]) as loop:
+            theta = block.fire(loop.index, rest, (k_eta, k_gamma, m_f, theta0))
+            size = builder.select(args[5], builder.fmul(height, theta), height)
+            row = block.emit.row(ir.Constant(_WORD, 0), loop.index, ir.Constant(_WORD, LANES))
+            block.emit.store(size, block.array("member.sizes"), row)
+        block.finish()
         return context.get_dummy_value()
 
-    return types.void(*(_INT,) * 9, _REAL, _REAL, *(_INT,) * 5, types.boolean), generate
-
-
-@intrinsic
-def clear(typing, array, index, count):
-    """``array[index : index + count] = 0`` for floats."""
-
-    def generate(context, builder, signature, args):
-        array, index, count = args
-        byte = ir.IntType(8)
-        start = _pointer(builder, array, index, _FLOAT, byte)
-        cgutils.memset(builder, start, builder.mul(count, ir.Constant(count.type, 4)), 0)
-        return context.get_dummy_value()
-
-    return types.void(_INT, _INT, _INT), generate
-
-
-@intrinsic
-def copy(typing, into, i, array, j, count):
-    """``into[i : i + count] = array[j : j + count]`` for floats."""
-
-    def generate(context, builder, signature, args):
-        into, i, array, j, count = args
-        byte = ir.IntType(8)
-        target, source = _pointer(builder, into, i, _FLOAT, byte), _pointer(builder, array, j, _FLOAT, byte)
-        cgutils.raw_memcpy(builder, target, source, builder.mul(count, ir.Constant(count.type, 4)), 1)
-        return context.get_dummy_value()
-
-    return types.void(*(_INT,) * 5), generate
-
-
-@intrinsic
-def address(typing, array):
-    """Address of a contiguous array's first element."""
-
-    def generate(context, builder, signature, args):
-        data = context.make_array(array)(context, builder, args[0]).data
-        return builder.ptrtoint(data, _WORD)
-
-    return _INT(array), generate
-
-
-def _get(kind, bits):
-    @intrinsic
-    def get(typing, array, index):
-        """``array[index]`` as int64 or uint64."""
-
-        def generate(context, builder, signature, args):
-            array, index = args
-            item = ir.IntType(bits)
-            value = builder.load(_pointer(builder, array, index, item, item))
-            return value if bits == 64 else builder.sext(value, _WORD)
-
-        return kind(_INT, _INT), generate
-
-    return get
-
-
-def _put(bits):
-    @intrinsic
-    def put(typing, array, index, value):
-        """``array[index] = value``."""
-
-        def generate(context, builder, signature, args):
-            array, index, value = args
-            item = ir.IntType(bits)
-            value = value if bits == 64 else builder.trunc(value, item)
-            builder.store(value, _pointer(builder, array, index, item, item))
-            return context.get_dummy_value()
-
-        return types.void(_INT, _INT, _INT), generate
-
-    return put
-
-
-@intrinsic
-def get_float(typing, array, index):
-    """``array[index]``."""
-
-    def generate(context, builder, signature, args):
-        array, index = args
-        return builder.load(_pointer(builder, array, index, _FLOAT, _FLOAT))
-
-    return _REAL(_INT, _INT), generate
-
-
-@intrinsic
-def add_one(typing, counter):
-    """Atomically add 1 to the int64 at an address."""
-
-    def generate(context, builder, signature, args):
-        counter = builder.inttoptr(args[0], _WORD.as_pointer())
-        builder.atomic_rmw("add", counter, ir.Constant(_WORD, 1), "seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(_INT), generate
-
-
-@intrinsic
-def read(typing, counter):
-    """Atomically read the int64 at an address."""
-
-    def generate(context, builder, signature, args):
-        return builder.load_atomic(builder.inttoptr(args[0], _WORD.as_pointer()), "seq_cst", 8)
-
-    return _INT(_INT), generate
-
-
-@intrinsic
-def swap(typing, counter, old, new):
-    """Atomically set the int64 at an address to ``new`` if it is ``old``; returns whether it was."""
-
-    def generate(context, builder, signature, args):
-        counter = builder.inttoptr(args[0], _WORD.as_pointer())
-        found = builder.cmpxchg(counter, args[1], args[2], "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
-
-    return types.boolean(_INT, _INT, _INT), generate
-
-
-@intrinsic
-def sleep(typing, microseconds):
-    """Leave the processor to others for a while (POSIX)."""
-
-    def generate(context, builder, signature, args):
-        word = ir.IntType(32)
-        kind = ir.FunctionType(word, [word])
-        sleeper = cgutils.get_or_insert_function(builder.module, kind, "usleep")
-        builder.call(sleeper, [builder.trunc(args[0], word)])
-        return context.get_dummy_value()
-
-    return types.void(_INT), generate
-
-
-get_int32, get_int64, get_mask = _get(_INT, 32), _get(_INT, 64), _get(types.uint64, 64)
-put_int32, put_int64 = _put(32), _put(64)
-
-
-@intrinsic
-def lowest_bit(typing, mask):
-    """Number of the lowest bit that is set."""
-
-    def generate(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return _INT(types.uint64), generate
+    return types.void(at, _INT, _INT, potential, factors, types.boolean), generate

@@ -1,45 +1,17 @@
-"""The edges between blocks as flat arrays: pieces, rows and weights; see ``_plan``."""
+"""The edges between blocks as flat arrays: pieces, rows and weights; see ``plan``."""
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import numpy as np
-from numpy.typing import NDArray
 
+from snntb_adsnn.engine.event.arrays import aligned_floats
 from snntb_adsnn.engine.event.blocks import Blocks
-from snntb_adsnn.engine.event.simd import LANES, VECTOR
+from snntb_adsnn.engine.event.layout import LANES, VECTOR, Piece, Row
 from snntb_adsnn.network.edges import Band, Indices, PixelMap, expand
 from snntb_adsnn.network.maps import Array
 
 JOINED = 1 << 14
 """Weights that joined rows of one layer may have: with more, they would not stay in the cache."""
-
-
-class Piece(IntEnum):
-    """Columns of ``Plan.pieces``: how one spike of channel c is added to a plane.
-
-    ``vectors`` > 0: ``weights[weight + c * stride :]`` goes to ``lane`` and on, in so many vectors of ``VECTOR``;
-    ``vectors`` = 0: ``rows[row + c]`` holds (lane or -1, weight, vectors or 0 for a single weight). SCALED: times the
-    spike's height.
-    """
-
-    LANE, WEIGHT, STRIDE, VECTORS, ROW, SCALED = range(6)
-
-
-def aligned(size: int, dtype: type[np.generic] = np.float32) -> Array:
-    """Zeros on a cache-line boundary."""
-    width = np.dtype(dtype).itemsize
-    raw = np.zeros(size * width + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * width].view(dtype)
-
-
-def aligned_floats(values: Array) -> NDArray[np.float32]:
-    """``values`` as float32 on a cache-line boundary."""
-    result = aligned(values.size)
-    result[:] = values
-    return result
 
 
 class Store:
@@ -48,7 +20,7 @@ class Store:
     def __init__(self) -> None:
         self.degrees: list[Array] = []
         self.edges: list[Array] = []
-        self.pieces: list[tuple[int, ...]] = []
+        self.pieces: list[Piece] = []
         self.rows: list[Array] = []
         self.weights: list[Array] = []
         self.row = self.weight = 0
@@ -64,15 +36,15 @@ class Store:
         return start
 
     def put_rows(self, rows: Array) -> int:
-        """Store rows of columns lane, weight, vectors; returns the first one's number."""
+        """Store a table of ``Row``; returns the first one's number."""
         start = self.row
         self.rows.append(rows.astype(np.int32))
         self.row += len(rows)
         return start
 
-    def add_piece(self, *piece: int) -> int:
-        """Add a piece, columns as in ``Piece`` but SCALED; returns its number."""
-        self.pieces.append((*piece, self.scaled))
+    def add_piece(self, *, lane: int = 0, weight: int = 0, stride: int = 0, vectors: int = 0, row: int = 0) -> int:
+        """Add a piece, columns as in ``Piece``; returns its number."""
+        self.pieces.append(Piece(lane, weight, stride, vectors, row, self.scaled))
         return len(self.pieces) - 1
 
     def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
@@ -80,8 +52,8 @@ class Store:
         return (
             np.cumsum(np.concatenate([[0], *self.degrees])),
             np.concatenate([np.zeros((0, 2), np.int32), *self.edges]),
-            np.array(self.pieces, np.int32).reshape(-1, len(Piece)),
-            np.concatenate([np.zeros((0, 3), np.int32), *self.rows]),
+            np.array(self.pieces, np.int32).reshape(-1, len(Piece._fields)),
+            np.concatenate([np.zeros((0, len(Row._fields)), np.int32), *self.rows]),
             aligned_floats(np.concatenate([*self.weights, np.zeros(LANES)])),
         )
 
@@ -160,7 +132,10 @@ class Store:
         rows = [self._joined_rows([bands[r[0]] for r in runs], runs) for runs in map(_runs, kinds)]
         if sum(weights.size for _, weights in rows) > JOINED:
             return None
-        numbers = [self.add_piece(lane, self.put(w), w.shape[1], w.shape[1] // VECTOR, 0) for lane, w in rows]
+        numbers = [
+            self.add_piece(lane=lane, weight=self.put(w), stride=w.shape[1], vectors=w.shape[1] // VECTOR)
+            for lane, w in rows
+        ]
         return np.column_stack([table[begins, :2], np.array(numbers)[kind.reshape(-1)]])
 
     @staticmethod
@@ -210,7 +185,8 @@ class _Place:
         if self.full:
             vectors = -(-length // VECTOR)
             overflow = end < self.channels and length % VECTOR > 0
-            return store.add_piece(lane, self.start + channel, self.stride, vectors, 0), overflow
+            weight = self.start + channel
+            return store.add_piece(lane=lane, weight=weight, stride=self.stride, vectors=vectors), overflow
         first, width = self.band.first, self.band.width
         low = np.maximum(first, channel)
         reached = np.minimum(first + width, end) - low
@@ -225,4 +201,4 @@ class _Place:
             ]
         )
         overflow = width > 1 and bool((used & (first + width > end)).any())
-        return store.add_piece(0, 0, 0, 0, store.put_rows(rows)), overflow
+        return store.add_piece(row=store.put_rows(rows)), overflow
