@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import AdSNNError
-from snntb_adsnn.frontends import convert
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
 from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 if TYPE_CHECKING:
+    from snntb_adsnn.frontends import convert
     from snntb_adsnn.frontends.keras.activation import AAN
     from snntb_adsnn.frontends.keras.compat import keras
 
@@ -28,13 +28,19 @@ __all__ = [
     "transfer",
 ]
 
-# these need TensorFlow, which takes seconds to import: only on first use
-_WITH_TENSORFLOW = {"AAN": "snntb_adsnn.frontends.keras.activation", "keras": "snntb_adsnn.frontends.keras.compat"}
+# These need TensorFlow, which takes seconds to import: only on first use. (``frontends.convert`` needs none; but who
+# imports ``convert`` from here may go on with a Keras model file, for which Keras 2 must be chosen and know AAN.)
+_WITH_KERAS = {
+    "AAN": "snntb_adsnn.frontends.keras.activation",
+    "convert": "snntb_adsnn.frontends",
+    "keras": "snntb_adsnn.frontends.keras.compat",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WITH_TENSORFLOW:
+    if name in _WITH_KERAS:
         from importlib import import_module
 
-        return getattr(import_module(_WITH_TENSORFLOW[name]), name)
+        import_module("snntb_adsnn.frontends.keras.activation")  # Keras knows AAN from here on
+        return getattr(import_module(_WITH_KERAS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

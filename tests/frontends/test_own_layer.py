@@ -133,6 +133,15 @@ def test_front_ends_import_no_framework():
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("name", ["AAN", "convert", "keras"])
+def test_who_imports_a_name_for_keras_gets_keras_2_that_knows_our_activation(name):
+    program = (
+        f"from snntb_adsnn import {name}\nimport tensorflow as tf\nassert not hasattr(tf.keras, 'ops')\n"
+        "assert 'AAN' in tf.keras.utils.get_custom_objects()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_the_check_needs_no_framework():
     """The check's own words name the framework whose values it is given."""
     net, x = keras.Sequential([L.Input((4,)), L.Dense(3, activation=AAN(0.2), name="first"), L.Dense(2)]), images((4,))
