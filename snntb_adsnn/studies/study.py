@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY, write_json
 from snntb_adsnn.measure.correction import correct_biases
