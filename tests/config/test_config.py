@@ -54,6 +54,24 @@ def test_values_are_read_with_their_types(write):
     )
 
 
+def test_what_is_read_of_the_toolboxs_own_sections(write):
+    config = load_config(
+        write(
+            MINIMAL
+            + "[simulation]\nsimulator = adsnn\nduration = 60\ndt = 0.5\nnum_to_test = 7\n"
+            + "[input]\ndataset_format = png\n[tools]\nsimulate = no\n[output]\nlog_vars = {'a%%b'}\n"
+        )
+    )
+    simulation = config.simulation
+    assert (simulation.duration, simulation.dt, simulation.num_to_test, simulation.batch_size) == (60, 0.5, 7, None)
+    assert (config.input.dataset_format, config.tools.simulate, config.tools.parse) == ("png", False, True)
+    assert config.texts["output"] == {"log_vars": "{'a%%b'}"}
+    assert load_config(config) is config
+    assert load_config(write(MINIMAL + "[simulation]\nsample_idxs_to_test = []\n")).simulation.chosen == ""
+    # settings for other simulators are theirs
+    assert load_config(write(MINIMAL + "[conversion]\nspike_code = ttfs\n")).simulation.simulator == "INI"
+
+
 def test_m_f_by_layer(write):
     config = load_config(write(MINIMAL + "[adsnn]\nm_f = 0.4, conv_1: 0.8, dense/1: 1\n"))
     assert config.adsnn.m_f == {"": 0.4, "conv_1": 0.8, "dense/1": 1.0}
@@ -127,6 +145,14 @@ def test_comments_follow_the_toolbox(write):
         ("[output]\nlog_vars = spiketrains\n", ["[output] log_vars = spiketrains", "a set of names"]),
         ("[output]\nplot_vars = {'all'\n", ["[output] plot_vars = {'all'", "a set of names"]),
         ("[simulation]\nsample_idxs_to_test = 3-5\n", ["sample_idxs_to_test = 3-5", "a list of numbers"]),
+        ("[simulation]\nduration = soon\n", ["[simulation] duration = soon must be a whole number above 0."]),
+        ("[simulation]\ndt = inf\n", ["[simulation] dt = inf must be a number above 0."]),
+        ("[simulation]\nbatch_size = 0\n", ["[simulation] batch_size = 0 must be a whole number above 0."]),
+        ("[simulation]\nnum_to_test = 2.5\n", ["num_to_test = 2.5 must be a whole number above 0."]),
+        ("[simulation]\ntop_k = -1\n", ["top_k = -1 must be a whole number above 0."]),
+        ("[simulation]\nduration = 5%0\n", ["[simulation]", "%%"]),
+        ("[simulation]\nsimulator = adsnn\n[input]\nmodel_lib = caffe\n", ["[input] model_lib = caffe"]),
+        ("[simulation]\nsimulator = adsnn\n[cell]\nquantize_weights = True\n", ["quantize_weights = True", "Remove"]),
         ("[parameter_sweep]\nparam_values = [0.1, 'x']\n", ["param_values = [0.1, 'x']", "a list of numbers"]),
         ("[parameter_sweep]\nparam_values = [a]\n", ["param_values = [a]", "a list of numbers"]),
     ],
