@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-import snntb_adsnn
+from snntb_adsnn import __version__
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.measure.evaluate import Evaluation, Metrics
@@ -22,7 +22,7 @@ _PACKAGES = ("numpy", "tensorflow", "tf-keras", "snntoolbox", "numba")
 
 def versions() -> dict[str, str]:
     """Versions of Python, this package, and what it stands on."""
-    found = {"python": platform.python_version(), "snntb-adsnn": snntb_adsnn.__version__}
+    found = {"python": platform.python_version(), "snntb-adsnn": __version__}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

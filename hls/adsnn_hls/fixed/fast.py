@@ -19,7 +19,7 @@ from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.fixed.network import FixedNetwork
 from adsnn_hls.fixed.result import GoldenResult, empty_records
 from adsnn_hls.stages import Stage
-from adsnn_hls.stages.compiled import Program
+from adsnn_hls.stages.running import Program
 from snntb_adsnn.neuron.constants import STATES
 
 _CHUNK = 16  # images of one task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,9 @@ from adsnn_hls.cores.memories import bias_memory, records
 from adsnn_hls.stages.base import STAGES, check_range, check_sum, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import FixedNeurons, NeuronState, SpikingStage, add_neurons
+from adsnn_hls.stages.running import Program
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape
-
-if TYPE_CHECKING:
-    from adsnn_hls.stages.compiled import Program
 
 
 @STAGES.register("AnalogStage")

@@ -10,46 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from adsnn_hls.arithmetic import FixedType, Words
-from adsnn_hls.arithmetic.steps import WORD, Assign
+from adsnn_hls.arithmetic import FixedType
+from adsnn_hls.arithmetic.steps import WORD
 from adsnn_hls.cores import Instance, Lanes
 from adsnn_hls.cores.lanes import check
 from adsnn_hls.stages.layers import Layers, Wires
+from adsnn_hls.stages.running import Program, State
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape
 from snntb_adsnn.registry import Registry
 
-if TYPE_CHECKING:
-    from adsnn_hls.stages.compiled import Program
-
 STAGES: Registry[str, type[Stage]] = Registry("stage")
 """Stages by the name of their class."""
-
-
-class State(Protocol):
-    """State of a stage for a batch of images."""
-
-    @property
-    def assign(self) -> Mapping[str, Assign]:
-        """By state word, its type and statistics."""
-
-    @property
-    def words(self) -> Mapping[str, Words]:
-        """By state word, the raw words (images, *shape)."""
-
-    def step(self, signal: Any) -> Any:
-        """One time step.
-
-        Args:
-            signal: spikes of the stage before, shape (images, *shape), bool; for the first stage the pixels.
-
-        Returns:
-            spikes (images, *shape), bool; of the last stage the outputs (images, classes).
-        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,34 +28,11 @@ from adsnn_hls.arithmetic.kernels import (
 )
 from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.stages.neurons import FixedNeurons
+from adsnn_hls.stages.running import Kept
 from snntb_adsnn.network.maps import NO_PADDING, Shape, Window
 from snntb_adsnn.neuron.constants import STATES
 
 _NARROW = 31  # states of up to so many bits are kept in int32: half the memory traffic, and cheaper products
-
-Kept = tuple[Words, ...]
-"""For each state, rows (steps, words) that receive it after each step; empty where it is not recorded."""
-
-
-class Loop(Protocol):
-    """A stage at work.
-
-    Attributes:
-        stats: one row (low, high, overflows) for each state.
-    """
-
-    stats: Words
-
-    def run(self, signal: Any, kept: Kept) -> Any:
-        """All steps of one image: pixels or spikes (``Train``) in; spikes or outputs (steps, classes) out."""
-
-
-class Program(Protocol):
-    """What a stage computes."""
-
-    def start(self, steps: int) -> Loop:
-        """A loop for images of so many steps."""
-
 
 # ---- programs ------------------------------------------------------------------------------------------------------
 

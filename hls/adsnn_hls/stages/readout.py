@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,11 @@ from adsnn_hls.cores.memories import bias_memory
 from adsnn_hls.stages.base import STAGES, check_range, check_signs, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import coefficient_constants, node_constants
+from adsnn_hls.stages.running import Program
 from adsnn_hls.stages.synaptic import SynapticStage, add_dense
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape
 from snntb_adsnn.neuron.constants import STATES
-
-if TYPE_CHECKING:
-    from adsnn_hls.stages.compiled import Program
 
 _STATES = tuple(state for state in STATES if state.at == "input")
 

@@ -19,11 +19,11 @@ from adsnn_hls.cores.memories import bias_memory, memory_files, packed
 from adsnn_hls.stages.base import Stage, check_range, check_sum, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import NeuronState, SpikingStage, add_neurons
+from adsnn_hls.stages.running import Program
 from snntb_adsnn.errors import NetworkError
 
 if TYPE_CHECKING:
     from adsnn_hls.arithmetic.kernels import Synapses
-    from adsnn_hls.stages.compiled import Program
 
 
 @dataclass(frozen=True, eq=False)
