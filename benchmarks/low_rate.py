@@ -178,13 +178,13 @@ class LowRate:
             evaluation.add(simulate(network, x[part], duration=self.size.duration, engine="event"), y[part])
         m = evaluation.metrics()
         return {
-            "accuracy": m.snn_accuracy,
-            "firing_rate_hz": m.firing_rate_hz,
-            "firing_rate_hz_per_layer": dict(m.firing_rate_hz_per_layer),
-            "matching_time_ms": m.matching_time_ms,
-            "spikes_per_neuron_at_mt": m.spikes_per_neuron_at_mt,
-            "accuracy_sd": m.accuracy_sd,
-            "accuracy_over_time": [round(float(a), 4) for a in m.accuracy_over_time],
+            "accuracy": m.decisions.snn_accuracy,
+            "firing_rate_hz": m.firing.rate_hz,
+            "firing_rate_hz_per_layer": dict(m.firing.rate_hz_per_layer),
+            "matching_time_ms": m.decisions.matching_time_ms,
+            "spikes_per_neuron_at_mt": m.firing.spikes_per_neuron_at_mt,
+            "accuracy_sd": m.decisions.accuracy_sd,
+            "accuracy_over_time": [round(float(a), 4) for a in m.decisions.accuracy_over_time],
         }
 
     def test(self, network: SpikingNetwork, images: int) -> dict[str, Any]:

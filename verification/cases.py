@@ -12,6 +12,7 @@ from adsnn_hls.cores import Lanes
 from adsnn_hls.stages import AnalogStage, ConvStage, DenseStage, FixedNeurons, ReadoutStage, Stage, sum_type
 
 from snntb_adsnn.network.maps import Window
+from snntb_adsnn.neuron.constants import STATES
 
 _CURRENT = FixedType(18, 4, True, "TRN_ZERO", "SAT")
 _POTENTIAL = FixedType(18, 3, True, "TRN_ZERO", "SAT")
@@ -95,10 +96,7 @@ def neurons(shape: tuple[int, ...], types: Types = DEFAULT, pool: Window | None 
         input_shape=shape,
         pool=pool,
         bias=bias,
-        current=types.current,
-        potential=types.potential,
-        refractory=types.refractory,
-        adaptation=types.adaptation,
+        **{state.word: getattr(types, state.word) for state in STATES},
         bias_type=FixedType(width, width - fraction),
         coefficient=types.coefficient,
         theta0=max(1, round(types.theta0 * 2.0**types.adaptation.fraction)),

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from adsnn_hls.rtl.tools import COMPILE, LINT, RANDOM_START, find_verilator
@@ -61,34 +62,31 @@ def simulate(
     waves = os.environ.get("ASN_WAVES") == "1"
     # the bench spends its time in Python: compiling fast matters more than simulating fast
     found = find_verilator().environment() | {"MAKEFLAGS": "OPT_FAST=-O0 OPT_SLOW=-O0"}
+    common: dict[str, Any] = {"hdl_toplevel": top, "build_dir": folder, "waves": waves}
     with mock.patch.dict(os.environ, found, clear=True):
         runner = get_runner("verilator")
         runner.build(
             sources=[folder / name for name in files if name.endswith(".sv")],
             includes=[folder],
-            hdl_toplevel=top,
-            build_dir=folder,
             build_args=["-O3", *RANDOM_START, *LINT, *COMPILE, *(["--trace-fst"] if waves else [])],
-            waves=waves,
             log_file=folder / "build.log",
+            **common,
         )
         report = folder / "report.jsonl"
         report.unlink(missing_ok=True)
         paths = [str(ROOT), str(ROOT / "hls"), os.environ.get("PYTHONPATH", "")]
         with contextlib.suppress(SystemExit):  # failed tests are counted below
             runner.test(
-                hdl_toplevel=top,
                 test_module=f"verification.benches.{bench}",
-                build_dir=folder,
                 test_dir=folder,
                 seed=seed,
-                waves=waves,
                 test_args=["--trace-file", "waves.fst"] if waves else [],
                 plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
                 extra_env={"ASN_REPORT": str(report), "PYTHONPATH": os.pathsep.join(paths), **(environment or {})},
                 test_filter=test,
                 log_file=folder / "test.log",
                 results_xml=str(folder / "results.xml"),
+                **common,
             )
     tests, failed = get_results(folder / "results.xml")
     lines = report.read_text().splitlines() if report.exists() else []

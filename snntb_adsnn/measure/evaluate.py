@@ -23,31 +23,18 @@ def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Figures of one evaluated run; the definitions are the paper's (``docs/metrics.md``).
+class Decisions:
+    """How well a run decides.
 
     Attributes:
-        num_images: how many images were simulated.
-        duration_ms, dt_ms: simulated time per image, and of one step.
         snn_accuracy: share of images classified correctly after the last step.
         ann_accuracy: the ANN's accuracy on the same images, or ``None`` where it was not evaluated.
         agreement: share of images on which AdSNN (after the last step) and ANN decide alike, or ``None``.
         accuracy_over_time: share of correct images after each step, shape (steps,).
         matching_time_ms: time at which ``matching_fraction`` of the highest accuracy is first reached.
         accuracy_sd: standard deviation of the accuracy from the matching time to the end.
-        firing_rate_hz: spikes per neuron per second over the whole window, averaged over neurons and images.
-        firing_rate_hz_per_layer: the same by layer.
-        spikes_per_neuron_at_mt: spikes per neuron until the matching time.
-        synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
-        multiply_adds_per_image: products of a weight and a number that they cause: where they are graded, and in
-            chains of weighted layers without neurons between them (``connectivity``).
-        neuron_updates_per_image: state updates of one image, over the whole window.
-        costs: operations and memory accesses of one image, and of the ANN.
     """
 
-    num_images: int
-    duration_ms: float
-    dt_ms: float
     snn_accuracy: float
     ann_accuracy: float | None
     agreement: float | None
@@ -55,13 +42,57 @@ class Metrics:
     matching_fraction: float
     matching_time_ms: float
     accuracy_sd: float
-    firing_rate_hz: float
-    firing_rate_hz_per_layer: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """How much a run spikes.
+
+    Attributes:
+        rate_hz: spikes per neuron per second over the whole window, averaged over neurons and images.
+        rate_hz_per_layer: the same by layer.
+        spikes_per_neuron_at_mt: spikes per neuron until the matching time.
+    """
+
+    rate_hz: float
+    rate_hz_per_layer: Mapping[str, float]
     spikes_per_neuron_at_mt: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run costs.
+
+    Attributes:
+        synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
+        multiply_adds_per_image: products of a weight and a number that they cause: where they are graded, and in
+            chains of weighted layers without neurons between them (``connectivity``).
+        neuron_updates_per_image: state updates of one image, over the whole window.
+        costs: operations and memory accesses of one image, and of the ANN.
+    """
+
     synaptic_operations_per_image: float
     multiply_adds_per_image: float
     neuron_updates_per_image: int
     costs: Costs
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one evaluated run; the definitions are the paper's (``docs/metrics.md``).
+
+    Attributes:
+        num_images: how many images were simulated.
+        duration_ms, dt_ms: simulated time per image, and of one step.
+        decisions, firing, work: how well it decides, how much it spikes, what that costs.
+    """
+
+    num_images: int
+    duration_ms: float
+    dt_ms: float
+    decisions: Decisions
+    firing: Firing
+    work: Work
 
 
 @dataclass
@@ -132,33 +163,46 @@ class Evaluation:
         accuracy = self._correct / self.images
         steps, dt = len(accuracy), self.network.dt
         at = matching_step(accuracy, self.matching_fraction)
-        seconds = steps * dt / 1000
-        sizes = {p.name: p.size for p in self.network.populations}
-        spikes = {name: int(counts.sum()) for name, counts in self._spikes_per_step.items()}
-        neurons = self.network.neuron_count * self.images
-        until_match = {name: int(counts[: at + 1].sum()) for name, counts in self._spikes_per_step.items()}
         return Metrics(
             num_images=self.images,
             duration_ms=steps * dt,
             dt_ms=dt,
-            snn_accuracy=float(accuracy[-1]),
-            ann_accuracy=None if self._ann_correct is None else self._ann_correct / self.images,
-            agreement=None if self._ann_correct is None else self._agreeing / self.images,
-            accuracy_over_time=accuracy,
-            matching_fraction=self.matching_fraction,
-            matching_time_ms=(at + 1) * dt,
-            accuracy_sd=float(accuracy[at:].std()),
-            firing_rate_hz=sum(spikes.values()) / neurons / seconds,
-            firing_rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
-            spikes_per_neuron_at_mt=sum(until_match.values()) / neurons,
-            synaptic_operations_per_image=sum(self._additions.values()) / self.images,
-            multiply_adds_per_image=sum(self._multiply_adds.values()) / self.images,
-            neuron_updates_per_image=self.network.neuron_count * steps,
-            costs=self._costs(spikes, until_match, steps, at + 1),
+            decisions=Decisions(
+                snn_accuracy=float(accuracy[-1]),
+                ann_accuracy=None if self._ann_correct is None else self._ann_correct / self.images,
+                agreement=None if self._ann_correct is None else self._agreeing / self.images,
+                accuracy_over_time=accuracy,
+                matching_fraction=self.matching_fraction,
+                matching_time_ms=(at + 1) * dt,
+                accuracy_sd=float(accuracy[at:].std()),
+            ),
+            firing=self._firing(at),
+            work=Work(
+                synaptic_operations_per_image=sum(self._additions.values()) / self.images,
+                multiply_adds_per_image=sum(self._multiply_adds.values()) / self.images,
+                neuron_updates_per_image=self.network.neuron_count * steps,
+                costs=self._costs(steps, at + 1),
+            ),
         )
 
-    def _costs(self, spikes: dict[str, int], until_match: dict[str, int], steps: int, match: int) -> Costs:
+    def _spikes(self, steps: int | None = None) -> dict[str, int]:
+        """By layer, all images' spikes in the first ``steps`` steps, or in all."""
+        return {name: int(counts[:steps].sum()) for name, counts in self._spikes_per_step.items()}
+
+    def _firing(self, match: int) -> Firing:
+        sizes = {p.name: p.size for p in self.network.populations}
+        spikes = self._spikes()
+        neurons = self.network.neuron_count * self.images
+        seconds = len(next(iter(self._spikes_per_step.values()))) * self.network.dt / 1000
+        return Firing(
+            rate_hz=sum(spikes.values()) / neurons / seconds,
+            rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
+            spikes_per_neuron_at_mt=sum(self._spikes(match + 1).values()) / neurons,
+        )
+
+    def _costs(self, steps: int, match: int) -> Costs:
         """Of one image. Until the matching time a layer's spikes are taken to have the fan-out of its others."""
+        spikes = self._spikes()
 
         def operations(fired: dict[str, int], steps: int) -> Operations:
             def caused(whole: dict[str, float]) -> float:
@@ -169,7 +213,7 @@ class Evaluation:
 
         return Costs(
             operations(spikes, steps),
-            operations(until_match, match),
+            operations(self._spikes(match), match),
             ann_operations(self.network),
             1 - sum(spikes.values()) / (self.network.neuron_count * self.images * steps),
         )

@@ -48,19 +48,29 @@ def write_plots(
 def accuracy_over_time(metrics: Metrics) -> Figure:
     """Error rate against time on logarithmic axes would hide the end; accuracy with a close-up of the top instead."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    time = metrics.dt_ms * np.arange(1, len(metrics.accuracy_over_time) + 1)
-    accuracy = 100 * metrics.accuracy_over_time
+    time = metrics.dt_ms * np.arange(1, len(metrics.decisions.accuracy_over_time) + 1)
+    accuracy = 100 * metrics.decisions.accuracy_over_time
     axes.plot(time, accuracy, label=f"AdSNN: {accuracy[-1]:.2f} %", color="C0")
     top = accuracy.max()
-    if metrics.ann_accuracy is not None:
-        axes.axhline(100 * metrics.ann_accuracy, color="C1", ls="--", label=f"ANN: {100 * metrics.ann_accuracy:.2f} %")
-        top = max(top, 100 * metrics.ann_accuracy)
-    axes.axvline(metrics.matching_time_ms, color="0.4", ls=":", label=f"matching time: {metrics.matching_time_ms:g} ms")
+    if metrics.decisions.ann_accuracy is not None:
+        axes.axhline(
+            100 * metrics.decisions.ann_accuracy,
+            color="C1",
+            ls="--",
+            label=f"ANN: {100 * metrics.decisions.ann_accuracy:.2f} %",
+        )
+        top = max(top, 100 * metrics.decisions.ann_accuracy)
+    axes.axvline(
+        metrics.decisions.matching_time_ms,
+        color="0.4",
+        ls=":",
+        label=f"matching time: {metrics.decisions.matching_time_ms:g} ms",
+    )
     close_up = axes.inset_axes((0.42, 0.3, 0.55, 0.4))
     close_up.plot(time, accuracy, color="C0")
-    if metrics.ann_accuracy is not None:
-        close_up.axhline(100 * metrics.ann_accuracy, color="C1", ls="--")
-    close_up.axvline(metrics.matching_time_ms, color="0.4", ls=":")
+    if metrics.decisions.ann_accuracy is not None:
+        close_up.axhline(100 * metrics.decisions.ann_accuracy, color="C1", ls="--")
+    close_up.axvline(metrics.decisions.matching_time_ms, color="0.4", ls=":")
     close_up.set_ylim(top - max(2.0, 3 * (top - accuracy[-1])), top + 0.3)
     close_up.set_title("close-up", fontsize="small")
     close_up.tick_params(labelsize="small")
@@ -77,7 +87,7 @@ def accuracy_over_time(metrics: Metrics) -> Figure:
 
 def firing_rate_per_layer(metrics: Metrics) -> Figure:
     """Average firing rate of each layer, and of all neurons."""
-    rates = {**metrics.firing_rate_hz_per_layer, "all neurons": metrics.firing_rate_hz}
+    rates = {**metrics.firing.rate_hz_per_layer, "all neurons": metrics.firing.rate_hz}
     figure, axes = plt.subplots(figsize=(7, 1 + 0.4 * len(rates)), layout="constrained")
     bars = axes.barh(list(rates), list(rates.values()), color=["C0"] * (len(rates) - 1) + ["C1"])
     axes.bar_label(bars, fmt="%.1f Hz", padding=3)

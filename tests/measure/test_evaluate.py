@@ -58,20 +58,20 @@ def test_figures_of_two_batches_by_hand():
     evaluation.add(result_of([[0, 0, 1, 0]], counts[1], per_step[1]), [[1, 0]], [0])
     m = evaluation.metrics()
     # correct: step 0: 0 of 2 + 1; step 1: image 0 + third; step 2: images 0 and 1; step 3: image 0 + third
-    np.testing.assert_allclose(m.accuracy_over_time, [1 / 3, 2 / 3, 2 / 3, 2 / 3])
-    assert (m.num_images, m.duration_ms, m.snn_accuracy) == (3, 4.0, pytest.approx(2 / 3))
-    assert m.ann_accuracy == pytest.approx(2 / 3)
-    assert m.agreement == pytest.approx(3 / 3)
-    assert m.matching_time_ms == 2.0
-    assert m.accuracy_sd == pytest.approx(0)
-    assert m.firing_rate_hz == pytest.approx((36 + 16 + 24) / (17 * 3) / 0.004)
-    assert m.firing_rate_hz_per_layer["first"] == pytest.approx(36 / (9 * 3) / 0.004)
-    assert m.spikes_per_neuron_at_mt == pytest.approx((36 + 8) / (17 * 3))
+    np.testing.assert_allclose(m.decisions.accuracy_over_time, [1 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert (m.num_images, m.duration_ms, m.decisions.snn_accuracy) == (3, 4.0, pytest.approx(2 / 3))
+    assert m.decisions.ann_accuracy == pytest.approx(2 / 3)
+    assert m.decisions.agreement == pytest.approx(3 / 3)
+    assert m.decisions.matching_time_ms == 2.0
+    assert m.decisions.accuracy_sd == pytest.approx(0)
+    assert m.firing.rate_hz == pytest.approx((36 + 16 + 24) / (17 * 3) / 0.004)
+    assert m.firing.rate_hz_per_layer["first"] == pytest.approx(36 / (9 * 3) / 0.004)
+    assert m.firing.spikes_per_neuron_at_mt == pytest.approx((36 + 8) / (17 * 3))
     # first layer: corner pixels reach 1 window, edges 2, the centre 4; times 2 channels. Second: 2 classes
     fan_out = 2 * np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]])
     expected = (2 * 2 * fan_out.sum() + (2 * 8 + 24) * 2) / 3
-    assert m.synaptic_operations_per_image == pytest.approx(expected)
-    assert m.neuron_updates_per_image == 17 * 4
+    assert m.work.synaptic_operations_per_image == pytest.approx(expected)
+    assert m.work.neuron_updates_per_image == 17 * 4
 
 
 def test_graded_spikes_cost_multiply_adds():
@@ -85,8 +85,8 @@ def test_graded_spikes_cost_multiply_adds():
     evaluation = Evaluation(network)
     evaluation.add(result, [0, 1])
     m = evaluation.metrics()
-    assert m.multiply_adds_per_image == 5 * result.spike_counts["a"].sum() / 2 > 0
-    assert m.synaptic_operations_per_image == 2 * result.spike_counts["b"].sum() / 2 > 0
+    assert m.work.multiply_adds_per_image == 5 * result.spike_counts["a"].sum() / 2 > 0
+    assert m.work.synaptic_operations_per_image == 2 * result.spike_counts["b"].sum() / 2 > 0
 
 
 def test_fanouts_equal_a_probe_of_each_neuron():

@@ -255,7 +255,7 @@ def test_synaptic_operations_equal_a_walk_over_recorded_spikes(make):
     result = simulate(network, x, duration=80, engine="reference", record="spikes")
     evaluation = Evaluation(network, matching_fraction=1.0)
     evaluation.add(result, result.decisions[:, -1])
-    costs = evaluation.metrics().costs
+    costs = evaluation.metrics().work.costs
     total, fired = np.zeros(2), 0
     for p in network.populations:
         for _, _, *place in np.argwhere(result.records["spikes"][p.name]):
@@ -330,11 +330,11 @@ def test_until_the_matching_time_a_uniform_layer_is_exact():
     evaluation = Evaluation(network)
     evaluation.add(result, [0, 1, 1, 0])
     metrics = evaluation.metrics()
-    steps = int(metrics.matching_time_ms)
+    steps = int(metrics.decisions.matching_time_ms)
     spikes = {name: s[:, :steps].sum() / 4 for name, s in result.records["spikes"].items()}
     expected = snn_operations(network, spikes, SynapticOperations(5 * spikes["a"] + 2 * spikes["b"], 0), steps)
-    assert metrics.costs.until_match == expected
-    assert metrics.costs.as_dict()["synaptic_operations_until_mt_to_ann_macs"] == pytest.approx(
+    assert metrics.work.costs.until_match == expected
+    assert metrics.work.costs.as_dict()["synaptic_operations_until_mt_to_ann_macs"] == pytest.approx(
         (5 * spikes["a"] + 2 * spikes["b"]) / (6 * 5 + 5 * 2)
     )
 
