@@ -3,12 +3,8 @@
 import dataclasses
 
 import numpy as np
-from hypothesis import Phase, settings
 
 from snntb_adsnn.errors import OutputError
-
-# which network it was says little about a damaged byte, and trying smaller ones takes minutes
-NOT_SHRUNK = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate], max_examples=30)
 
 
 def same(a, b):

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import (
     ALL,
@@ -19,6 +19,7 @@ from random_networks import (
     networks,
     switch_at,
 )
+from shrinking import NOT_SHRUNK
 
 from snntb_adsnn.engine import ENGINES, Engine, Switch, reference, simulate
 from snntb_adsnn.engine.event import engine as event
@@ -51,7 +52,7 @@ def test_every_state_is_the_references_bit_by_bit_on_a_dyadic_grid(case):
     assert_same(found, expected)
 
 
-@RANDOM_NETWORKS
+@settings(RANDOM_NETWORKS, phases=NOT_SHRUNK.phases)  # the test above finds small networks
 @given(networks(dyadic=True), st.integers(0, 20), st.integers(1, 20), st.integers(0, 2), st.sampled_from([ALL, ()]))
 def test_a_switched_network_is_the_references_bit_by_bit_on_a_dyadic_grid(case, start, window, chosen, record):
     network, x = case

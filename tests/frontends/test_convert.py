@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from shrinking import NOT_SHRUNK
 
 from snntb_adsnn import AAN, SpikingNetwork, convert, simulate
 from snntb_adsnn.errors import ConversionError, ParameterError
@@ -132,8 +133,7 @@ def small_nets(draw):
     return layers
 
 
-# making a model and running it takes a second, and so smaller ones that fail are not looked for
-@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(NOT_SHRUNK, max_examples=20)  # making a model and running it takes a second
 @given(layers=small_nets(), seed=st.integers(0, 100))
 def test_random_small_nets_are_exact(layers, seed):
     assert_exact(randomised(chain(SMALL, *(make() for make in layers)), seed), images(SMALL, seed=seed))

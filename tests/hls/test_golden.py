@@ -12,6 +12,7 @@ from adsnn_hls.fixed import RECORDABLE, FixedNetwork, GoldenResult, simulate
 from adsnn_hls.quantize import Widths, calibrate, quantize
 from hls_nets import NETWORKS, conv_net, dense_net, fixed_networks, pixels
 from hypothesis import given, settings
+from shrinking import NOT_SHRUNK
 
 from snntb_adsnn.engine import reference as float_engine
 from snntb_adsnn.errors import ParameterError
@@ -33,7 +34,7 @@ def assert_equal(a: GoldenResult, b: GoldenResult) -> None:
 
 
 @given(fixed_networks())
-@settings(max_examples=60)
+@settings(NOT_SHRUNK, max_examples=60)  # the networks are small as they are
 def test_compiled_equals_reference(case: tuple[FixedNetwork, np.ndarray]) -> None:
     network, words = case
     slow = simulate(network, words, 25, record=RECORDABLE, engine="reference")

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from damage import NOT_SHRUNK, assert_damage_is_noticed, damaged, same
-from hypothesis import given
+from damage import assert_damage_is_noticed, damaged, same
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from random_networks import networks
+from shrinking import NOT_SHRUNK
 
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.network import SpikingNetwork
@@ -74,7 +75,8 @@ def test_any_network_comes_back(case):
         assert same(SpikingNetwork.load(case[0].save(f"{folder}/net.npz")), case[0])
 
 
-@NOT_SHRUNK
+# which network it was says little about a damaged byte
+@settings(NOT_SHRUNK, max_examples=30)
 @given(networks(dyadic=False), st.integers(0, 2**32 - 1))
 def test_a_damaged_network_is_read_as_it_was_or_refused(case, seed):
     random = np.random.default_rng(seed)
