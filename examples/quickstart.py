@@ -33,7 +33,8 @@ for m_f in (0.1, 0.2, 0.4):  # precision can be changed after training
     evaluation = Evaluation(network.with_m_f(m_f))
     evaluation.add(result, data.y_test, ann)
     m = evaluation.metrics()
+    found = m.decisions
     print(
-        f"m_f {m_f}: ANN {m.decisions.ann_accuracy:.1%}, AdSNN {m.decisions.snn_accuracy:.1%} at {m.firing.rate_hz:.1f} Hz, "
-        f"matching time {m.decisions.matching_time_ms:g} ms"
+        f"m_f {m_f}: ANN {found.ann_accuracy:.1%}, AdSNN {found.snn_accuracy:.1%} at {m.firing.rate_hz:.1f} Hz, "
+        f"matching time {found.matching_time_ms:g} ms"
     )
