@@ -38,6 +38,7 @@ for m_f in (0.1, 0.2, 0.4, 0.8, 1.2):
     m = evaluation.metrics()
     found = m.decisions
     print(
-        f"m_f {m_f}: ANN {found.ann_accuracy:.1%}, AdSNN {found.snn_accuracy:.1%}, same decision {found.agreement:.1%}, "
+        f"m_f {m_f}: ANN {found.ann_accuracy:.1%}, AdSNN {found.snn_accuracy:.1%}, "
+        f"same decision {found.agreement:.1%}, "
         f"{m.firing.rate_hz:.1f} Hz, {m.work.multiply_adds_per_image:.2g} multiply-adds an image"
     )
