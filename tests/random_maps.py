@@ -89,6 +89,11 @@ def ZeroPad2D(draw: Draw) -> Linear:
 
 
 @geometry
+def UpSample2D(draw: Draw) -> Linear:
+    return maps.upsampling.UpSample2D(*_at(_image(draw)), (_pick(draw, 1, 3), _pick(draw, 1, 3)))
+
+
+@geometry
 def Reshape(draw: Draw) -> Linear:
     shape = _any_shape(draw)
     size = math.prod(shape)

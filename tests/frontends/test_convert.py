@@ -60,6 +60,9 @@ CASES = {
     "global max pooling before the activation": [L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.Activation(AAN(0.2))],
     "global max pooling, batch norm, activation": [L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.BatchNormalization(), L.Activation(AAN(0.2))],
     "zero padding": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.ZeroPadding2D(((1, 0), (2, 1))), L.Conv2D(2, 3)],
+    "up-sampling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.UpSampling2D((2, 3)), L.BatchNormalization(), L.Conv2D(2, 3, activation=AAN(0.2))],
+    "up-sampling before the activation": [L.Conv2D(4, 3), L.UpSampling2D(2), L.BatchNormalization(), L.Activation(AAN(0.2)), L.MaxPooling2D(3)],
+    "up-sampling of the input": [L.UpSampling2D(2), L.BatchNormalization(), L.Activation(AAN(0.2))],
     "dense on pixels": [L.Dense(4, activation=AAN(0.2))],
     "rescaling and dropout": [L.Rescaling(2.0, -1.0), L.Conv2D(2, 3, activation=AAN(0.2, "taylor")), L.Dropout(0.5), L.SpatialDropout2D(0.2)],
     "reshape": [L.Conv2D(4, 3, activation=AAN(0.2)), L.Reshape((5, 3, 8)), L.Conv2D(2, 2)],
@@ -70,6 +73,11 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_layer_is_exact(case):
     assert_exact(chain(IMAGE, *CASES[case]), images(IMAGE))
+
+
+def test_up_sampling_repeats_pixels_only():
+    with pytest.raises(ConversionError, match="interpolation 'bilinear' is not supported; use 'nearest'"):
+        convert(chain(IMAGE, L.Activation(AAN(0.2)), L.UpSampling2D(2, interpolation="bilinear")), images(IMAGE))
 
 
 def test_max_pooling_of_the_whole_image():

@@ -12,6 +12,7 @@ from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
+from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.registry import Registry
 
 L = keras.layers
@@ -226,6 +227,14 @@ def _zero_padding(kept: KerasLayer) -> Converted:
     (top, bottom), (left, right) = kept.layer.padding
     padding: Padding = ((int(top), int(bottom)), (int(left), int(right)))
     return [(maps.ZeroPad2D(*kept.at, padding), None)]
+
+
+@converts(L.UpSampling2D)
+def _up_sampling(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    if kept.layer.interpolation != "nearest":
+        raise NetworkError(f"interpolation {kept.layer.interpolation!r} is not supported; use 'nearest'.")
+    return [(UpSample2D(*kept.at, _pair(kept.layer.size)), None)]
 
 
 @converts(L.Add)
