@@ -89,6 +89,14 @@ def ZeroPad2D(draw: Draw) -> Linear:
 
 
 @geometry
+def Crop2D(draw: Draw) -> Linear:
+    height, width, channels = _image(draw)
+    margins = ((_pick(draw, 0, 2), _pick(draw, 0, 2)), (_pick(draw, 0, 2), _pick(draw, 0, 2)))
+    shape = (height + sum(margins[0]), width + sum(margins[1]), channels)
+    return maps.cropping.Crop2D(*_at(shape), margins)
+
+
+@geometry
 def UpSample2D(draw: Draw) -> Linear:
     return maps.upsampling.UpSample2D(*_at(_image(draw)), (_pick(draw, 1, 3), _pick(draw, 1, 3)))
 

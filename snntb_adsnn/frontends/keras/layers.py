@@ -12,6 +12,7 @@ from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
+from snntb_adsnn.network.maps.cropping import Crop2D
 from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.registry import Registry
 
@@ -227,6 +228,14 @@ def _zero_padding(kept: KerasLayer) -> Converted:
     (top, bottom), (left, right) = kept.layer.padding
     padding: Padding = ((int(top), int(bottom)), (int(left), int(right)))
     return [(maps.ZeroPad2D(*kept.at, padding), None)]
+
+
+@converts(L.Cropping2D)
+def _cropping(kept: KerasLayer) -> Converted:
+    _need_image(kept)
+    (top, bottom), (left, right) = kept.layer.cropping
+    margins: Padding = ((int(top), int(bottom)), (int(left), int(right)))
+    return [(Crop2D(*kept.at, margins), None)]
 
 
 @converts(L.UpSampling2D)
