@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import AveragePool2D, Conv2D, Dense, Node, Reshape, Scale, Window, same_padding
+from snntb_adsnn.network.maps.cropping import Crop2D
+from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.constants import STATES
 
@@ -110,6 +112,29 @@ NETWORKS = {
         .neurons()
         .average(1)
         .flatten()
+        .dense(3)
+        .readout()
+    ),
+    "cropped": lambda seed: (
+        Builder((8, 7, 2), seed)
+        .scale()
+        .neurons()
+        .add(Crop2D, ((1, 0), (1, 2)))
+        .conv(4)
+        .neurons()
+        .add(Crop2D, ((0, 1), (0, 0)))
+        .flatten()
+        .dense(3)
+        .readout()
+    ),
+    "up-sampled": lambda seed: (
+        Builder((3, 2, 2), seed)
+        .scale()
+        .neurons()
+        .add(UpSample2D, (2, 3))
+        .flatten()
+        .dense(5)
+        .neurons()
         .dense(3)
         .readout()
     ),
