@@ -14,12 +14,11 @@ import pytest
 from adsnn_hls.arithmetic import FixedType, Words
 from adsnn_hls.arithmetic.powers import multiplier_free_parameters
 from adsnn_hls.cpp import Options, model_graph, register
-from adsnn_hls.cpp.folder import MARK
+from adsnn_hls.cpp.folder import MARK, replaced_folder
 from adsnn_hls.cpp.project import (
     Comparison,
     ToolError,
     compile_project,
-    replaced_folder,
     run_csim,
     step_words,
     write_project,

