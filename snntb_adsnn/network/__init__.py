@@ -2,6 +2,6 @@
 
 from snntb_adsnn.network.graph import VARIANTS, SpikingNetwork
 from snntb_adsnn.network.neurons import Input, Neurons, Precision, Readout, softmax
-from snntb_adsnn.network.node import kinds
+from snntb_adsnn.network.node import Node, kinds
 
-__all__ = ["VARIANTS", "Input", "Neurons", "Precision", "Readout", "SpikingNetwork", "kinds", "softmax"]
+__all__ = ["VARIANTS", "Input", "Neurons", "Node", "Precision", "Readout", "SpikingNetwork", "kinds", "softmax"]

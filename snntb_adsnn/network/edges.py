@@ -102,8 +102,14 @@ class Band:
             y: Array = x @ self.matrix(channels).astype(x.dtype, copy=False)
             return y
         y = np.zeros((*x.shape[:-1], channels), x.dtype)
-        places: Any = (..., self.first)
-        np.add.at(y, places, x * rows[:, 0])
+        values, places = x * rows[:, 0], self.first
+        if self.leads is not None:
+            values, places = values[..., self.leads], places[self.leads]
+        where: Any = (..., places)
+        if len(np.unique(places)) == len(places):
+            y[where] = values
+        else:
+            np.add.at(y, where, values)
         return y
 
     def count(self, downstream: Array) -> Array:

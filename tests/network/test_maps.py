@@ -164,3 +164,9 @@ def test_a_new_file_in_the_folder_is_known_without_being_named(tmp_path):
     )
     found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={}, capture_output=True, text=True)
     assert found.stdout.split() == [str(copy / "__init__.py"), "True"], found.stderr
+
+
+def test_two_channels_may_lead_to_one():
+    band = Band(np.array([[1.0], [2.0], [4.0]]), np.array([0, 0, 1]))
+    np.testing.assert_array_equal(band.apply(np.ones((1, 3)), 2), [[3, 4]])
+    np.testing.assert_array_equal(band.count(np.array([5.0, 7.0])), [5, 5, 7])
