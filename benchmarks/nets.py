@@ -31,7 +31,7 @@ CALIBRATION_IMAGES = 10
 def trained_mnist(x: Array) -> SpikingNetwork:
     """The MNIST net whose weights come with the repository; ``x``: images on which its conversion is checked."""
     from snntb_adsnn.frontends import convert
-    from snntb_adsnn.toolbox.parser import load_model
+    from snntb_adsnn.frontends.keras.files import load_model
 
     return convert(load_model(ROOT / "configs/models/mnist"), x)
 
