@@ -1,4 +1,4 @@
-"""A function in LLVM IR as a combinational Verilog module.
+"""A function in LLVM IR as a combinational Verilog module; llvmlite reads the IR.
 
 The function takes integers by value and one pointer, computes without loops, loads or calls, and stores 64-bit words
 behind the pointer; the module has inputs ``in0, in1, ...`` and outputs ``out0, out1, ...`` in that order. Branches
@@ -10,20 +10,66 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from adsnn_hls.rtl.tools import ToolError
 
 _WORD = 8  # bytes
-_VALUE = r'(?:%(?:[-\w.$]+|"[^"]*")|-?\d+|true|false)'
-_LABEL = r'%(?:[-\w.$]+|"[^"]*")'
-_FLAGS = re.compile(r"\b(?:nsw|nuw|exact|disjoint|samesign|nneg|inbounds|tail|noundef)\b ?")
-_METADATA = re.compile(r", ![\w.]+ !\d+")
 _BINARY = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "shl": "<<", "lshr": ">>"}
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_EXTREME = {"max": "gt", "min": "lt"}
 
 
 class IRError(ToolError):
     """LLVM IR that this translator does not know."""
+
+
+def to_verilog(ir: str, function: str, module: str) -> str:
+    """Verilog text of module ``module`` for ``function``.
+
+    Raises:
+        IRError: the function is missing, or something in it is unknown.
+    """
+    found = _parse(ir, function)
+    state = _Module()
+    inputs = []
+    for argument in found.arguments:
+        if argument.type.is_pointer:
+            state.offsets[argument.name] = 0
+        else:
+            inputs.append((argument.name, _width(argument)))
+            state.wire(*inputs[-1])
+    blocks = list(found.blocks)
+    for block in blocks:
+        for instruction in block.instructions:
+            _translate(state, block.name, instruction)
+    _refuse_loops(state)
+    _reach_blocks(state, [block.name for block in blocks])
+    return _module_text(state, module, inputs)
+
+
+def _parse(ir: str, function: str) -> Any:
+    """The function, with a name for everything in it."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError:
+        raise ToolError(
+            "llvmlite is missing, which reads LLVM IR for the proofs; install it: pip install -e '.[formal]'."
+        ) from None
+    try:
+        module = llvm.parse_assembly(ir)
+        module.verify()
+        found = module.get_function(function)
+    except (RuntimeError, NameError) as error:
+        raise IRError(
+            f"LLVM IR: function {function} cannot be read ({error}); llvmlite must be as new as clang: LLVM "
+            f"{'.'.join(map(str, llvm.llvm_version_info))}."
+        ) from None
+    instructions = (i for block in found.blocks for i in block.instructions if i.type.type_kind.name != "void")
+    for kind, values in (("a", found.arguments), ("b", found.blocks), ("v", instructions)):
+        for number, value in enumerate(values):
+            value.name = f"{kind}{number}"
+    return found
 
 
 @dataclass
@@ -46,133 +92,124 @@ class _Module:
     edges: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def define(self, name: str, width: int, expression: str) -> None:
-        self.assigns.append((self.name(name, width), width, expression))
+        self.assigns.append((self.wire(name, width), width, expression))
 
-    def name(self, name: str, width: int) -> str:
+    def wire(self, name: str, width: int) -> str:
         """Wire of an LLVM value; it may be used before it is defined."""
-        if self.widths.setdefault(name, width) != width:
-            raise IRError(f"LLVM IR: {name} has two widths.")
+        assert self.widths.setdefault(name, width) == width
         return self.names.setdefault(name, f"t{len(self.names)}")
 
-    def value(self, text: str, width: int) -> str:
-        if text.startswith("%"):
-            return self.name(text, width)
-        if text in ("true", "false"):
-            return f"1'b{int(text == 'true')}"
-        return f"{width}'h{int(text) % (1 << width):x}"
+    def edge(self, origin: str, target: str) -> str:
+        """Wire that says whether a block is left for another one."""
+        return self.wire(f"edge {origin} {target}", 1)
+
+    def value(self, operand: Any) -> str:
+        """An integer operand."""
+        width, kind = _width(operand), operand.value_kind.name
+        if kind in ("argument", "instruction"):
+            return self.wire(operand.name, width)
+        if kind != "constant_int":
+            raise _unknown(operand)
+        text = str(operand).split()[-1]
+        number = int({"true": "1", "false": "0"}.get(text, text))
+        return f"{width}'h{number % (1 << width):x}"
+
+    def offset(self, pointer: Any) -> int:
+        """Bytes from the function's pointer to where ``pointer`` leads."""
+        if pointer.name not in self.offsets:
+            raise _unknown(pointer)
+        return self.offsets[pointer.name]
 
 
-def to_verilog(ir: str, function: str, module: str) -> str:
-    """Verilog text of module ``module`` for ``function``.
-
-    Raises:
-        IRError: the function is missing, or something in it is unknown.
-    """
-    match = re.search(rf"^define [^\n]*@{function}\(([^\n]*)\{{\n(.*?)^\}}", ir, re.M | re.S)
-    if match is None:
-        raise IRError(f"LLVM IR: there is no function {function}.")
-    state = _Module()
-    arguments = re.findall(r"(i\d+|ptr)\b[^,%]*(%[-\w.]+)", match[1])
-    inputs = []
-    for kind, name in arguments:
-        if kind == "ptr":
-            state.offsets[name] = 0
-        else:
-            inputs.append((name, int(kind[1:])))
-            state.name(*inputs[-1])
-    blocks = _blocks(match[2], len(arguments))
-    for label, lines in blocks.items():
-        for line in lines:
-            _instruction(state, label, line)
-    _refuse_loops(state)
-    return _module_text(state, module, inputs, blocks)
+def _unknown(value: Any) -> IRError:
+    return IRError(f"LLVM IR: `{str(value).strip()}` is not known to the translator.")
 
 
-def _blocks(body: str, arguments: int) -> dict[str, list[str]]:
-    """Instructions by label, entry block first: LLVM numbers it after the arguments where it has no label."""
-    found: dict[str, list[str]] = {}
-    current = f"%{arguments}"
-    for raw in body.splitlines():
-        line = raw.split(" ; ")[0].strip()
-        if label := re.match(r'([-\w.$]+|"[^"]*"):', line):
-            current = f"%{label[1]}"
-            found[current] = []
-        elif line and not line.startswith(";"):
-            found.setdefault(current, []).append(line)
-    return found
+def _width(value: Any) -> int:
+    """Bits of an integer."""
+    if value.type.type_kind.name != "integer":
+        raise _unknown(value)
+    return int(value.type.type_width)
 
 
-def _instruction(state: _Module, block: str, line: str) -> None:
-    text = _FLAGS.sub("", _METADATA.sub("", line))
-    if re.search(r"\b(?:undef|poison)\b", text):
-        raise IRError(f"LLVM IR: undefined value in `{line}`.")
-    if _terminator(state, block, text) or text.startswith("ret void") or "@llvm.lifetime" in text:
+def _translate(state: _Module, block: str, instruction: Any) -> None:
+    operands, text = list(instruction.operands), str(instruction).strip()
+    match instruction.opcode:
+        case "ret" if not operands:
+            pass
+        case "br":
+            _branch(state, block, operands)
+        case "store" if text.startswith("store i64 "):
+            state.outputs[state.offset(operands[1])] = state.value(operands[0])
+        case "getelementptr":
+            state.offsets[instruction.name] = _element(state, instruction, operands, text)
+        case "call" if operands[-1].name.startswith("llvm.lifetime."):
+            pass
+        case "phi":
+            state.define(instruction.name, _width(instruction), _choice(state, block, instruction))
+        case _:
+            state.define(instruction.name, _width(instruction), _expression(state, instruction, operands, text))
+
+
+def _branch(state: _Module, block: str, operands: list[Any]) -> None:
+    if len(operands) == 1:
+        state.edges.setdefault(operands[0].name, []).append((block, "1'b1"))
         return
-    if m := re.fullmatch(rf"store i64 ({_VALUE}), ptr ({_LABEL}), align \d+", text):
-        state.outputs[state.offsets[m[2]]] = state.value(m[1], 64)
-        return
-    if m := re.fullmatch(rf"({_LABEL}) = getelementptr (i8|i64), ptr ({_LABEL}), i64 (\d+)", text):
-        state.offsets[m[1]] = state.offsets[m[3]] + int(m[4]) * (_WORD if m[2] == "i64" else 1)
-        return
-    if m := re.fullmatch(rf"({_LABEL}) = phi i(\d+) (.*)", text):
-        _phi(state, block, m[1], int(m[2]), m[3])
-        return
-    if m := re.fullmatch(rf"({_LABEL}) = (.*)", text):
-        width, expression = _expression(state, m[2])
-        state.define(m[1], width, expression)
-        return
-    raise IRError(f"LLVM IR: `{line}` is not known to the translator.")
+    condition, otherwise, target = operands
+    taken = state.value(condition)
+    state.edges.setdefault(target.name, []).append((block, taken))
+    state.edges.setdefault(otherwise.name, []).append((block, f"!{taken}"))
 
 
-def _terminator(state: _Module, block: str, text: str) -> bool:
-    if m := re.fullmatch(rf"br label ({_LABEL})", text):
-        state.edges.setdefault(m[1], []).append((block, "1'b1"))
-    elif m := re.fullmatch(rf"br i1 ({_VALUE}), label ({_LABEL}), label ({_LABEL})", text):
-        condition = state.value(m[1], 1)
-        state.edges.setdefault(m[2], []).append((block, condition))
-        state.edges.setdefault(m[3], []).append((block, f"!{condition}"))
-    else:
-        return False
-    return True
+def _element(state: _Module, instruction: Any, operands: list[Any], text: str) -> int:
+    """Offset of an element of an array of bytes or words."""
+    kind = re.search(r"\b(i8|i64), ptr ", text)
+    if kind is None or len(operands) != 2 or operands[1].value_kind.name != "constant_int":
+        raise _unknown(instruction)
+    return state.offset(operands[0]) + int(str(operands[1]).split()[-1]) * (_WORD if kind[1] == "i64" else 1)
 
 
-def _phi(state: _Module, block: str, name: str, width: int, rest: str) -> None:
+def _choice(state: _Module, block: str, phi: Any) -> str:
     expression = ""
-    for value, origin in reversed(re.findall(rf"\[ ({_VALUE}), ({_LABEL}) \]", rest)):
-        taken = state.value(value, width)
-        # edges into this block come from blocks before it, or are found later: the name of the edge is fixed
-        expression = f"{_edge(state, origin, block)} ? {taken} : ({expression})" if expression else taken
-    state.define(name, width, expression)
+    for operand, origin in reversed(list(zip(phi.operands, phi.incoming_blocks, strict=True))):
+        taken = state.value(operand)
+        expression = f"{state.edge(origin.name, block)} ? {taken} : ({expression})" if expression else taken
+    return expression
 
 
-def _edge(state: _Module, origin: str, target: str) -> str:
-    return state.name(f"edge {origin} {target}", 1)
+def _expression(state: _Module, instruction: Any, operands: list[Any], text: str) -> str:
+    """Verilog of one operation."""
+    opcode, width = instruction.opcode, _width(instruction)
+    if opcode == "call":
+        return _extreme(state, instruction, operands)
+    if opcode not in (*_BINARY, "ashr", "icmp", "zext", "sext", "trunc", "select", "freeze"):
+        raise _unknown(instruction)
+    values = [state.value(operand) for operand in operands]
+    match opcode:
+        case "ashr":
+            return f"$signed({values[0]}) >>> {values[1]}"
+        case "icmp":
+            predicate = re.search(r"icmp (?:samesign )?(\w+) ", text)
+            assert predicate is not None
+            return _comparison(predicate[1], *values)
+        case "sext":
+            return f"{width}'($signed({values[0]}))"
+        case "zext" | "trunc":
+            return f"{width}'({values[0]})"
+        case "select":
+            return f"{values[0]} ? {values[1]} : {values[2]}"
+        case "freeze":
+            return values[0]
+    return f"{values[0]} {_BINARY[opcode]} {values[1]}"
 
 
-def _expression(state: _Module, text: str) -> tuple[int, str]:
-    """Width and Verilog of one operation."""
-    if m := re.fullmatch(rf"(\w+) i(\d+) ({_VALUE}), ({_VALUE})", text):
-        width = int(m[2])
-        a, b = state.value(m[3], width), state.value(m[4], width)
-        if m[1] in _BINARY:
-            return width, f"{a} {_BINARY[m[1]]} {b}"
-        if m[1] == "ashr":
-            return width, f"$signed({a}) >>> {b}"
-    if m := re.fullmatch(rf"icmp (\w+) i(\d+) ({_VALUE}), ({_VALUE})", text):
-        return 1, _comparison(m[1], state.value(m[3], int(m[2])), state.value(m[4], int(m[2])))
-    if m := re.fullmatch(rf"(zext|sext|trunc) i(\d+) ({_VALUE}) to i(\d+)", text):
-        width, value = int(m[4]), state.value(m[3], int(m[2]))
-        return width, f"{width}'($signed({value}))" if m[1] == "sext" else f"{width}'({value})"
-    if m := re.fullmatch(rf"select i1 ({_VALUE}), i(\d+) ({_VALUE}), i\d+ ({_VALUE})", text):
-        width = int(m[2])
-        return width, f"{state.value(m[1], 1)} ? {state.value(m[3], width)} : {state.value(m[4], width)}"
-    if m := re.fullmatch(rf"freeze i(\d+) ({_VALUE})", text):
-        return int(m[1]), state.value(m[2], int(m[1]))
-    if m := re.fullmatch(rf"call i(\d+) @llvm\.([su])(max|min)\.i\d+\(i\d+ ({_VALUE}), i\d+ ({_VALUE})\)", text):
-        width = int(m[1])
-        a, b = state.value(m[4], width), state.value(m[5], width)
-        return width, f"{_comparison(m[2] + ('gt' if m[3] == 'max' else 'lt'), a, b)} ? {a} : {b}"
-    raise IRError(f"LLVM IR: `{text}` is not known to the translator.")
+def _extreme(state: _Module, instruction: Any, operands: list[Any]) -> str:
+    """A call of ``llvm.smax`` and its like."""
+    called = re.fullmatch(r"llvm\.([su])(max|min)\.i\d+", operands[-1].name)
+    if called is None:
+        raise _unknown(instruction)
+    a, b = state.value(operands[0]), state.value(operands[1])
+    return f"{_comparison(called[1] + _EXTREME[called[2]], a, b)} ? {a} : {b}"
 
 
 def _comparison(predicate: str, a: str, b: str) -> str:
@@ -196,18 +233,19 @@ def _refuse_loops(state: _Module) -> None:
         visit(block, ())
 
 
-def _module_text(state: _Module, module: str, inputs: list[tuple[str, int]], blocks: dict[str, list[str]]) -> str:
-    entry = next(iter(blocks))
-    for block in blocks:
-        if block == entry:
-            state.define(f"block {block}", 1, "1'b1")
-            continue
+def _reach_blocks(state: _Module, blocks: list[str]) -> None:
+    """Define by which edges each block is reached; the first one always is."""
+    state.define(f"block {blocks[0]}", 1, "1'b1")
+    for block in blocks[1:]:
         taken = []
         for origin, condition in state.edges.get(block, ()):
-            reached = state.name(f"block {origin}", 1)
+            reached = state.wire(f"block {origin}", 1)
             state.define(f"edge {origin} {block}", 1, f"{reached} && {condition}")
-            taken.append(_edge(state, origin, block))
+            taken.append(state.edge(origin, block))
         state.define(f"block {block}", 1, " || ".join(taken) or "1'b0")
+
+
+def _module_text(state: _Module, module: str, inputs: list[tuple[str, int]]) -> str:
     ports = [f"input wire [{width - 1}:0] in{k}" for k, (_, width) in enumerate(inputs)]
     ports += [f"output wire [63:0] out{k}" for k in range(len(state.outputs))]
     lines = [f"module {module} ({', '.join(ports)});"]
