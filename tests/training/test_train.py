@@ -263,7 +263,7 @@ def test_training_starts_from_the_weights_of_another(config, tmp_path):
 
 def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
     (tmp_path / "run").write_text("a file where the folder should be")
-    monkeypatch.setattr(train_module, "load_dataset", lambda name, **_: pytest.fail("training began"))
+    monkeypatch.setattr(train_module, "feed", lambda *_: pytest.fail("training began"))
     with pytest.raises(OutputError, match="run: cannot be written"):
         train(config(), progress=False)
 

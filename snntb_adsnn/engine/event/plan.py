@@ -133,23 +133,22 @@ class _Draft:
         node, tasks = blocks.node, blocks.tasks()
         sources = [(self.first_cell[name], name in self.scaled, path) for name, path in paths.items()]
         last = self.layers[-1] if self.layers else Layer(*[0] * len(Layer._fields))
-        self.layers.append(
-            Layer(
-                block=last.block + last.blocks,
-                blocks=blocks.blocks,
-                positions=blocks.positions,
-                plane=last.plane + last.blocks * last.positions,
-                stride=self.store.add(blocks, sources),
-                held=held,
-                spiking=isinstance(node, Neurons),
-                neuron=last.neuron + last.neurons,
-                neurons=blocks.neurons,
-                task=sum(map(len, self.tasks)),
-                tasks=len(tasks) - 1,
-                wait=wait,
-                spikes=blocks.spikes,
-            )
-        )
+        row = {
+            "block": last.block + last.blocks,
+            "blocks": blocks.blocks,
+            "positions": blocks.positions,
+            "plane": last.plane + last.blocks * last.positions,
+            "stride": self.store.add(blocks, sources),
+            "held": held,
+            "spiking": isinstance(node, Neurons),
+            "neuron": last.neuron + last.neurons,
+            "neurons": blocks.neurons,
+            "task": sum(map(len, self.tasks)),
+            "tasks": len(tasks) - 1,
+            "wait": wait,
+            "spikes": blocks.spikes,
+        }
+        self.layers.append(Layer(**row))
         self.tasks.append(tasks)
         self.factors.append(_factors(node))
         if blocks.spikes != Spikes.ALIKE:
@@ -175,22 +174,21 @@ class _Draft:
         self.channels.append(np.tile(sizes, pixels(node.shape)))
 
     def plan(self) -> Plan:
-        m_f, theta0, height = np.concatenate(self.precision, axis=1)
-        return Plan(
-            np.array(self.layers, np.int64),
-            np.concatenate(self.tasks),
-            np.array(self.factors, np.float32),
-            aligned_floats(np.concatenate(self.bias)),
-            aligned_floats(m_f),
-            aligned_floats(theta0),
-            aligned_floats(height),
-            aligned_floats(np.concatenate(self.V0)),
-            np.concatenate(self.sleeps),
-            self.gather,
-            np.concatenate(self.places).astype(np.int32),
-            np.cumsum(np.concatenate(self.channels)),
-            *self.store.arrays(),
-        )
+        return Plan(*self._of_layers(), *self._of_lanes(), self.gather, *self._of_cells(), *self.store.arrays())
+
+    def _of_layers(self) -> tuple[Array, Array, Array]:
+        """layers, tasks, factors as in ``Plan``."""
+        return np.array(self.layers, np.int64), np.concatenate(self.tasks), np.array(self.factors, np.float32)
+
+    def _of_lanes(self) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """bias, m_f, theta0, height, V0, sleeps as in ``Plan``."""
+        m_f, theta0, height = map(aligned_floats, np.concatenate(self.precision, axis=1))
+        bias, V0 = (aligned_floats(np.concatenate(lanes)) for lanes in (self.bias, self.V0))
+        return bias, m_f, theta0, height, V0, np.concatenate(self.sleeps)
+
+    def _of_cells(self) -> tuple[Array, Array]:
+        """places, cell_channels as in ``Plan``."""
+        return np.concatenate(self.places).astype(np.int32), np.cumsum(np.concatenate(self.channels))
 
 
 def _waits(reads: Mapping[str, set[str]]) -> dict[str, bool]:
