@@ -114,7 +114,7 @@ class Subject:
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
 _CODE = (
-    *("neuron/*.py", "network/**/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py"),
+    *("neuron/*.py", "network/**/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py", "record.py"),
     "studies/[!_]*.py",
 )
 
