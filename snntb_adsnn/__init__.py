@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from snntb_adsnn.frontends.keras.activation import AAN
     from snntb_adsnn.frontends.keras.compat import keras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AAN",
     "ASNParameters",

@@ -142,3 +142,10 @@ def test_no_call_has_many_arguments():
     found = {str(file): lines for file in everything().values() if (lines := long_calls(ast.parse(file.read_text())))}
     assert found == {}
     assert long_calls(ast.parse(f"f({', '.join('x' * 11)})")) == [1]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_the_pages_name_are_there(page):
+    named = re.findall(r"`((?:snntb_adsnn|hls|tests|verification|docs|configs)/[\w./]*)`", (ROOT / page).read_text())
+    assert len(named) > 1
+    assert [path for path in named if "NAME" not in path and not (ROOT / path).exists()] == []
