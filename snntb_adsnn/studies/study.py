@@ -138,7 +138,7 @@ def _number(ini: ConfigParser, key: str, default: float) -> float:
 # ---- keys ------------------------------------------------------------------------------------------------------------
 
 _CODE = (
-    *("neuron/*.py", "network/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py"),
+    *("neuron/*.py", "network/*.py", "engine/**/*.py", "measure/*.py", "report/results.py", "files.py", "record.py"),
     *("studies/study.py", "studies/sweep.py", "studies/arousal.py"),
 )
 
