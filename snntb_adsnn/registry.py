@@ -17,6 +17,17 @@ class Registry(Mapping[Key, Entry], Generic[Key, Entry]):
 
     Args:
         kind: what an entry is, for messages: ``engine``, ``data set``.
+
+    Example:
+        >>> shapes = Registry("shape")
+        >>> @shapes.register("square", "box")
+        ... def corners():
+        ...     return 4
+        >>> shapes.find("box")()
+        4
+        >>> shapes.find("sqare")
+        Traceback (most recent call last):
+        snntb_adsnn.errors.ParameterError: shape 'sqare' is unknown (did you mean 'square'?): choose one of square, box.
     """
 
     def __init__(self, kind: str) -> None:

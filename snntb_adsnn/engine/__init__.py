@@ -92,6 +92,16 @@ def simulate(
 
     Raises:
         ParameterError: an argument is out of range or does not fit the network.
+
+    Example: one neuron a class, and an image whose second pixel is the brighter one.
+        >>> from snntb_adsnn import ASNParameters
+        >>> from snntb_adsnn.network import Input, Neurons, Readout
+        >>> neurons = Neurons("neurons", ("x",), ((2,),), np.zeros(2), ASNParameters(m_f=0.1))
+        >>> readout = Readout("out", ("neurons",), ((2,),), np.zeros(2))
+        >>> network = SpikingNetwork((Input("x", (), (), (2,)), neurons, readout))
+        >>> result = simulate(network, [[0.2, 0.9]], duration=100, engine="reference")
+        >>> result.outputs.shape, int(result.decisions[0, -1])
+        ((1, 100, 2), 1)
     """
     if engine == "auto":
         engine = automatic()

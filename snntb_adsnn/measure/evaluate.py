@@ -17,7 +17,12 @@ from snntb_adsnn.network import SpikingNetwork
 
 
 def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
-    """First step at which ``fraction`` of the highest accuracy of the run is reached (the paper's MT, in steps)."""
+    """First step at which ``fraction`` of the highest accuracy of the run is reached (the paper's MT, in steps).
+
+    Example:
+        >>> matching_step(np.array([0.1, 0.5, 0.9, 0.89, 0.9]), 0.99)
+        2
+    """
     # a rounding guard: fraction * max may exceed the max by one ulp
     return int(np.argmax(accuracy >= fraction * accuracy.max() * (1 - 1e-12)))
 
@@ -224,6 +229,10 @@ def as_classes(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64
 
     Raises:
         DataError: they do not fit ``images`` rows and ``classes`` classes.
+
+    Example:
+        >>> as_classes([[0, 1, 0], [0, 0, 1]], images=2, classes=3).tolist()
+        [1, 2]
     """
     array: NDArray[Any] = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1 and classes > 1:

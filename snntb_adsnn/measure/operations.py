@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from snntb_adsnn.measure.connectivity import input_multiplications, multiplications
 from snntb_adsnn.network import SpikingNetwork
@@ -23,6 +22,21 @@ class Energies:
     addition: float
     multiplication: float
     access: float
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy of one image, nJ.
+
+    Attributes:
+        arithmetic: of additions and multiplications.
+        memory: of reads and writes.
+        total: both.
+    """
+
+    arithmetic: float
+    memory: float
+    total: float
 
 
 ENERGIES = {"float32": Energies(0.9, 3.7, 5.0), "int32": Energies(0.1, 3.1, 5.0)}
@@ -52,11 +66,11 @@ class Operations:
     reads: float
     writes: float
 
-    def energy_nj(self, energies: Energies) -> dict[str, float]:
-        """Energy of arithmetic, memory accesses, and both, nJ."""
+    def energy(self, energies: Energies) -> Energy:
+        """Energy of arithmetic, memory accesses, and both."""
         arithmetic = self.additions * energies.addition + self.multiplications * energies.multiplication
         memory = (self.reads + self.writes) * energies.access
-        return {"arithmetic": arithmetic / 1e3, "memory": memory / 1e3, "total": (arithmetic + memory) / 1e3}
+        return Energy(arithmetic / 1e3, memory / 1e3, (arithmetic + memory) / 1e3)
 
 
 @dataclass(frozen=True)
@@ -82,26 +96,8 @@ class Costs:
     ann: Operations
     activation_sparsity: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, with energies and ratios to the ANN."""
-        energies = {
-            kind: {
-                name: operations.energy_nj(table)
-                for name, operations in (("adsnn", self.whole), ("adsnn_until_mt", self.until_match), ("ann", self.ann))
-            }
-            for kind, table in ENERGIES.items()
-        }
-        return {
-            "adsnn": asdict(self.whole),
-            "adsnn_until_mt": asdict(self.until_match),
-            "ann": asdict(self.ann),
-            "synaptic_operations_to_ann_macs": self._of_ann(self.whole),
-            "synaptic_operations_until_mt_to_ann_macs": self._of_ann(self.until_match),
-            "activation_sparsity": self.activation_sparsity,
-            "energy_nj": energies,
-        }
-
-    def _of_ann(self, operations: Operations) -> float:
+    def of_ann(self, operations: Operations) -> float:
+        """Synaptic operations, in multiply-adds of the ANN."""
         synaptic = operations.accumulates + operations.multiply_accumulates
         return synaptic / max(self.ann.multiply_accumulates, 1)
 

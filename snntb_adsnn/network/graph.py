@@ -106,6 +106,13 @@ class SpikingNetwork:
 
         Raises:
             ParameterError: an unknown layer, or a value that is not a finite number above 0.
+
+        Example:
+            >>> hidden = Neurons("hidden", ("x",), ((2,),), np.zeros(2), ASNParameters(m_f=0.1))
+            >>> readout = Readout("out", ("hidden",), ((2,),), np.zeros(2))
+            >>> network = SpikingNetwork((Input("x", (), (), (2,)), hidden, readout))
+            >>> [p.parameters.m_f for p in network.with_m_f({"hidden": 0.3}).populations]
+            [0.3]
         """
         if isinstance(m_f, Mapping):
             unknown = set(m_f) - {p.name for p in self.populations}

@@ -104,6 +104,13 @@ def simulate_neuron(
 
     Raises:
         ParameterError: the drive has no time axis or is not finite.
+
+    Example:
+        >>> trace = simulate_neuron(np.ones(500), ASNParameters(m_f=0.1))
+        >>> int(trace.spikes.sum())  # in half a second
+        86
+        >>> round(float(trace.S_hat[-100:].mean()), 1)  # what the spikes tell of S = 1
+        1.0
     """
     drive = np.asarray(drive, np.float64)
     if drive.ndim == 0 or not np.isfinite(drive).all():

@@ -80,7 +80,15 @@ class ASNParameters:
         return self.theta0
 
     def with_m_f(self, m_f: float) -> ASNParameters:
-        """The same neuron at another precision; theta0 keeps its ratio to m_f."""
+        """The same neuron at another precision; theta0 keeps its ratio to m_f.
+
+        Raises:
+            ParameterError: ``m_f`` is not a finite number above 0.
+
+        Example:
+            >>> ASNParameters(m_f=0.1, theta0=0.2).with_m_f(0.4).theta0
+            0.8
+        """
         wanted = ASNParameters(m_f=m_f)  # refuses what is not a number above 0
         return dataclasses.replace(self, m_f=wanted.m_f, theta0=self.resting_threshold * (wanted.m_f / self.m_f))
 

@@ -132,6 +132,10 @@ def spike_height(params: ASNParameters, form: str = "exact") -> float:
 
     Raises:
         ParameterError: unknown form, or a resting threshold so high that S = 1 never makes the neuron spike.
+
+    Example: the coarser the code, the fewer the spikes, and the higher each of them.
+        >>> [round(spike_height(ASNParameters(m_f=m_f)), 2) for m_f in (0.1, 0.4)]
+        [0.12, 0.45]
     """
     check_form(form)
     if form == GRADED:
@@ -192,6 +196,10 @@ def transfer(S: ArrayLike, params: ASNParameters, form: str = "exact") -> NDArra
 
     Returns:
         f(S), same shape, monotone, 1 at S = 1.
+
+    Example:
+        >>> transfer([-1.0, 0.0, 0.5, 1.0], ASNParameters(m_f=0.1)).round(2).tolist()
+        [0.0, 0.0, 0.56, 1.0]
     """
     check_form(form)
     S = np.asarray(S, np.float64)

@@ -1,13 +1,18 @@
-"""``results.json``: every figure of a run, with what is needed to repeat it."""
+"""``results.json``: every figure of a run, with what is needed to repeat it.
+
+What it holds is described once, by ``Results``; ``docs/results.schema.json`` is made of it (``report.schema``).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +20,7 @@ from snntb_adsnn import __version__
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.measure.evaluate import Evaluation, Metrics
+from snntb_adsnn.measure.operations import ENERGIES, Costs, Energy, Operations
 from snntb_adsnn.network import SpikingNetwork
 
 _PACKAGES = ("numpy", "tensorflow", "tf-keras", "snntoolbox", "numba")
@@ -31,34 +37,160 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe(metrics: Metrics, network: SpikingNetwork, **extra: Any) -> dict[str, Any]:
-    """The content of ``results.json``: plain JSON types; ``extra`` (seed, engine, paths, ...) is added as it is."""
-    m_f = {p.name: p.parameters.m_f for p in network.populations}
-    forms = {p.form for p in network.populations}
-    return {
-        "ann_accuracy": metrics.decisions.ann_accuracy,
-        "snn_accuracy": metrics.decisions.snn_accuracy,
-        "agreement_with_ann": metrics.decisions.agreement,
-        "firing_rate_hz": metrics.firing.rate_hz,
-        "firing_rate_hz_per_layer": dict(metrics.firing.rate_hz_per_layer),
-        "matching_time_ms": metrics.decisions.matching_time_ms,
-        "matching_fraction": metrics.decisions.matching_fraction,
-        "accuracy_sd": metrics.decisions.accuracy_sd,
-        "spikes_per_neuron_at_mt": metrics.firing.spikes_per_neuron_at_mt,
-        "synaptic_operations_per_image": metrics.work.synaptic_operations_per_image,
-        "multiply_adds_per_image": metrics.work.multiply_adds_per_image,
-        "neuron_updates_per_image": metrics.work.neuron_updates_per_image,
-        "operations": metrics.work.costs.as_dict(),
-        "num_images": metrics.num_images,
-        "duration_ms": metrics.duration_ms,
-        "dt_ms": metrics.dt_ms,
-        "m_f": next(iter(m_f.values())) if len(set(m_f.values())) == 1 else m_f,
-        "form": forms.pop() if len(forms) == 1 else {p.name: p.form for p in network.populations},
-        "neurons": network.neuron_count,
-        "accuracy_over_time": [round(float(a), 6) for a in metrics.decisions.accuracy_over_time],
-        **extra,
-        "versions": versions(),
-    }
+@dataclass(frozen=True)
+class EnergySection:
+    """Estimated energy of one image.
+
+    Attributes:
+        adsnn, adsnn_until_mt: of the AdSNN over the whole simulation, and until the matching time.
+        ann: of one evaluation of the ANN.
+    """
+
+    adsnn: Energy
+    adsnn_until_mt: Energy
+    ann: Energy
+
+
+@dataclass(frozen=True)
+class OperationsSection:
+    """What an image costs on average.
+
+    Attributes:
+        adsnn, adsnn_until_mt: the AdSNN over the whole simulation, and until the matching time.
+        ann: one evaluation of the ANN of the same weights.
+        synaptic_operations_to_ann_macs, synaptic_operations_until_mt_to_ann_macs: the AdSNN's accumulates and
+            multiply-accumulates, in multiply-accumulates of the ANN.
+        activation_sparsity: share of neurons and steps without a spike.
+        energy_nj: by kind of number, ``float32`` and ``int32``.
+    """
+
+    adsnn: Operations
+    adsnn_until_mt: Operations
+    ann: Operations
+    synaptic_operations_to_ann_macs: float
+    synaptic_operations_until_mt_to_ann_macs: float
+    activation_sparsity: float
+    energy_nj: dict[str, EnergySection]
+
+    @classmethod
+    def of(cls, costs: Costs) -> OperationsSection:
+        """With energies and ratios to the ANN."""
+        runs = (costs.whole, costs.until_match, costs.ann)
+        return cls(
+            *runs,
+            costs.of_ann(costs.whole),
+            costs.of_ann(costs.until_match),
+            costs.activation_sparsity,
+            {kind: EnergySection(*(run.energy(table) for run in runs)) for kind, table in ENERGIES.items()},
+        )
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Share of images whose class is among the ``k`` likeliest, of the AdSNN and of the ANN."""
+
+    k: int
+    snn: float
+    ann: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Figures of a simulated network, as plain JSON types; the definitions are in docs/metrics.md.
+
+    Attributes:
+        ann_accuracy, snn_accuracy: share of correct images; ``None`` where the ANN was not evaluated.
+        agreement_with_ann: share of images on which both decide alike, or ``None``.
+        firing_rate_hz, firing_rate_hz_per_layer: spikes per neuron per second, over the whole simulation.
+        matching_time_ms: when ``matching_fraction`` of the highest accuracy is first reached.
+        accuracy_sd: standard deviation of the accuracy from there on.
+        spikes_per_neuron_at_mt: spikes per neuron until then.
+        synaptic_operations_per_image, multiply_adds_per_image, neuron_updates_per_image, operations: what an image
+            costs.
+        num_images: how many were simulated.
+        duration_ms, dt_ms: simulated time of an image, and of a step.
+        m_f, form: precision and transfer function of the neurons; by layer where they differ.
+        neurons: number of spiking neurons.
+        accuracy_over_time: after every step, rounded to six digits.
+    """
+
+    ann_accuracy: float | None
+    snn_accuracy: float
+    agreement_with_ann: float | None
+    firing_rate_hz: float
+    firing_rate_hz_per_layer: dict[str, float]
+    matching_time_ms: float
+    matching_fraction: float
+    accuracy_sd: float
+    spikes_per_neuron_at_mt: float
+    synaptic_operations_per_image: float
+    multiply_adds_per_image: float
+    neuron_updates_per_image: int
+    operations: OperationsSection
+    num_images: int
+    duration_ms: float
+    dt_ms: float
+    m_f: float | dict[str, float]
+    form: str | dict[str, str]
+    neurons: int
+    accuracy_over_time: list[float]
+
+    @classmethod
+    def of(cls: type[Kind], metrics: Metrics, network: SpikingNetwork, **more: Any) -> Kind:
+        """The figures of ``metrics``; ``more`` are the fields that a subclass adds."""
+        m_f = {p.name: p.parameters.m_f for p in network.populations}
+        forms = {p.form for p in network.populations}
+        decisions, firing, work = metrics.decisions, metrics.firing, metrics.work
+        figures: dict[str, Any] = {
+            "ann_accuracy": decisions.ann_accuracy,
+            "snn_accuracy": decisions.snn_accuracy,
+            "agreement_with_ann": decisions.agreement,
+            "firing_rate_hz": firing.rate_hz,
+            "firing_rate_hz_per_layer": dict(firing.rate_hz_per_layer),
+            "matching_time_ms": decisions.matching_time_ms,
+            "matching_fraction": decisions.matching_fraction,
+            "accuracy_sd": decisions.accuracy_sd,
+            "spikes_per_neuron_at_mt": firing.spikes_per_neuron_at_mt,
+            "synaptic_operations_per_image": work.synaptic_operations_per_image,
+            "multiply_adds_per_image": work.multiply_adds_per_image,
+            "neuron_updates_per_image": work.neuron_updates_per_image,
+            "operations": OperationsSection.of(work.costs),
+            "num_images": metrics.num_images,
+            "duration_ms": metrics.duration_ms,
+            "dt_ms": metrics.dt_ms,
+            "m_f": next(iter(m_f.values())) if len(set(m_f.values())) == 1 else m_f,
+            "form": forms.pop() if len(forms) == 1 else {p.name: p.form for p in network.populations},
+            "neurons": network.neuron_count,
+            "accuracy_over_time": [round(float(a), 6) for a in decisions.accuracy_over_time],
+        }
+        return cls(**figures, **more)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, in the order of the fields; what has a default and was not given is left out."""
+        unknown = {field.name for field in dataclasses.fields(self) if getattr(self, field.name) is field.default}
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in unknown}
+
+
+Kind = TypeVar("Kind", bound=Figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results(Figures):
+    """Content of ``results.json``: every figure of a run, with what is needed to repeat it.
+
+    Attributes:
+        seed, engine, bias_correction: as in section ``[adsnn]``.
+        top_k: accuracies among the k likeliest classes.
+        model: path of the trained model, without suffix.
+        versions: of Python and packages, by name.
+    """
+
+    seed: int | None = None
+    engine: str | None = None
+    bias_correction: int | None = None
+    top_k: TopK | None = None
+    model: str | None = None
+    versions: dict[str, str]
 
 
 def write(
@@ -68,7 +200,7 @@ def write(
     sample: np.ndarray[Any, Any] | None = None,
     json_copy: Path | None = None,
     plots: bool = True,
-    **extra: Any,
+    **run: Any,
 ) -> dict[str, Any]:
     """Write ``results.json`` and the pictures of a finished run into ``folder``; returns what the JSON holds.
 
@@ -78,13 +210,13 @@ def write(
         sample: one input, shape of the network's input, for the raster picture.
         json_copy: where to put a copy of the JSON.
         plots: whether to draw pictures.
-        **extra: further entries of the JSON, such as the seed.
+        **run: fields that ``Results`` adds to the figures, such as the seed.
 
     Raises:
         OutputError: a file cannot be written.
     """
     metrics = evaluation.metrics()
-    results = describe(metrics, evaluation.network, **extra)
+    results = Results.of(metrics, evaluation.network, **run, versions=versions()).as_dict()
     for path in (folder / "results.json", json_copy):
         if path is not None:
             write_json(Path(path), results)

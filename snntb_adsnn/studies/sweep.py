@@ -16,6 +16,9 @@ from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Node
 from snntb_adsnn.neuron.transfer import transfer
+from snntb_adsnn.report import Figures
+from snntb_adsnn.report.outcomes import SweepOutcome
+from snntb_adsnn.report.results import versions
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, code_version, compute, fingerprint, make_runner
 from snntb_adsnn.studies.workers import Local, Runner, in_process
@@ -100,6 +103,26 @@ class Shared:
     matching_fraction: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointFigures(Figures):
+    """The figures of one point.
+
+    Attributes:
+        tau_eta, tau_beta: of its neurons, ms.
+        transfer_change: see ``transfer_change``.
+        engine: what it was simulated with.
+        firing_rate_over_time_hz: of every step, rounded to four digits.
+        versions: of Python and packages, by name.
+    """
+
+    tau_eta: float
+    tau_beta: float
+    transfer_change: float
+    engine: str
+    firing_rate_over_time_hz: list[float]
+    versions: dict[str, str]
+
+
 def simulate_point(shared: Shared, point: Point) -> dict[str, Any]:
     """The figures of one point (``simulate_images``)."""
     network = shared.subject.corrected(point.of(shared.subject.network), shared.engine)
@@ -116,7 +139,6 @@ def simulate_images(
         what ``results.json`` of a run holds, with the constants and the firing rate of every step; and which images
         are classified correctly and which switched, shape (2, images).
     """
-    from snntb_adsnn.report.results import describe
 
     subject = shared.subject
     evaluation = Evaluation(network, shared.matching_fraction)
@@ -131,7 +153,7 @@ def simulate_images(
         images.append((result.decisions[:, -1] == labels, switched))
     rates = spikes / (network.neuron_count * len(subject.x) * network.dt) * 1000
     parameters = network.populations[0].parameters
-    figures = describe(
+    figures = PointFigures.of(
         evaluation.metrics(),
         network,
         tau_eta=parameters.tau_eta,
@@ -139,8 +161,9 @@ def simulate_images(
         transfer_change=transfer_change(subject.trained, network),
         engine=shared.engine,
         firing_rate_over_time_hz=[round(float(rate), 4) for rate in rates],
+        versions=versions(),
     )
-    return figures, np.concatenate(images, axis=1)
+    return figures.as_dict(), np.concatenate(images, axis=1)
 
 
 # ---- the sweep -------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from snntb_adsnn.measure.evaluate import Evaluation, as_classes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
+from snntb_adsnn.report.results import TopK
 from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import logs, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
@@ -327,7 +328,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             seed=section.seed,
             engine=section.engine,
             bias_correction=section.bias_correction,
-            top_k={"k": self.top_k, "snn": totals.snn_top_k, "ann": totals.ann_top_k},
+            top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k),
             model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
         )
         top = Path(self.config.get("paths", "log_dir_of_current_run")) / RESULTS

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pytest
 from toolbox_cases import IMAGES, dense_net, digits, image_net, residual_net, write_case, write_config
@@ -13,6 +14,7 @@ from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.report.schema import schema
 from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import register, run
 
@@ -63,6 +65,8 @@ def test_accuracy_is_that_of_the_bare_engine_and_no_image_is_dropped(logged, bar
     assert [len(batch["true_classes_b"]) for batch in batches] == [10, 10, 3]
     assert accuracy == np.mean(result.decisions[:, -1] == truth)
     results = json.loads((folder / "results.json").read_text())
+    jsonschema.validate(results, schema())
+    assert set(results) == set(schema()["properties"])  # a run knows all of them
     assert results["num_images"] == IMAGES
     assert results["snn_accuracy"] == accuracy
     assert results["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)

@@ -44,6 +44,15 @@ class FixedType:
 
     Raises:
         ParameterError: a field is out of range.
+
+    Example:
+        >>> kind = FixedType(8, 2, rounding="RND", overflow="SAT")
+        >>> kind.quantize([0.5, -3.0]).tolist()  # in steps of 1/64
+        [32, -128]
+        >>> kind.cpp
+        'ap_fixed<8,2,AP_RND,AP_SAT>'
+        >>> FixedType.parse("ufixed<8,0>").high
+        255
     """
 
     width: int

@@ -18,7 +18,12 @@ NO_PADDING: Padding = ((0, 0), (0, 0))
 
 
 def same_padding(size: Pair, kernel: Pair, strides: Pair, dilation: Pair = (1, 1)) -> Padding:
-    """Keras' padding="same": output ceil(size/stride), the odd pixel at the bottom and right."""
+    """Keras' padding="same": output ceil(size/stride), the odd pixel at the bottom and right.
+
+    Example:
+        >>> same_padding((28, 27), (3, 3), (2, 2))
+        ((0, 1), (1, 1))
+    """
 
     def one(n: int, k: int, s: int, d: int) -> Pair:
         total = max((math.ceil(n / s) - 1) * s + (k - 1) * d + 1 - n, 0)
@@ -44,7 +49,15 @@ class Window:
             raise NetworkError(f"{self}: sizes, strides and dilations must be at least 1, padding at least 0.")
 
     def output_size(self, height: int, width: int) -> Pair:
-        """Height and width after this window."""
+        """Height and width after this window.
+
+        Raises:
+            NetworkError: the window is larger than the padded input.
+
+        Example:
+            >>> Window((3, 3), strides=(2, 2), padding=((1, 1), (1, 1))).output_size(28, 27)
+            (14, 14)
+        """
 
         def one(n: int, axis: int) -> int:
             extent = (self.size[axis] - 1) * self.dilation[axis] + 1
