@@ -11,6 +11,7 @@ from snntb_adsnn.engine.switch import Schedule, mixed
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Linear
 from snntb_adsnn.neuron import ASNState
+from snntb_adsnn.neuron.constants import INPUT_STATES
 
 
 def run(
@@ -46,7 +47,7 @@ def run(
     records: dict[str, dict[str, Array]] = {
         quantity: {
             p.name: np.empty(
-                (images, steps, *(p.input_shapes[0] if quantity in ("I", "V") else p.shape)),
+                (images, steps, *(p.input_shapes[0] if quantity in INPUT_STATES else p.shape)),
                 bool if quantity == "spikes" else dtype,
             )
             for p in network.populations

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RECORDABLE = ("spikes", "S", "S_hat", "theta", "I", "V")
+from snntb_adsnn.neuron.constants import OBSERVABLES
+
+RECORDABLE = tuple(OBSERVABLES)
 """Per step and neuron, after the step: spikes (bool), potential S, S_hat, threshold (after its decay); and per input
 pixel of a pooling layer, current I and filtered potential V."""
 

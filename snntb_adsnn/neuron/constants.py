@@ -7,8 +7,11 @@ SystemVerilog cores. The equations do not. Each description writes them by hand,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+Place = Literal["input", "neuron"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class State:
     name: str
     word: str
     letter: str
-    at: Literal["input", "neuron"]
+    at: Place
     factor: str
     signed: bool
 
@@ -73,3 +76,14 @@ STATES = (
     State("theta_a", "adaptation", "A", "neuron", "k_gamma", signed=False),
 )
 """All states, in the order in which a step updates them."""
+
+OBSERVABLES: Mapping[str, Place] = {
+    "spikes": "neuron",
+    "S": "neuron",
+    **{state.name: state.at for state in STATES if state.name != "theta_a"},
+    "theta": "neuron",  # theta0 + theta_a, what is compared
+}
+"""What a simulation can record of every step, and whether one is kept for each input of a neuron or for each neuron."""
+
+INPUT_STATES = frozenset(name for name, at in OBSERVABLES.items() if at == "input")
+"""Those of which there is one for each input: more than neurons where pooling follows."""

@@ -33,6 +33,7 @@ from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron.constants import INPUT_STATES
 
 
 def run(
@@ -52,7 +53,7 @@ def run(
     Raises:
         NetworkError: a node of a kind this engine does not know.
     """
-    complete = bool(record & {"I", "V"})
+    complete = bool(record & INPUT_STATES)
     plan = _plan_of(network, complete=complete)
     high = None if schedule is None else _plan_of(schedule.high, complete=complete)
     result = _empty_result(network, len(x), steps, record, switched=schedule is not None)
@@ -87,7 +88,7 @@ def _empty_result(
 
     def recorded(quantity: str) -> dict[str, Array]:
         dtype = bool if quantity == "spikes" else np.float32
-        shapes = {p.name: p.input_shapes[0] if quantity in ("I", "V") else p.shape for p in network.populations}
+        shapes = {p.name: p.input_shapes[0] if quantity in INPUT_STATES else p.shape for p in network.populations}
         return {name: np.zeros((images, steps, *shape), dtype) for name, shape in shapes.items()}
 
     return SimulationResult(

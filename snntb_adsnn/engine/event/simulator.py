@@ -18,6 +18,7 @@ from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron.constants import INPUT_STATES, OBSERVABLES
 
 CHUNK = (100, 500)
 """Steps a layer is simulated before the next one, at least and at most. With few, a cell's events are too few to make
@@ -28,7 +29,7 @@ EVENTS = 1 << 22
 SEGMENT = 5000
 """Steps between two looks at whether the user stopped the run."""
 
-STATES = frozenset(("S", "S_hat", "theta", "I", "V"))
+STATES = frozenset(OBSERVABLES) - {"spikes"}
 """What can be recorded of each step beside spikes."""
 
 
@@ -148,7 +149,7 @@ class ImageSimulator:
         for p in self.populations:
             for quantity in self.states:
                 target = result.records[quantity][p.name][image, t].reshape(-1)
-                if quantity in ("I", "V"):
+                if quantity in INPUT_STATES:
                     gather = self.plan.gather[p.name]
                     inside = gather < target.size
                     target[gather[inside]] = getattr(self.memory, quantity)[self.plan.plane_lanes(p.name)][inside]
