@@ -125,15 +125,13 @@ def test_a_bug_keeps_its_traceback(call, config, monkeypatch):
         call("run", config)
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
+def test_help_loads_nothing_that_is_slow_to_import():
     program = (
-        "import sys, time; sys.argv = ['snntb-adsnn', '--help']\n"
+        "import sys; sys.argv = ['snntb-adsnn', '--help']\n"
         "from snntb_adsnn.cli import main\n"
         "main()\n"
-        "heavy = {'tensorflow', 'tf_keras', 'numba', 'sklearn', 'matplotlib', 'pydantic', 'snntoolbox'}\n"
-        "print(sorted(heavy & set(sys.modules)), time.process_time())"
+        "slow = {'tensorflow', 'tf_keras', 'numba', 'sklearn', 'matplotlib', 'pydantic', 'snntoolbox', 'rich', 'h5py'}\n"
+        "print(sorted((slow | {'importlib.metadata', 'filelock', 'distributed'}) & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded, seconds = result.stdout.splitlines()[-1].rsplit(" ", 1)
-    assert loaded == "[]"
-    assert float(seconds) < 0.6  # 0.2 s on an idle machine; a busy one doubles it
+    assert result.stdout.splitlines()[-1] == "[]"

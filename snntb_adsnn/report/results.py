@@ -10,7 +10,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +27,8 @@ _PACKAGES = ("numpy", "tensorflow", "tf-keras", "snntoolbox", "numba")
 
 def versions() -> dict[str, str]:
     """Versions of Python, this package, and what it stands on."""
+    from importlib import metadata  # slow to import: only where figures are written
+
     found = {"python": platform.python_version(), "snntb-adsnn": __version__}
     for name in _PACKAGES:
         try:

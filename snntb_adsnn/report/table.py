@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def _percent(value: float | None) -> str:
@@ -63,6 +63,9 @@ def _costs(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def print_table(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the figures of a run."""
+    from rich.console import Console  # slow to import: only where something is printed
+    from rich.table import Table
+
     table = Table(title="AdSNN", show_header=False, title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column(justify="right")

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +127,8 @@ def result_code() -> list[Path]:
 @lru_cache
 def code_version(engine: str) -> str:
     """Fingerprint of the code that a result of ``engine`` depends on: this package's, NumPy, numba, TensorFlow."""
+    from importlib import metadata  # slow to import: commands that simulate nothing do without
+
     digest = hashlib.sha256()
     for file in result_code():
         digest.update(file.read_bytes())
