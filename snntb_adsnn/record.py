@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +93,12 @@ class Format:
             OutputError: the file is missing, damaged, or something else.
         """
         try:
-            with Path(path).open("rb") as file:
+            with _opened(path) as file:
                 if not zipfile.is_zipfile(file):
                     raise ValueError("it is not a zip archive")
                 with zipfile.ZipFile(file) as archive:
                     header = self._checked_header(_member(archive, _HEADER, _LARGEST_HEADER), path)
-                    return self._rebuild(header["value"], archive)
+                    return self._rebuild(header["value"], archive, path)
         except FileNotFoundError:
             raise OutputError(f"{path}: no such {self.noun}. {self.way_out}") from None
         except DAMAGED_NPZ as error:
@@ -155,14 +155,14 @@ class Format:
             return {"kind": kind.__name__, "fields": values}
         raise TypeError(f"{place}: a {self.noun} cannot hold a {kind.__module__}.{kind.__qualname__}.")
 
-    def _rebuild(self, entry: Any, archive: zipfile.ZipFile) -> Any:
+    def _rebuild(self, entry: Any, archive: zipfile.ZipFile, path: str | Path) -> Any:
         match entry:
             case list():
-                return tuple(self._rebuild(item, archive) for item in entry)
+                return tuple(self._rebuild(item, archive, path) for item in entry)
             case {"list": items}:
-                return [self._rebuild(item, archive) for item in items]
+                return [self._rebuild(item, archive, path) for item in items]
             case {"keys": keys, "values": values}:
-                return {key: self._rebuild(item, archive) for key, item in zip(keys, values, strict=True)}
+                return {key: self._rebuild(item, archive, path) for key, item in zip(keys, values, strict=True)}
             case {"array": name, "type": text, "shape": shape, "order": order, "sha256": digest}:
                 dtype = np.dtype(text)
                 data = _member(archive, name, math.prod(shape) * dtype.itemsize)
@@ -171,8 +171,23 @@ class Format:
                     raise ValueError(f"its array {name} is not what was written")
                 return array
             case {"kind": name, "fields": fields}:
-                return self.kinds[name](**{key: self._rebuild(item, archive) for key, item in fields.items()})
+                if name not in self.kinds:
+                    raise OutputError(
+                        f"{path}: the file holds a {name}, which is unknown here. Import the module that defines "
+                        "it before you read the file."
+                    )
+                return self.kinds[name](**{key: self._rebuild(item, archive, path) for key, item in fields.items()})
         return entry
+
+
+def _opened(path: str | Path) -> BinaryIO:
+    """The file, open. A folder, or a file that may not be read, is not damaged: another copy would be no help."""
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from None
 
 
 def _hash(array: Array) -> str:

@@ -64,7 +64,9 @@ def test_an_own_layer_is_converted_with_its_activation(converters):
     network = convert(net, x)
     assert network.population_names == ["mine"]
     np.testing.assert_allclose(network.analog(x), net.predict(x, verbose=0), atol=1e-5)
-    with pytest.raises(ConversionError, match=r"'mine' \(Unknown\) has no spiking equivalent here. Supported: .*Gain"):
+    with pytest.raises(
+        ConversionError, match=r"'mine' \(Unknown\) has no spiking equivalent here. Supported: .*Gain.*@converts"
+    ):
         convert(model(Unknown(AAN(0.2), name="mine")), x)
 
 
@@ -153,3 +155,9 @@ def test_the_check_needs_no_framework():
     population = replace(network.populations[0], bias=network.populations[0].bias + 1e-3)
     with pytest.raises(ConversionError, match="'first' deviates from them by"):
         frontends.check.check(network.map_neurons(lambda n: population), x, seen, output, "them")
+
+
+@pytest.mark.parametrize("wrong", [Gain(), "Gain", lambda kept: [], int])
+def test_only_classes_of_layers_are_registered(converters, wrong):
+    with pytest.raises(ParameterError, match="@converts takes classes of Keras layers"):
+        converts(wrong)

@@ -197,6 +197,26 @@ def test_a_missing_file_is_named(tmp_path):
         BOXES.read(tmp_path / "none.npz")
 
 
+def test_a_folder_or_a_forbidden_file_is_not_called_damaged(tmp_path, monkeypatch):
+    with pytest.raises(OutputError, match=r"cannot be read \(Is a directory\)\. Check the path"):
+        BOXES.read(tmp_path)
+    path = BOXES.write(tmp_path / "box.npz", EXAMPLE)
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", forbidden)  # root may read everything
+    with pytest.raises(OutputError, match=r"box\.npz: cannot be read \(Permission denied\)\. Check the path"):
+        BOXES.read(path)
+
+
+def test_a_kind_that_was_not_imported_is_named(tmp_path):
+    both = Format(BOXES.name, BOXES.version, "box", "", {"Box": Box, "Stranger": Stranger})
+    path = both.write(tmp_path / "box.npz", Box(Stranger(1)))
+    with pytest.raises(OutputError, match=r"box\.npz: the file holds a Stranger, .* Import the module that defines"):
+        BOXES.read(path)
+
+
 def test_numpy_reads_the_arrays(tmp_path):
     with np.load(BOXES.write(tmp_path / "box.npz", EXAMPLE)) as file:
         assert file.files == ["header", "value.content.0", "value.content.1.content"]

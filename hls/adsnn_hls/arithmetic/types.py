@@ -2,7 +2,7 @@
 
 A value x is stored as the integer ("raw word") x * 2**fraction in int64. Whatever is assigned to a type is first
 quantised (rounding mode), then checked for overflow, as in the Vitis HLS user guide (UG1399, "Arbitrary precision
-fixed-point data types"); ``tests/hls/test_fixed.py`` compares with the C++ classes that hls4ml brings along.
+fixed-point data types"); ``tests/hls/test_arithmetic.py`` compares with the C++ classes that hls4ml brings along.
 """
 
 from __future__ import annotations

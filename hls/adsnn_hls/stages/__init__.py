@@ -1,5 +1,8 @@
 """Hardware stages, a file each; importing this room fills the registry ``STAGES``."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from adsnn_hls.stages.analog import AnalogStage
 from adsnn_hls.stages.base import STAGES, Stage
 from adsnn_hls.stages.conv import ConvStage
@@ -22,3 +25,6 @@ __all__ = [
     "accumulator_range",
     "sum_type",
 ]
+
+for _file in iter_modules(__path__):  # a new file needs no entry here
+    import_module(f"{__name__}.{_file.name}")

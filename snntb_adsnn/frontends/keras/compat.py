@@ -18,6 +18,6 @@ __all__ = ["keras", "select_keras_2", "tf"]
 
 if hasattr(keras, "ops"):  # only Keras 3 has it
     raise AdSNNError(
-        "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Import snntb_adsnn.frontends.keras.compat "
-        "before tensorflow, or set TF_USE_LEGACY_KERAS=1 (and install tf-keras)."
+        "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Write 'from snntb_adsnn "
+        "import keras' before tensorflow is imported, or set TF_USE_LEGACY_KERAS=1 (and install tf-keras)."
     )

@@ -102,7 +102,8 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
     if converter is None:
         raise ConversionError(
             f"layer {layer.name!r} ({type(layer).__name__}) has no spiking equivalent here. Supported: "
-            f"{', '.join(sorted({k.__name__ for k in CONVERTERS}))}. Rebuild the model from these."
+            f"{', '.join(sorted({k.__name__ for k in CONVERTERS}))}. Rebuild the model from these, or "
+            "register a converter (@converts, docs/conversion.md, 'A layer of your own')."
         )
     for weights in layer.weights:
         if not np.isfinite(weights.numpy()).all():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
@@ -82,8 +82,11 @@ def converts(*layers: type) -> Callable[[Converter], Converter]:
     all is the identity.
 
     Raises:
-        ParameterError: one of the classes has a converter already.
+        ParameterError: one of the classes has a converter already, or something is no class of layers.
     """
+    for layer in layers:
+        if not (isinstance(layer, type) and issubclass(layer, L.Layer)):
+            raise ParameterError(f"@converts takes classes of Keras layers, as in @converts(Gain); {layer!r} is none.")
     return CONVERTERS.register(*layers)
 
 
