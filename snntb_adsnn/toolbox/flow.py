@@ -76,6 +76,13 @@ def _set_up(original: Any, config: Config) -> Any:
             raise ConfigError(f"{path}: cannot be used ({error}).") from None
 
 
+def _check_first(arguments: list[str]) -> None:
+    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds."""
+    for path in (Path(argument).absolute() for argument in arguments if not argument.startswith("-")):
+        if path.is_file() and is_ours(parser := read_ini(path)):
+            check_config(path, parser)
+
+
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
     """The toolbox's own list of simulators does not name ours."""
     name = parser.get("simulation", "simulator", fallback="INI")
@@ -135,6 +142,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         try:
+            _check_first(sys.argv[1:])
             start_tensorflow()
             return original()
         except AdSNNError as error:
