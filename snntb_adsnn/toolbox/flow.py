@@ -31,6 +31,7 @@ def patch_utils(module: Any) -> None:
     module.update_setup = _update_setup(module.update_setup)
     module.run_pipeline = _run_pipeline(module.run_pipeline)
     module.initialize_simulator = _initialize_simulator(module.initialize_simulator)
+    module.load = _load(module.load)
 
 
 def patch_run(module: Any) -> None:
@@ -113,6 +114,7 @@ def _run_pipeline(original: Any) -> Any:
         if not adapted:
             settings.adapt(config)
         settings.check_files(config)
+        token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
             with warnings.catch_warnings():
                 # the toolbox reads no other format
@@ -120,8 +122,24 @@ def _run_pipeline(original: Any) -> Any:
                 return original(config, queue)
         except OSError as error:
             raise OutputError(_unwritable(error)) from error
+        finally:
+            settings.RUN_TRUSTS.reset(token)
 
     return run_pipeline
+
+
+def _load(original: Any) -> Any:
+    """What reads the parsed model where it was written by an earlier run; the toolbox's own would run its code."""
+
+    @functools.wraps(original)
+    def load(path: str, filename: str, **keywords: Any) -> Any:
+        if settings.RUN_TRUSTS.get() is None:
+            return original(path, filename, **keywords)
+        from snntb_adsnn.toolbox import parser
+
+        return parser.load(path, filename)
+
+    return load
 
 
 def _initialize_simulator(original: Any) -> Any:

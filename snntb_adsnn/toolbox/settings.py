@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,11 @@ from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run import correction_inputs, read_npz
 
+RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
+"""``[adsnn] trust_model`` of the run in progress, for loaders that the toolbox gives no settings; else ``None``."""
+
 __all__ = [
+    "RUN_TRUSTS",
     "SWEEPABLE",
     "adapt",
     "check_files",
