@@ -68,7 +68,7 @@ def in_toolbox(network: SpikingNetwork, x: Array, steps: int, *, log: str = "", 
         f"[paths]\npath_wd = {folder}\ndataset_path = {folder}\nfilename_ann = mnist\n"
         "[tools]\nevaluate_ann = True\nnormalize = False\n"
         f"[simulation]\nsimulator = adsnn\nduration = {steps}\nnum_to_test = {len(x)}\nbatch_size = {batch}\n"
-        f"[output]\nverbose = 0\nlog_vars = {{{log!r}}}\nplot_vars = {{}}\n[adsnn]\nplots = False\nengine = event\n"
+        f"[output]\nlog_vars = {{{log!r}}}\nplot_vars = {{}}\n[adsnn]\nplots = False\nengine = event\n"
     )
     if not log:
         text = (folder / "config.ini").read_text()

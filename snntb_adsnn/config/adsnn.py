@@ -28,6 +28,7 @@ class AdsnnSection(NeuronSection):
         bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
             effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off.
         pretrained: model file that is copied to the working folder when no model is there yet.
+        trust_model: also load a model that holds Python code (``Lambda`` layers, functions by name), which then runs.
     """
 
     engine: Annotated[str, OneOf(ENGINES, ("auto",))] = "auto"
@@ -40,3 +41,4 @@ class AdsnnSection(NeuronSection):
     check_images: Count = 100
     bias_correction: Annotated[int, Field(ge=0)] = 0
     pretrained: Path | None = None
+    trust_model: bool = False

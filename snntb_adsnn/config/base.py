@@ -16,6 +16,9 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
+MUST = "must"
+"""Type of errors whose message goes on after the value."""
+
 _Value = TypeVar("_Value")
 
 

@@ -16,12 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from snntb_adsnn.config.adsnn import AdsnnSection
-from snntb_adsnn.config.base import Section
+from snntb_adsnn.config.base import MUST, Section
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.config.paths import PathsSection
-from snntb_adsnn.config.simulation import MUST, READ, InputSection, SimulationSection, ToolsSection
+from snntb_adsnn.config.simulation import READ, InputSection, SimulationSection, ToolsSection
 from snntb_adsnn.config.studies import ArousalSection, SweepSection
-from snntb_adsnn.config.toolbox import NAME, refusals, toolbox_defaults, value_mistakes
+from snntb_adsnn.config.toolbox import NAME, refusals, sweep_values, toolbox_defaults, value_mistakes
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
@@ -106,7 +106,22 @@ def check_config(path: Path, parser: configparser.ConfigParser) -> Config:
     texts = {section: dict(parser.items(section, raw=True)) for section in parser.sections()}
     config = Config(file=path, texts=texts, **checked)
     _check_constants(config)
+    if is_ours(parser):
+        _check_run(config, parser)
     return config
+
+
+def _check_run(config: Config, parser: configparser.ConfigParser) -> None:
+    """Refuse what only SNN Toolbox's flow would come to: no time step, a swept value that no neuron can have."""
+    duration, dt = config.simulation.duration, config.simulation.dt
+    if duration is not None and duration < dt:
+        raise ConfigError(
+            f"{config.file}: [simulation] duration = {duration} ms is shorter than a time step, "
+            f"dt = {dt:g} ms; lower dt."
+        )
+    name = parser.get("parameter_sweep", "param_name", fallback="")
+    for value in sweep_values(parser):
+        _adsnn(config.file, {**_values(config.file, parser, "adsnn"), name: repr(value)}, dt)
 
 
 def is_ours(parser: configparser.ConfigParser) -> bool:
@@ -124,8 +139,11 @@ def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] 
     values = {**_values(source, parser, "adsnn"), **(changes or {})}
     if mistakes := _unknown_names("adsnn", list(values)):
         raise ConfigError("\n".join(mistakes))
-    section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, values)
-    dt = simulation_section(parser).dt
+    return _adsnn(source, values, simulation_section(parser).dt)
+
+
+def _adsnn(source: Path, values: Mapping[str, str], dt: float) -> AdsnnSection:
+    section: AdsnnSection = _checked(source, "adsnn", AdsnnSection, dict(values))
     _check_neurons(source, "adsnn", section.m_f.values(), section.overrides, dt)
     return section
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
-from snntb_adsnn.config.base import Section
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from snntb_adsnn.config.base import MUST, Section
+from snntb_adsnn.config.names import name_mistake
+
+
+def _name(value: Any) -> Any:
+    if mistake := name_mistake(str(value)):
+        raise PydanticCustomError(MUST, "{mistake}", {"mistake": mistake})
+    return value
 
 
 class PathsSection(Section):
@@ -18,7 +29,7 @@ class PathsSection(Section):
 
     path_wd: Path
     dataset_path: Path
-    filename_ann: str
+    filename_ann: Annotated[str, BeforeValidator(_name)]
 
     @property
     def model_file(self) -> Path:

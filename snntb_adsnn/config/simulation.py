@@ -10,10 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from snntb_adsnn.config.base import Section
-
-MUST = "must"
-"""Type of errors whose message goes on after the value."""
+from snntb_adsnn.config.base import MUST, Section
 
 
 def _number(kind: type[int] | type[float]) -> Any:

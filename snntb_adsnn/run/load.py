@@ -104,7 +104,8 @@ class Run:
         """The Keras model, as it was trained."""
         from snntb_adsnn.frontends.keras.files import load_model
 
-        return load_model(self.config.paths.path_wd / self.config.paths.filename_ann)
+        paths = self.config.paths
+        return load_model(paths.path_wd / paths.filename_ann, trust=self.config.adsnn.trust_model)
 
     @cached_property
     def trained(self) -> SpikingNetwork:

@@ -103,7 +103,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         folder = Path(self.config.get("paths", "path_wd"))
         self.load(str(folder), self.config.get("paths", "filename_snn"))
         parsed = self.config.get("paths", "filename_parsed_model")
-        self.parsed_model = load_model(folder / parsed) if (folder / f"{parsed}.h5").is_file() else None
+        there = (folder / f"{parsed}.h5").is_file()
+        self.parsed_model = load_model(folder / parsed, trust=self.section.trust_model) if there else None
         self.set_connectivity()
         self.operations_ann = self._ann_operations()
         self.is_built = True

@@ -31,6 +31,7 @@ def patch_utils(module: Any) -> None:
     module.update_setup = _update_setup(module.update_setup)
     module.run_pipeline = _run_pipeline(module.run_pipeline)
     module.initialize_simulator = _initialize_simulator(module.initialize_simulator)
+    module.load = _load(module.load)
 
 
 def patch_run(module: Any) -> None:
@@ -76,6 +77,13 @@ def _set_up(original: Any, config: Config) -> Any:
             raise ConfigError(f"{path}: cannot be used ({error}).") from None
 
 
+def _check_first(arguments: list[str]) -> None:
+    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds."""
+    for path in (Path(argument).absolute() for argument in arguments if not argument.startswith("-")):
+        if path.is_file() and is_ours(parser := read_ini(path)):
+            check_config(path, parser)
+
+
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
     """The toolbox's own list of simulators does not name ours."""
     name = parser.get("simulation", "simulator", fallback="INI")
@@ -106,6 +114,7 @@ def _run_pipeline(original: Any) -> Any:
         if not adapted:
             settings.adapt(config)
         settings.check_files(config)
+        token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
             with warnings.catch_warnings():
                 # the toolbox reads no other format
@@ -113,8 +122,24 @@ def _run_pipeline(original: Any) -> Any:
                 return original(config, queue)
         except OSError as error:
             raise OutputError(_unwritable(error)) from error
+        finally:
+            settings.RUN_TRUSTS.reset(token)
 
     return run_pipeline
+
+
+def _load(original: Any) -> Any:
+    """What reads the parsed model where it was written by an earlier run; the toolbox's own would run its code."""
+
+    @functools.wraps(original)
+    def load(path: str, filename: str, **keywords: Any) -> Any:
+        if settings.RUN_TRUSTS.get() is None:
+            return original(path, filename, **keywords)
+        from snntb_adsnn.toolbox import parser
+
+        return parser.load(path, filename)
+
+    return load
 
 
 def _initialize_simulator(original: Any) -> Any:
@@ -135,6 +160,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         try:
+            _check_first(sys.argv[1:])
             start_tensorflow()
             return original()
         except AdSNNError as error:

@@ -21,7 +21,7 @@ from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.frontends.keras.files import load_model, packed
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
-from snntb_adsnn.toolbox.settings import check_inputs
+from snntb_adsnn.toolbox.settings import RUN_TRUSTS, check_inputs
 
 TOLERANCE = 1e-5
 """Largest difference between input and parsed model."""
@@ -38,7 +38,7 @@ def compile_for_inference(model: Any, top_k: int) -> None:
 
 def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
     """The input model, as the toolbox asks for it: a dictionary with ``model`` and ``val_fn``."""
-    model = load_model(Path(path) / filename)
+    model = load_model(Path(path) / filename, trust=bool(RUN_TRUSTS.get()))
     compile_for_inference(model, _TOP_K)
     return {"model": model, "val_fn": model.evaluate}
 

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
 
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
-from snntb_adsnn.config.toolbox import NAME, refusals
+from snntb_adsnn.config.toolbox import NAME, RESTRICTIONS, SWEEPABLE, refusals, settled, value_mistakes
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.neuron.constants import SETTABLE
 from snntb_adsnn.run import correction_inputs, read_npz
 
-SWEEPABLE = ("m_f", *SETTABLE, "readout_tau_phi")
-"""Keys of ``[adsnn]`` over which ``[parameter_sweep]`` may run."""
+RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
+"""``[adsnn] trust_model`` of the run in progress, for loaders that the toolbox gives no settings; else ``None``."""
+
+__all__ = [
+    "RUN_TRUSTS",
+    "SWEEPABLE",
+    "adapt",
+    "check_files",
+    "check_inputs",
+    "current_section",
+    "is_sweep",
+    "need_adapted",
+    "need_data",
+    "swept",
+    "toolbox_file",
+]
 
 _NORMALIZATION = (
     "Weight normalization is switched off for simulator adsnn: it rescales weights so that ReLU rates stay below "
@@ -29,8 +43,10 @@ def adapt(config: ConfigParser) -> None:
     Raises:
         ConfigError: a setting asks for something that does not exist here, or is out of range.
     """
-    if mistakes := refusals(config):
+    if mistakes := value_mistakes(config) or refusals(config):
         raise ConfigError("\n".join(mistakes))
+    for place in list(settled(config)):
+        _set(config, *place)
     simulation_section(config)
     _adapt_sweep(config)
     if config.get("tools", "normalize", fallback="").strip().lower() in ("true", "yes", "on", "1"):
@@ -55,15 +71,7 @@ def _set(config: ConfigParser, section: str, key: str, value: str) -> None:
 def _adapt_sweep(config: ConfigParser) -> None:
     """The toolbox sweeps over keys of ``[cell]``, so ours get a place there."""
     name = config.get("parameter_sweep", "param_name", fallback="v_thresh")
-    if not is_sweep(config):
-        if name in SWEEPABLE:
-            _set(config, "parameter_sweep", "param_name", "v_thresh")
-    elif name not in SWEEPABLE:
-        raise ConfigError(
-            f"[parameter_sweep] param_name = {name} has no effect on simulator adsnn; choose one of "
-            f"{', '.join(SWEEPABLE)}."
-        )
-    elif not config.has_option("cell", name):
+    if is_sweep(config) and not config.has_option("cell", name):
         _set(config, "cell", name, "")
 
 
@@ -102,8 +110,8 @@ def toolbox_file(config: Config) -> ConfigParser:
             paths[key] = (config.file.parent / Path(value).expanduser()).resolve()
     for key, path in paths.items():
         _set(merged, "paths", key, str(path).replace("%", "%%"))
-    _set(merged, "restrictions", "simulators", f"%(simulators_pyNN)s | %(simulators_other)s | {{'{NAME}'}}")
-    _set(merged, "restrictions", "model_libs", f"{{'keras', '{NAME}'}}")
+    for key, text in RESTRICTIONS.items():
+        _set(merged, "restrictions", key, text)
     # the toolbox would test a whole batch where fewer images are asked for
     section = config.simulation
     if not section.chosen:
@@ -144,6 +152,10 @@ def check_files(config: ConfigParser) -> None:
             raise DataError(
                 f"y_test.npz: row {wrong[0]} is {y[wrong[0]].tolist()}, which is not one-hot; write a 1 in the column "
                 "of the class and 0 elsewhere."
+            )
+        if (top_k := config.getint("simulation", "top_k")) > y.shape[1]:
+            raise ConfigError(
+                f"[simulation] top_k = {top_k} is above the number of classes: y_test.npz has {y.shape[1]}; lower it."
             )
         if len(x) < config.getint("simulation", "num_to_test"):
             if (chosen := config.get("simulation", "sample_idxs_to_test")).strip("[] "):

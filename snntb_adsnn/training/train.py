@@ -18,11 +18,11 @@ from snntb_adsnn import __version__
 from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data
-from snntb_adsnn.errors import ConfigError, OutputError, TrainingError
+from snntb_adsnn.errors import ConfigError, ConversionError, OutputError, TrainingError
 from snntb_adsnn.files import write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.frontends.keras.files import round_weights, save_model
+from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
 from snntb_adsnn.nets import build
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
@@ -78,7 +78,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     activation = AAN(form=settings.form, **settings.constants)
     model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:
-        _start_from(model, settings.initial, config.file)
+        _start_from(model, settings.initial, config)
     state = paths.path_wd / f"{paths.filename_ann}_training.npz"
     course = _fit(model, data, settings, state, progress)
     round_weights(model, settings.weights)
@@ -104,19 +104,17 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, data.test_images)
 
 
-def _start_from(model: Any, path: Path, config_file: Path) -> None:
+def _start_from(model: Any, path: Path, config: Config) -> None:
     """Give ``model`` the weights in the model file ``path``."""
+    config_file = config.file
     if not path.is_file():
         raise ConfigError(
             f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
         )
     try:
-        weights = keras.models.load_model(path, compile=False).get_weights()
-    except Exception as error:  # Keras raises whatever its readers raise
-        raise ConfigError(
-            f"{config_file}: [training] initial = {path} cannot be read as a Keras 2 model; save it again, or leave it "
-            "out."
-        ) from error
+        weights = read_model(path, trust=config.adsnn.trust_model).get_weights()
+    except ConversionError as error:
+        raise ConfigError(f"{config_file}: [training] initial = {error}") from error
     found, wanted = [w.shape for w in weights], [w.shape for w in model.get_weights()]
     if found != wanted:
         raise ConfigError(

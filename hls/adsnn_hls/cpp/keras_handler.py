@@ -8,6 +8,7 @@ parsed graph by the stages of the converted and quantised model.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hls4ml.converters.keras_v2_to_hls import KerasModelReader, get_layer_handlers
@@ -116,6 +117,6 @@ def _keras_model(data_reader: Any) -> Any:
     path = getattr(data_reader, "config", {}).get("KerasH5")
     if path is None:
         raise ConversionError("a model with AAN activations is given to hls4ml as 'KerasModel' or 'KerasH5'.")
-    from snntb_adsnn.frontends.keras.compat import keras
+    from snntb_adsnn.frontends.keras.files import read_model
 
-    return keras.models.load_model(path, compile=False)
+    return read_model(Path(path))

@@ -15,20 +15,40 @@ from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.frontends.keras.compat import keras, tf
+from snntb_adsnn.frontends.keras.trust import need_data_only
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, *, trust: bool = False) -> Any:
     """A Keras model from ``path`` with ``.h5`` or ``.keras`` added, the first that is there; not compiled.
 
     Raises:
-        ConversionError: neither file is there, or it cannot be read as a Keras model.
+        ConversionError: neither file is there, or it cannot be read as a Keras model, or it holds code and is not to be
+            trusted.
     """
     candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
     found = next((file for file in candidates if file.is_file()), None)
     if found is None:
         raise ConversionError(f"there is no model {candidates[0]} (nor .keras); train it first.")
+    return read_model(found, trust=trust)
+
+
+def read_model(found: Path, *, trust: bool = False) -> Any:
+    """A Keras model from a file; not compiled.
+
+    Args:
+        found: the file.
+        trust: also load what holds Python code, which then runs; see ``trust.need_data_only``.
+
+    Raises:
+        ConversionError: it cannot be read as a Keras model, or it holds code and is not to be trusted.
+    """
     try:
-        return keras.models.load_model(found, compile=False)
+        if not trust:
+            need_data_only(found)
+            return keras.models.load_model(found, compile=False)
+        return keras.models.load_model(found, compile=False, safe_mode=False)
+    except ConversionError:
+        raise
     except Exception as error:  # Keras raises whatever its readers raise
         reason = str(error).strip().split("\n")[0]
         raise ConversionError(f"{found}: cannot be read as a Keras 2 model ({reason}); save it again.") from error
