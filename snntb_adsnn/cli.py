@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ from snntb_adsnn.studies.registry import Study, all_studies
 
 if TYPE_CHECKING:
     from snntb_adsnn.config import Config
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _writable(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
@@ -23,7 +25,7 @@ def _writable(context: click.Context, option: click.Parameter, file: Path | None
     return file if file is None else check_writable(file)
 
 
-def _json(name: str, text: str) -> Any:
+def _json(name: str, text: str) -> Callable[[_Command], _Command]:
     return click.option("--json", name, type=click.Path(path_type=Path), callback=_writable, help=text)
 
 

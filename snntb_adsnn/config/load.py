@@ -177,8 +177,10 @@ def _check_sweep(path: Path, sweep: SweepSection, adsnn: AdsnnSection, dt: float
 
 def _check_steps(path: Path, section: str, duration: float | None, dt: float) -> None:
     """Refuse a time of which not even one image fits into memory."""
+    if duration is None:
+        return
     try:
-        check_memory(round((duration or 0) / dt))
+        check_memory(round(duration / dt))
     except ParameterError as error:
         raise ConfigError(f"{path}: [{section}] duration = {duration:g} ms with dt = {dt:g} ms: {error}") from None
 

@@ -49,8 +49,9 @@ def ending(program: str) -> Iterator[None]:
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or seen:
-            for number in before if seen else ():  # a second one must not disturb the end
-                signal.signal(number, signal.SIG_IGN)
+            if seen:
+                for number in before:  # a second one must not disturb the end
+                    signal.signal(number, signal.SIG_IGN)
             first = seen[0] if seen else signal.SIGINT
             _end(program, f"stopped by {STOPS[first]}; no half-written file is left.", 128 + first)
         if isinstance(error, AdSNNError):
