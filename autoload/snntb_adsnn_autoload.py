@@ -2,6 +2,8 @@
 
 ``snntb_adsnn_autoload.pth`` beside this file imports it at every start of Python; until ``snntoolbox`` is imported it
 costs one string comparison an import. ``SNNTB_ADSNN_AUTOLOAD=0`` switches it off.
+
+It also lets the commands ``snntb-adsnn`` and ``snntoolbox`` end with one line where they are stopped while they import.
 """
 
 import os
@@ -18,5 +20,30 @@ class _WhenToolboxIsImported:
             register()
 
 
+def _command():
+    """Which of the two commands this process is, if one: as a script, or as ``python -m MODULE``."""
+    words = sys.orig_argv[1:]
+    if words[:1] == ["-m"]:
+        return {"snntb_adsnn.cli": "snntb-adsnn", "snntoolbox.bin.run": "snntoolbox"}.get("".join(words[1:2]))
+    name = "".join(words[:1]).rpartition(os.sep)[2]
+    return name if name in ("snntb-adsnn", "snntoolbox") else None
+
+
+def _end_early(command):
+    """End at once on Ctrl-C or SIGTERM, until the command's own ``main`` takes over: nothing is done yet."""
+    import _signal  # ``signal`` itself takes milliseconds
+
+    def end(number, _):
+        name = "Ctrl-C" if number == _signal.SIGINT else "SIGTERM"
+        os.write(2, f"{command}: stopped by {name}; no half-written file is left.\n".encode())
+        os._exit(128 + number)
+
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, end)
+
+
+if _command():
+    _end_early(_command())
 if os.environ.get("SNNTB_ADSNN_AUTOLOAD", "1") != "0":
     sys.meta_path.insert(0, _WhenToolboxIsImported())

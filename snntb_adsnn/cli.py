@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from snntb_adsnn import __version__
+from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.files import check_writable
 from snntb_adsnn.studies.registry import Study, all_studies
 
 if TYPE_CHECKING:
     from snntb_adsnn.config import Config
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+
+def _writable(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
+    """Checked before any work: a result that cannot be written is lost."""
+    return file if file is None else check_writable(file)
+
+
+def _json(name: str, text: str) -> Callable[[_Command], _Command]:
+    return click.option("--json", name, type=click.Path(path_type=Path), callback=_writable, help=text)
+
+
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
 
@@ -44,7 +57,7 @@ def train(config: Path) -> None:
 
 @cli.command()
 @_CONFIG
-@click.option("--json", "json_copy", type=_FILE, help="Put a copy of results.json there.")
+@_json("json_copy", "Put a copy of results.json there.")
 def run(config: Path, json_copy: Path | None) -> None:
     """Convert and simulate the network of CONFIG in SNN Toolbox's own flow."""
     from snntb_adsnn.config import load_config
@@ -73,7 +86,7 @@ for _name, _study in all_studies().items():
 @cli.command()
 @click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--quick", is_flag=True, help="Few images and points: minutes.")
-@click.option("--output", default="runs/paper", show_default=True, type=click.Path(path_type=Path), help="Results.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/paper]")
 @click.option(
     "--docs", type=click.Path(path_type=Path), help="Write results.md there, too, with its pictures and data."
 )
@@ -112,7 +125,7 @@ def keys(section: str | None) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
 @click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
-@click.option("--json", "json_file", type=_FILE, help="Write the figures there.")
+@_json("json_file", "Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
 @click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools; size and speed.")
@@ -140,7 +153,7 @@ def hls(config: Path, report: bool, **options: Any) -> None:
 @_CONFIG
 @click.option("--images", default=20, show_default=True, help="Test images to simulate.")
 @click.option("--waves", is_flag=True, help="Write an FST file into the working folder (choose few images).")
-@click.option("--json", "json_file", type=_FILE, help="Write the figures there.")
+@_json("json_file", "Write the figures there.")
 def cosim(config: Path, **options: Any) -> None:
     """Simulate the RTL of CONFIG's network and compare every spike and decision with the golden model."""
     from snntb_adsnn.config import load_config
@@ -157,18 +170,15 @@ def _run_rtl(command: str, config: Config, **options: Any) -> None:
 
 
 def main() -> None:
-    """Entry point: 2 is the exit code of the user's mistakes, 130 of Ctrl-C."""
-    try:
-        cli(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except AdSNNError as error:
-        click.echo(f"snntb-adsnn: {error}", err=True)
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("snntb-adsnn: stopped by Ctrl-C; no half-written file is left.", err=True)
-        sys.exit(130)
+    """Entry point: 2 is the exit code of the user's mistakes, 130 of Ctrl-C, 143 of SIGTERM."""
+    with ending("snntb-adsnn"):
+        try:
+            cli(standalone_mode=False)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            raise KeyboardInterrupt from None
 
 
 if __name__ == "__main__":

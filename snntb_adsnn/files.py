@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 import tempfile
 import zipfile
 import zlib
@@ -72,6 +74,48 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> Path:
+    """Check that ``atomic_path`` will be able to write ``path``, before the work whose result it is; returns the path.
+
+    What is missing is not made: folders above ``path`` are tried from the first one that is there.
+
+    Raises:
+        OutputError: it is a folder, its name is too long, or its folder cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return path
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); name another file.") from None
+    return path
+
+
+@contextmanager
+def optional_picture(picture: Path | str) -> Iterator[None]:
+    """Turn what the body raises into one line on standard error: a picture that cannot be drawn never costs a result.
+
+    Args:
+        picture: the file, or what the pictures are called.
+
+    Example:
+        >>> import contextlib
+        >>> with contextlib.redirect_stderr(sys.stdout), optional_picture("raster.png"):
+        ...     raise MemoryError
+        Warning: raster.png was not drawn (MemoryError); results are not affected.
+    """
+    try:
+        yield
+    except Exception as error:  # matplotlib raises whatever its fonts, caches and back ends raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        print(f"Warning: {picture} was not drawn ({reason.rstrip('.')}); results are not affected.", file=sys.stderr)
 
 
 def atomic_write(path: Path, data: bytes | str) -> Path:

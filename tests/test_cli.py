@@ -10,6 +10,7 @@ import pytest
 
 from snntb_adsnn import __version__, cli
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import check_writable
 
 TRAINABLE = (
     "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = net\n"
@@ -75,6 +76,24 @@ def test_mistakes_exit_with_2_and_one_message(call, arguments, reason, tmp_path,
     assert out == ""
     assert reason in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["run"], ["hls", "--output", "project"], ["cosim"]], ids=lambda c: c[0])
+@pytest.mark.parametrize("file", ["", "c.ini/figures.json", "x" * 300])
+def test_json_that_cannot_be_written_is_found_before_any_work(call, config, command, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config.write_text("[paths]\n")  # any work would say that filename_ann is missing
+    code, out, err = call(command[0], "c.ini", *command[1:], "--json", tmp_path / file)
+    assert (code, out) == (2, "")
+    assert f"{tmp_path / file}: cannot be written (" in err
+    assert len(err.strip().splitlines()) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["c.ini"]
+
+
+@pytest.mark.parametrize("file", ["new/folder/figures.json", "c.ini", "/dev/null"])
+def test_json_that_can_be_written_leaves_nothing_before_the_work(file, config, tmp_path):
+    assert check_writable(tmp_path / file) == tmp_path / file
+    assert [entry.name for entry in tmp_path.iterdir()] == ["c.ini"]
 
 
 def test_train_without_training_section(call, tmp_path):

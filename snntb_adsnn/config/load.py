@@ -23,6 +23,7 @@ from snntb_adsnn.config.simulation import READ, InputSection, SimulationSection,
 from snntb_adsnn.config.studies import ArousalSection, SweepSection
 from snntb_adsnn.config.toolbox import NAME, refusals, sweep_values, toolbox_defaults, value_mistakes
 from snntb_adsnn.config.training import TrainingSection
+from snntb_adsnn.engine.result import check_memory
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import check_constants
@@ -170,6 +171,7 @@ def _toolbox_section(path: Path, parser: configparser.ConfigParser, name: str) -
 def _check_constants(config: Config) -> None:
     """Refuse constants that no neuron can work with, in any section, before anything slow begins."""
     path, adsnn, dt = config.file, config.adsnn, config.simulation.dt
+    _check_steps(path, "simulation", config.simulation.duration, dt)
     _check_neurons(path, "adsnn", adsnn.m_f.values(), adsnn.overrides, dt)
     if config.training is not None:
         _check_neurons(path, "training", [config.training.m_f], config.training.overrides)
@@ -188,6 +190,17 @@ def _check_sweep(path: Path, sweep: SweepSection, adsnn: AdsnnSection, dt: float
     for duration in sweep.duration or ():
         if duration < dt:
             raise ConfigError(f"{path}: [sweep] duration = {duration:g} ms is shorter than a time step, {dt:g} ms.")
+        _check_steps(path, "sweep", duration, dt)
+
+
+def _check_steps(path: Path, section: str, duration: float | None, dt: float) -> None:
+    """Refuse a time of which not even one image fits into memory."""
+    if duration is None:
+        return
+    try:
+        check_memory(round(duration / dt))
+    except ParameterError as error:
+        raise ConfigError(f"{path}: [{section}] duration = {duration:g} ms with dt = {dt:g} ms: {error}") from None
 
 
 def _check_neurons(

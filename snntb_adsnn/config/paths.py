@@ -36,6 +36,11 @@ class PathsSection(Section):
         """The Keras model."""
         return self.path_wd / f"{self.filename_ann}.h5"
 
+    @property
+    def training_state(self) -> Path:
+        """What a training keeps between two epochs, and removes at its end."""
+        return self.path_wd / f"{self.filename_ann}_training.npz"
+
     def data_file(self, part: str) -> Path:
         """``x_test``, ``y_test`` or ``x_norm`` as the file in the toolbox's format."""
         return self.dataset_path / f"{part}.npz"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserver
+from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserver, check_memory
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import SpikingNetwork
@@ -115,6 +115,7 @@ def simulate(
     steps = round(float(duration) / network.dt) if number else 0
     if steps < 1:
         raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
+    check_memory(steps, len(x), int(np.prod(network.readout.shape)))
     if m_f is not None:
         network = network.with_m_f(m_f)
     chosen = ENGINES[engine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.neuron.constants import OBSERVABLES
 
 RECORDABLE = tuple(OBSERVABLES)
@@ -20,6 +22,34 @@ SpikeObserver = Callable[[int, NDArray[np.int32], NDArray[np.int32]], None]
 """Called with an image's number, the steps (from 0) of its spikes, shape (spikes,), and how often each neuron spiked,
 shape (neurons,). Neuron comes after neuron, population after population; the steps of each are in ascending order.
 Several threads may call it."""
+
+
+def check_memory(steps: int, images: int = 1, classes: int = 2) -> None:
+    """Refuse a simulation whose outputs alone are more than this machine's memory.
+
+    Raises:
+        ParameterError: they are.
+    """
+    needed, there = 4 * steps * images * classes, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ParameterError(
+            f"{steps:,} steps cannot be held in memory: the outputs of {images} images and {classes} classes alone "
+            f"would need {needed / 1e9:,.0f} GB, and this machine has {there / 1e9:,.0f} GB; lower duration or "
+            "batch_size, or raise dt."
+        )
+
+
+def need_classes(outputs: int) -> None:
+    """Refuse to take the highest of one output for a decision.
+
+    Raises:
+        ParameterError: there is one output only.
+    """
+    if outputs < 2:
+        raise ParameterError(
+            "the network has one output, so that the highest one is always class 0 and no decision; read the values "
+            "from the result's outputs, or train with one output a class (two classes: two outputs, softmax)."
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +82,12 @@ class SimulationResult:
 
     @cached_property
     def decisions(self) -> NDArray[np.intp]:
-        """Class with the highest output after each step, shape (images, steps)."""
+        """Class with the highest output after each step, shape (images, steps).
+
+        Raises:
+            ParameterError: there is one output only, which is always the highest.
+        """
+        need_classes(self.outputs.shape[-1])
         return self.outputs.argmax(axis=-1)
 
     @property

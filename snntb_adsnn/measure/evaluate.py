@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snntb_adsnn.engine.result import SimulationResult
+from snntb_adsnn.engine.result import SimulationResult, need_classes
 from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.measure.connectivity import fanouts
 from snntb_adsnn.measure.operations import Costs, Operations, SynapticOperations, ann_operations, snn_operations
@@ -107,6 +107,9 @@ class Evaluation:
     Args:
         network: the network that is simulated (at the precision it is simulated with).
         matching_fraction: share of the highest accuracy that defines the matching time.
+
+    Raises:
+        ParameterError: a network with one output only, or a share out of range.
     """
 
     network: SpikingNetwork
@@ -114,6 +117,7 @@ class Evaluation:
     images: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        need_classes(self.network.readout.shape[0])
         if not 0 < self.matching_fraction <= 1:
             raise ParameterError(f"matching_fraction = {self.matching_fraction!r} must be above 0 and at most 1.")
         self._correct: NDArray[np.int64] | None = None

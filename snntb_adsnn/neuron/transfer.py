@@ -154,8 +154,11 @@ def spike_height(params: ASNParameters, form: str = "exact") -> float:
     )
 
 
-def check_constants(params: ASNParameters) -> None:
+def check_constants(params: ASNParameters, form: str = "exact") -> None:
     """Refuse constants with which a neuron of this step cannot encode the values from 0 to 1 (f(1) = 1).
+
+    Graded spikes (form ``relu``) encode values of any size: their threshold follows the potentials, so that theta0 and
+    m_f have no such bounds.
 
     Raises:
         ParameterError: S = 1 never makes the neuron spike, or would have to make it spike more than once in a step; or
@@ -169,6 +172,8 @@ def check_constants(params: ASNParameters) -> None:
                 f"{name} = {tau:g} ms does not fit steps of {dt:g} ms: it must lie between a hundredth of a step and "
                 f"100,000 steps ({dt / 100:g} to {1e5 * dt:g} ms), else its decay in a step is lost in rounding."
             )
+    if form == GRADED:
+        return
     if p.resting_threshold >= 2:
         cause = f"theta0 = {p.resting_threshold:g}" + (" (it follows m_f)" if p.theta0 == p.m_f else "")
         raise ParameterError(

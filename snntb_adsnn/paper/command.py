@@ -17,6 +17,8 @@ from snntb_adsnn.paper import figures, page, record
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
 
+OUTPUT = Path("runs/paper")
+"""Where results go by default."""
 SETS = ("digits", "iris", "sonar", "mnist")
 QUICK_SETS = ("digits", "iris", "sonar")
 """Shipped nets of a quick run: their data need no download."""
@@ -34,7 +36,7 @@ def run(
     configs: Sequence[Path] = (),
     *,
     quick: bool = False,
-    output: Path,
+    output: Path | None = None,
     docs: Path | None = None,
     measured: Path | None = None,
 ) -> Path:
@@ -43,13 +45,17 @@ def run(
     Args:
         configs: configuration files of the nets; default: the shipped ones.
         quick: few images and points.
-        output: folder of ``measured.json``, pictures, ``paper.html`` and ``results.md``.
+        output: folder of ``measured.json``, pictures, ``paper.html`` and ``results.md``; default ``OUTPUT``.
         docs: folder that gets ``results.md`` too, with its pictures and ``measured.json`` in ``results``.
         measured: ``measured.json`` of an earlier run, to be written anew; nothing is simulated then.
 
     Raises:
         AdSNNError: a configuration, its data, or a folder cannot be used.
     """
+    if measured is not None and output is None:
+        record.read(measured)
+        _need_no_others(measured, OUTPUT / "measured.json")
+    output = output or OUTPUT
     if measured is None:
         text = record.as_text(record.reduce(_measure(configs, quick=quick)))
         data = json.loads(text)  # the page is written from what the file holds
@@ -71,6 +77,18 @@ def run(
     written = atomic_write(output / "paper.html", page.write_html(data, page.sections(data, _files(data, output))))
     print(f"\nThe page: {written}")
     return written
+
+
+def _need_no_others(measured: Path, there: Path) -> None:
+    """Refuse to write over figures of another run in a folder that nobody has named.
+
+    Raises:
+        ConfigError: ``there`` holds other figures than ``measured``.
+    """
+    if there.exists() and there.read_bytes() != measured.read_bytes():
+        raise ConfigError(
+            f"{there} holds other figures than {measured}, which would be lost; name a folder for these with --output."
+        )
 
 
 def _measure(configs: Sequence[Path], *, quick: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from snntb_adsnn.files import atomic_write, write_json
+from snntb_adsnn.files import atomic_write, optional_picture, write_json
 from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.report.sweeps import as_csv
 
@@ -35,10 +35,11 @@ def write_arousal(outcome: ArousalOutcome, folder: Path, *, plots: bool = True) 
     atomic_write(folder / "arousal.csv", as_csv([*fixed, *outcome.trials], COLUMNS))
     write_json(folder / "arousal.json", {**dataclasses.asdict(outcome), "best": outcome.best})
     if plots:
-        from snntb_adsnn.report import study_plots  # matplotlib is slow to import
+        with optional_picture(f"arousal.png or thresholds.png in {folder}"):
+            from snntb_adsnn.report import study_plots  # matplotlib is slow to import
 
-        study_plots.save(study_plots.transient(outcome), folder / "arousal.png")
-        study_plots.save(study_plots.threshold_against_accumulation(outcome), folder / "thresholds.png")
+            study_plots.save(study_plots.transient(outcome), folder / "arousal.png")
+            study_plots.save(study_plots.threshold_against_accumulation(outcome), folder / "thresholds.png")
 
 
 def print_arousal(outcome: ArousalOutcome, console: Console | None = None) -> None:

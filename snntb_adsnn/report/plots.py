@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.files import atomic_path
+from snntb_adsnn.files import atomic_path, optional_picture
 from snntb_adsnn.measure.evaluate import Metrics
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.neuron import simulate_neuron
@@ -27,21 +28,24 @@ _RASTER_NEURONS = 400
 def write_plots(
     metrics: Metrics, network: SpikingNetwork, folder: Path, sample: np.ndarray[Any, Any] | None = None
 ) -> list[Path]:
-    """Draw all pictures of a run into ``folder``; the raster needs one input as ``sample``. Returns the files."""
+    """Draw all pictures of a run into ``folder``; the raster needs one input as ``sample``. Returns the files
+    that could be drawn."""
     written = []
     with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
         figures = {
-            "accuracy_over_time.png": accuracy_over_time(metrics),
-            "firing_rate_per_layer.png": firing_rate_per_layer(metrics),
-            "transfer_function.png": transfer_against_neurons(network.populations[0]),
+            "accuracy_over_time.png": partial(accuracy_over_time, metrics),
+            "firing_rate_per_layer.png": partial(firing_rate_per_layer, metrics),
+            "transfer_function.png": partial(transfer_against_neurons, network.populations[0]),
         }
         if sample is not None:
-            figures["raster.png"] = raster(network, sample, metrics.duration_ms)
-        for name, figure in figures.items():
-            with atomic_path(folder / name) as path:
-                figure.savefig(path, dpi=120)
-            plt.close(figure)
-            written.append(folder / name)
+            figures["raster.png"] = partial(raster, network, sample, metrics.duration_ms)
+        for name, draw in figures.items():
+            with optional_picture(folder / name):
+                figure = draw()
+                with atomic_path(folder / name) as path:
+                    figure.savefig(path, dpi=120)
+                plt.close(figure)
+                written.append(folder / name)
     return written
 
 

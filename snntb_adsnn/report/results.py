@@ -17,7 +17,7 @@ import numpy as np
 
 from snntb_adsnn import __version__
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import write_json
+from snntb_adsnn.files import optional_picture, write_json
 from snntb_adsnn.measure.evaluate import Evaluation, Metrics
 from snntb_adsnn.measure.operations import ENERGIES, Costs, Energy, Operations
 from snntb_adsnn.network import SpikingNetwork
@@ -205,6 +205,8 @@ def write(
 ) -> dict[str, Any]:
     """Write ``results.json`` and the pictures of a finished run into ``folder``; returns what the JSON holds.
 
+    The JSON comes first. A picture that cannot be drawn is one line on standard error.
+
     Args:
         evaluation: the counted run.
         folder: created where it is missing.
@@ -222,9 +224,10 @@ def write(
         if path is not None:
             write_json(Path(path), results)
     if plots:
-        from snntb_adsnn.report.plots import write_plots  # matplotlib is slow to import
+        with optional_picture(f"pictures in {folder}"):
+            from snntb_adsnn.report.plots import write_plots  # matplotlib is slow to import
 
-        write_plots(metrics, evaluation.network, folder, sample)
+            write_plots(metrics, evaluation.network, folder, sample)
     return results
 
 

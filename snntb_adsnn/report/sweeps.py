@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from snntb_adsnn.files import atomic_write, write_json
+from snntb_adsnn.files import atomic_write, optional_picture, write_json
 from snntb_adsnn.report.outcomes import SweepOutcome
 
 GRID = ("m_f", "tau_eta", "tau_beta", "form", "duration_ms")
@@ -49,9 +49,10 @@ def write_sweep(outcome: SweepOutcome, folder: Path, *, plots: bool = True) -> N
         },
     )
     if plots:
-        from snntb_adsnn.report.study_plots import accuracy_against_rate, save  # matplotlib is slow to import
+        with optional_picture(folder / "sweep.png"):
+            from snntb_adsnn.report.study_plots import accuracy_against_rate, save  # matplotlib is slow to import
 
-        save(accuracy_against_rate(outcome), folder / "sweep.png")
+            save(accuracy_against_rate(outcome), folder / "sweep.png")
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

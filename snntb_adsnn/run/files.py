@@ -27,6 +27,11 @@ def prepare_run(config: Config) -> None:
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
+    if (state := config.paths.training_state).is_file():
+        print(
+            f"A training was stopped before its end ({state}), and its weights are not used here; go on with it by "
+            f"snntb-adsnn train {config.file}, or delete its state."
+        )
     if pretrained is None:
         return
     if model.exists():

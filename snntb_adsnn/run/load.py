@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config, load_config
+from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
@@ -71,7 +72,9 @@ class Run:
             raise DataError(
                 f"{self.config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other."
             )
-        return as_classes(y, len(x), self.trained.readout.shape[0])
+        classes = self.trained.readout.shape[0]
+        need_classes(classes)
+        return as_classes(y, len(x), classes)
 
     @cached_property
     def x_norm(self) -> Array:

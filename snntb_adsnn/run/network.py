@@ -32,7 +32,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
         if isinstance(node, Neurons):
             parameters = replace(node.parameters, dt=dt, **section.overrides)
             try:
-                check_constants(parameters)
+                check_constants(parameters, node.form)
             except ParameterError as error:
                 raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
             return replace(node, parameters=parameters).with_form(section.form)

@@ -188,10 +188,8 @@ def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
         )
     for m_f in (low, high):
         for population in network.with_m_f(m_f).populations:
-            if population.graded:  # its threshold follows its potentials, of any size
-                continue
             try:
-                check_constants(population.parameters)
+                check_constants(population.parameters, population.form)
             except ParameterError as error:
                 raise ConfigError(
                     f"{config.file}: layer {population.name!r} cannot have m_f = {m_f:g} ({error}) Give [arousal] "

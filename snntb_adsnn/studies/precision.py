@@ -6,6 +6,7 @@ them the next layer averages over. Neither is the same for all layers, so no com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 DURATION, SETTLE = 250.0, 100.0
 """Simulated time of a trial, and the part of it before outputs count, ms."""
 HIGHEST_THETA0 = 1.95
-"""A neuron whose theta0 is 2 never spikes at S = 1."""
+"""A neuron whose theta0 is 2 never spikes at S = 1; graded ones have no highest."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ def search_m_f(
     def attempt(m_f: dict[str, float]) -> Trial:
         return try_m_f(network, m_f, calibration, images, ann, trained=trained, engine=engine)
 
-    highest = {p.name: HIGHEST_THETA0 * p.parameters.m_f / p.parameters.resting_threshold for p in network.populations}
+    highest = {
+        p.name: math.inf if p.graded else HIGHEST_THETA0 * p.parameters.m_f / p.parameters.resting_threshold
+        for p in network.populations
+    }
     present = simulate(network, images, duration=DURATION, engine=engine).firing_rate_hz
     together = max(1.0, present / (2 * rate_hz))  # rates are nearly inverse to m_f
     path = [attempt({p.name: min(p.parameters.m_f * together, highest[p.name]) for p in network.populations})]

@@ -198,9 +198,9 @@ def compute(
                 if isinstance(answer, Failure):
                     failures[key] = answer
                 else:
-                    write_json(folder / f"{key}.json", {_KEY: key, **answer})
                     # what was read back from a file and what was not are the same values
                     results[key] = json.loads(json.dumps(answer))
+                    write_json(folder / f"{key}.json", {_KEY: key, _DIGEST: _digest(results[key]), **results[key]})
                 bar.advance(task)
     if failures:
         named = "; ".join(f"{items[key]}: {failure.reason.rstrip('.')}" for key, failure in failures.items())
@@ -233,17 +233,34 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-_KEY = "key"
-"""What a file of a result holds besides the result: its own name, so that no other file is taken for one."""
+_KEY, _DIGEST = "key", "sha256"
+"""What a file of a result holds besides the result: its own name, so that no other file is taken for one, and a digest
+of the result, so that one that was changed is not taken for what was computed."""
+
+
+def _digest(result: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
 
 
 def _read(folder: Path, key: str) -> dict[str, Any] | None:
-    """A finished result; ``None`` where there is none, or a damaged one."""
+    """A finished result; ``None`` where there is none, or, which is said, a changed or damaged one.
+
+    Raises:
+        OutputError: the file is there, but may not be read.
+    """
+    file = folder / f"{key}.json"
     try:
-        result = json.loads((folder / f"{key}.json").read_bytes())
-    except (OSError, ValueError):
+        result = json.loads(file.read_bytes())
+    except FileNotFoundError:
         return None
-    return result if isinstance(result, dict) and result.pop(_KEY, None) == key else None
+    except PermissionError as error:
+        raise OutputError(f"{file}: cannot be read ({error.strerror}); allow it, or delete the file.") from None
+    except (OSError, ValueError, RecursionError):
+        result = None
+    if isinstance(result, dict) and result.pop(_KEY, None) == key and result.pop(_DIGEST, None) == _digest(result):
+        return result
+    print(f"{file} is not as it was written (changed or damaged); this point is computed anew.")
+    return None
 
 
 def _progress_bar() -> Progress:

@@ -13,7 +13,7 @@ from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
 
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import atomic_write
+from snntb_adsnn.files import atomic_write, optional_picture
 from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import load_model
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
@@ -23,7 +23,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
 from snntb_adsnn.run import simulated_network
-from snntb_adsnn.toolbox import logs, settings
+from snntb_adsnn.toolbox import logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
 
@@ -91,6 +91,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             raise OutputError(f"{file} exists; set [output] overwrite = True, or another filename_snn.")
         assert self.network is not None, "build first"
         print(f"Saving spiking network to {self.network.save(file)}...\n")
+        if file == origin.network_file(self.config) and origin.parsed_file(self.config).is_file():
+            origin.inherit_note(file, origin.parsed_file(self.config))
 
     def load(self, path: str, filename: str) -> None:
         """Read a network written by ``save``."""
@@ -269,7 +271,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             if operations is not None:  # the toolbox's unit: million operations since the start
                 np.cumsum(operations / 1e6, axis=1, out=operations)
         if self._plot_keys:
-            self._plot(folder, x, truth, totals)
+            with optional_picture(f"a plot of SNN Toolbox in {folder}"):
+                self._plot(folder, x, truth, totals)
         variables = {key: getattr(self, key) for key in self._log_keys}
         variables |= {
             "top1err_b_t": self.top1err_b_t,

@@ -9,12 +9,15 @@ import importlib
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.config import Config, check_config, is_ours, read_ini
 from snntb_adsnn.config.toolbox import NAME
-from snntb_adsnn.errors import AdSNNError, ConfigError, OutputError
+from snntb_adsnn.ends import ending
+from snntb_adsnn.errors import ConfigError, OutputError
 from snntb_adsnn.run import prepare_run
 from snntb_adsnn.toolbox import settings
 
@@ -35,7 +38,7 @@ def patch_utils(module: Any) -> None:
 
 
 def patch_run(module: Any) -> None:
-    """Let the command ``snntoolbox`` print mistakes as one sentence, and exit with 2."""
+    """Let the command ``snntoolbox`` end as ``snntb-adsnn`` does: with one sentence."""
     module.main = _main(module.main)
 
 
@@ -116,7 +119,7 @@ def _run_pipeline(original: Any) -> Any:
         settings.check_files(config)
         token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
-            with warnings.catch_warnings():
+            with locked_run(Path(config.get("paths", "log_dir_of_current_run"))), warnings.catch_warnings():
                 # the toolbox reads no other format
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
@@ -142,6 +145,32 @@ def _load(original: Any) -> Any:
     return load
 
 
+@contextmanager
+def locked_run(folder: Path) -> Iterator[None]:
+    """Keep a second run out of the log folder; the lock goes with the process, however it ends.
+
+    Raises:
+        OutputError: another run is at work there, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(
+            f"{folder}: another run is writing its results there; wait for it, end it, or give this one another "
+            "[paths] runlabel."
+        ) from None
+    except OSError as error:
+        raise OutputError(_unwritable(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _initialize_simulator(original: Any) -> Any:
     @functools.wraps(original)
     def initialize_simulator(config: Any) -> Any:
@@ -159,15 +188,9 @@ def _main(original: Any) -> Any:
     def main(filepath: str | None = None) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
-        try:
+        with ending("snntoolbox"):
             _check_first(sys.argv[1:])
             start_tensorflow()
             return original()
-        except AdSNNError as error:
-            print(f"snntoolbox: {error}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            print("snntoolbox: stopped by Ctrl-C; no half-written file is left.", file=sys.stderr)
-            sys.exit(130)
 
     return main

@@ -20,6 +20,7 @@ from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.frontends.keras.files import load_model, packed
 from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.toolbox import origin
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
 from snntb_adsnn.toolbox.settings import RUN_TRUSTS, check_inputs
 
@@ -113,7 +114,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
             ) from error
         self.parsed_model.trainable = False
         compile_for_inference(self.parsed_model, self.config.getint("simulation", "top_k"))
-        self.parsed_model.save = _AtomicSave(self.parsed_model)
+        self.parsed_model.save = _AtomicSave(self.parsed_model, origin.model_of(self.config))
         self._check()
         inherit(self.parsed_model, self.input_model)
         self.parsed_model.summary()
@@ -139,10 +140,10 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
 
 
 class _AtomicSave:
-    """``model.save`` that leaves no half-written file."""
+    """``model.save`` that leaves no half-written file, and a note of the model beside it."""
 
-    def __init__(self, model: Any) -> None:
-        self._save = model.save
+    def __init__(self, model: Any, source: Path | None) -> None:
+        self._save, self._source = model.save, source
 
     def __call__(self, filepath: Any) -> None:
-        atomic_write(Path(filepath), packed(self._save))
+        origin.note(atomic_write(Path(filepath), packed(self._save)), self._source)

@@ -13,6 +13,7 @@ from snntb_adsnn.config.toolbox import NAME, RESTRICTIONS, SWEEPABLE, refusals, 
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run import correction_inputs, read_npz
+from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
 """``[adsnn] trust_model`` of the run in progress, for loaders that the toolbox gives no settings; else ``None``."""
@@ -126,12 +127,13 @@ def check_files(config: ConfigParser) -> None:
         ConfigError: a model is missing that an earlier step should have written.
         DataError: test data are missing, damaged, or do not fit each other.
     """
-    folder = Path(config.get("paths", "path_wd"))
     tools = {t: config.getboolean("tools", t) for t in ("parse", "evaluate_ann", "convert", "simulate")}
     if tools["convert"] and not tools["parse"]:
-        _need(folder / f"{config.get('paths', 'filename_parsed_model')}.h5", "parse")
+        _need(parsed_file(config), "parse")
+        need_same_model(parsed_file(config), model_of(config), "parse = True")
     if tools["simulate"] and not tools["convert"]:
-        _need(folder / f"{config.get('paths', 'filename_snn')}.npz", "convert")
+        _need(network_file(config), "convert")
+        need_same_model(network_file(config), model_of(config), "parse = True and convert = True")
     if tools["simulate"] and (count := adsnn_section(config).bias_correction):
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":

@@ -79,7 +79,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
     model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:
         _start_from(model, settings.initial, config)
-    state = paths.path_wd / f"{paths.filename_ann}_training.npz"
+    state = paths.training_state
     course = _fit(model, data, settings, state, progress)
     round_weights(model, settings.weights)
     recalibrate(model, data.calibration, settings.recalibration)

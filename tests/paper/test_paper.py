@@ -457,6 +457,24 @@ def test_a_network_without_spikes_has_no_shares(measured):
     assert tables.claims(measured).rows[-2][2:] == ["none", "no"]
 
 
+def test_other_figures_in_the_default_folder_are_not_written_over(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "theirs.json"
+    file.write_text(record.as_text(measured))
+    there = tmp_path / command.OUTPUT / "measured.json"
+    there.parent.mkdir(parents=True)
+    there.write_text(record.as_text({**measured, "quick": not measured["quick"]}))
+    before = there.read_bytes()
+    with pytest.raises(ConfigError, match=r"runs/paper/measured.json holds other figures .* --output"):
+        command.run((), measured=file)
+    assert there.read_bytes() == before
+    assert list(there.parent.iterdir()) == [there]
+    there.write_text(file.read_text())
+    monkeypatch.setattr(command, "draw", lambda data, folder: {})
+    monkeypatch.setattr(command.page, "write_html", lambda *_: "page")
+    assert command.run((), measured=file).read_text() == "page"  # the same figures may be written anew
+
+
 def test_measured_data_of_another_version_are_refused(measured, tmp_path):
     for point in measured["sets"]["net"]["sweep"]["points"]:
         point.pop("matching_time_ms", None)

@@ -265,6 +265,23 @@ def test_a_damaged_result_is_computed_again(config):
     assert sweep(settings, subject, in_process) == first
 
 
+def test_a_result_edited_by_hand_is_computed_again(config, capsys):
+    settings, subject = config(), small_subject(images=4, duration=20.0)
+    first = sweep(settings, subject, in_process)
+    file = min(points_folder(settings).glob("*.json"))
+    content = file.read_text()
+    edited = {**json.loads(content), "snn_accuracy": 1.0 - json.loads(content)["snn_accuracy"] / 3}
+    file.write_text(json.dumps(edited))
+    capsys.readouterr()
+    assert sweep(settings, subject, in_process) == first
+    assert (
+        f"{file} is not as it was written (changed or damaged); this point is computed anew." in capsys.readouterr().out
+    )
+    assert file.read_text() == content
+    assert sweep(settings, subject, in_process) == first
+    assert "computed anew" not in capsys.readouterr().out
+
+
 def test_two_sweeps_at_once_are_refused(config):
     settings = config()
     subject = small_subject(images=4, duration=20.0)

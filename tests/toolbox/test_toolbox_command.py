@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from importlib.metadata import files
 
+import pytest
 from toolbox_cases import dense_net, write_case
 
 COMMAND = [sys.executable, "-c", "import sys; from snntoolbox.bin.run import main; sys.exit(main())", "-t"]
@@ -62,7 +63,8 @@ def test_switched_off_the_toolbox_is_as_it_was(tmp_path):
     assert "Simulator 'adsnn' not supported" in done.stderr
 
 
-def test_interrupt_leaves_no_half_written_file(tmp_path):
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_interrupt_leaves_no_half_written_file(tmp_path, number, name):
     file = write_case(tmp_path, dense_net(), {"simulation": {"duration": "2000000", "batch_size": "1"}})
     process = subprocess.Popen(
         [*COMMAND, str(file)],
@@ -79,14 +81,14 @@ def test_interrupt_leaves_no_half_written_file(tmp_path):
             time.sleep(0.1)
         time.sleep(0.5)
         for _ in range(6):  # a callback inside TensorFlow or an import may swallow one: a user presses again
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
                 _, errors = process.communicate(timeout=30)
                 break
     finally:
         process.kill()
-    assert process.returncode == 130
-    assert "stopped by Ctrl-C" in errors
+    assert process.returncode == 128 + number
+    assert f"stopped by {name}" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "log/gui/test/results.json").exists()
     assert not list(tmp_path.rglob(".tmp-*"))

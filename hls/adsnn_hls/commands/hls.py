@@ -22,7 +22,7 @@ from adsnn_hls.quantize import PixelFormat, Recipe, Widths
 from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, ParameterError
-from snntb_adsnn.files import write_json
+from snntb_adsnn.files import optional_picture, write_json
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import STATES
@@ -106,9 +106,10 @@ def run(
         warnings = compile_project(folder)
         comparison, _ = run_csim(folder, fixed, images, options.steps, warnings)
         if found is not None:
-            from adsnn_hls.quantize.search import plot
+            with optional_picture("precision.png"):
+                from adsnn_hls.quantize.search import plot
 
-            plot(found, folder / "precision.png")
+                plot(found, folder / "precision.png")
         report |= _compared(comparison)
         write_json(folder / "report.json", report)
     _print_comparison(report, comparison, output)
@@ -122,9 +123,16 @@ def run(
 
 
 def main(**arguments: Any) -> None:
-    """``run``, for the command line: exit code 1 where the C++ and the golden model differ."""
-    if run(**arguments)["mismatches"]:
+    """``run``, for the command line: exit code 1 where the C++ and the golden model differ.
+
+    Raises:
+        ToolError: the synthesis that was asked for was not done. Project and figures are written.
+    """
+    report = run(**arguments)
+    if report["mismatches"]:
         sys.exit(1)
+    if not report.get("synthesis", {"done": True})["done"]:
+        raise ToolError(report["synthesis"]["message"])
 
 
 # ---- settings ------------------------------------------------------------------------------------------------------
@@ -308,7 +316,6 @@ def synthesize(model: Any, backend: str, output: Path) -> dict[str, Any]:
             f"{'(2023.2 or newer)' if backend == 'vitis' else 'HLS (up to 2020.1)'} and run --build again; project, "
             f"testbench and C simulation in {output} are complete without it."
         )
-        print(message)
         return {"done": False, "message": message}
     try:
         found = model.build(csim=True, synth=True, cosim=False)

@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -73,7 +73,8 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, job, threads), daemon=True)
-        self._process.start()
+        with _no_interrupts():
+            self._process.start()
         theirs.close()
         with suppress(BrokenPipeError):  # it died; the answer will say so
             self.pipe.send(shared)
@@ -109,9 +110,21 @@ class _Process:
         self.pipe.close()
 
 
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Processes started in here begin with interrupts blocked: one in their imports would print a traceback. Ours are
+    only late."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, job: Job, threads: int) -> None:
     """What a worker process does until its pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which kills its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError):
         shared = pipe.recv()

@@ -1,0 +1,78 @@
+"""Exit codes and last lines of the commands."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from snntb_adsnn.errors import AdSNNError
+
+STOPS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+"""Signals that stop a command, as a user calls them. The exit code is 128 and the signal's number: 130, 143."""
+_MISTAKE = 2
+_SYSTEM = {
+    errno.ENAMETOOLONG: "the path is too long for this file system; choose a shorter one",
+    errno.ENOSPC: "the disk is full; free space, or choose another folder",
+    errno.EDQUOT: "your share of the disk is full; free space, or choose another folder",
+}
+
+
+@contextmanager
+def ending(program: str) -> Iterator[None]:
+    """Let a command end as a user expects: the body's errors become one line on standard error, and an exit code.
+
+    A mistake of the user ends with 2, an interrupt (Ctrl-C) with 130, a termination (SIGTERM) with 143. Whatever a
+    library makes of an interrupt that came while it was at work is taken for the interrupt. A bug keeps its traceback.
+
+    Args:
+        program: the command's name, which the line begins with.
+
+    Raises:
+        SystemExit: with the exit code.
+    """
+    seen: list[signal.Signals] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        seen.append(signal.Signals(number))
+        raise KeyboardInterrupt  # on SIGTERM too: what cleans up after Ctrl-C cleans up then
+
+    before = _handle(stop)
+    try:
+        yield
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or seen:
+            if seen:
+                for number in before:  # a second one must not disturb the end
+                    signal.signal(number, signal.SIG_IGN)
+            first = seen[0] if seen else signal.SIGINT
+            _end(program, f"stopped by {STOPS[first]}; no half-written file is left.", 128 + first)
+        if isinstance(error, AdSNNError):
+            _end(program, str(error), _MISTAKE)
+        if isinstance(error, OSError) and error.errno in _SYSTEM:
+            _end(program, f"{error.filename or 'a file'}: {_SYSTEM[error.errno]}.", _MISTAKE)
+        raise
+    finally:
+        for number, handler in before.items():
+            if not seen:
+                signal.signal(number, handler)
+
+
+def _handle(stop: Any) -> dict[signal.Signals, Any]:
+    """Set ``stop`` for the signals that are not ignored (as in a shell's background job); returns what was set."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, stop) for number in heard}
+
+
+def _end(program: str, message: str, code: int) -> None:
+    print(f"{program}: {message}", file=sys.stderr)
+    sys.exit(code)

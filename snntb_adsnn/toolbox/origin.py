@@ -1,0 +1,85 @@
+"""Which model a file of the toolbox's flow was made from: its digest, in a small file beside it.
+
+A run without ``parse`` or ``convert`` reads what an earlier run wrote; where the model has changed, that is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from configparser import ConfigParser
+from pathlib import Path
+
+from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.files import write_json
+
+
+def model_of(config: ConfigParser) -> Path | None:
+    """The model file of ``[paths] filename_ann``, as ``load_model`` finds it; ``None`` where there is none."""
+    base = config.get("paths", "filename_ann")
+    files = [Path(config.get("paths", "path_wd")) / f"{base}{suffix}" for suffix in (".h5", ".keras")]
+    return next((file for file in files if file.is_file()), None)
+
+
+def parsed_file(config: ConfigParser) -> Path:
+    """The parsed model."""
+    return Path(config.get("paths", "path_wd")) / f"{config.get('paths', 'filename_parsed_model')}.h5"
+
+
+def network_file(config: ConfigParser) -> Path:
+    """The converted network."""
+    return Path(config.get("paths", "path_wd")) / f"{config.get('paths', 'filename_snn')}.npz"
+
+
+def _note_of(made: Path) -> Path:
+    return made.with_name(f"{made.name}.origin.json")
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def note(made: Path, source: Path | None) -> None:
+    """Keep beside ``made`` that it was made from ``source``; nothing where there is no source."""
+    _note_of(made).unlink(missing_ok=True)
+    if source is not None:
+        write_json(_note_of(made), {"file": made.name, "sha256": _digest(made), "model_sha256": _digest(source)})
+
+
+def inherit_note(made: Path, from_file: Path) -> None:
+    """``made`` was made from ``from_file``, and so from the same model."""
+    _note_of(made).unlink(missing_ok=True)
+    if (model := _noted(from_file)) is not None:
+        write_json(_note_of(made), {"file": made.name, "sha256": _digest(made), "model_sha256": model})
+
+
+def _noted(made: Path) -> str | None:
+    """Digest of the model that ``made`` was made from; ``None`` where that is not known, as of a file put there."""
+    try:
+        found = json.loads(_note_of(made).read_bytes())
+        return str(found["model_sha256"]) if found["sha256"] == _digest(made) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def need_same_model(made: Path, model: Path | None, steps: str) -> None:
+    """Refuse ``made`` where it was made from another model than the one that is there now.
+
+    Args:
+        made: parsed model or converted network.
+        model: the model file; ``None`` where it is gone, and nothing can be compared.
+        steps: that make it anew.
+
+    Raises:
+        ConfigError: the model has changed.
+    """
+    if model is None:
+        return
+    noted = _noted(made)
+    if noted is None:
+        print(f"{made} has no note of the model that it was made from, so that it may be of another one than {model}.")
+    elif noted != _digest(model):
+        raise ConfigError(
+            f"{model} has changed since {made} was made from it; set [tools] {steps} once, which makes it anew, or "
+            f"delete {_note_of(made)} to use it as it is."
+        )
