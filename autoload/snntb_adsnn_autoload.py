@@ -43,7 +43,7 @@ def _end_early(command):
             _signal.signal(number, end)
 
 
-if _command():
-    _end_early(_command())
 if os.environ.get("SNNTB_ADSNN_AUTOLOAD", "1") != "0":
+    if _command():
+        _end_early(_command())
     sys.meta_path.insert(0, _WhenToolboxIsImported())
