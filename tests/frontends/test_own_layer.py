@@ -24,8 +24,10 @@ class Gain(L.Layer):
         self.activation = keras.activations.get(activation)
 
     def build(self, shape):
-        self.gain = self.add_weight(name="gain", shape=shape[-1:], initializer="random_uniform")
-        self.shift = self.add_weight(name="shift", shape=shape[-1:], initializer="random_uniform")
+        # of one size with the images: a shift below the neurons' threshold could be forgotten unseen
+        drawn = keras.initializers.RandomUniform(0.5, 1.5, seed=1)
+        self.gain = self.add_weight(name="gain", shape=shape[-1:], initializer=drawn)
+        self.shift = self.add_weight(name="shift", shape=shape[-1:], initializer=drawn)
 
     def call(self, x):
         return self.activation(x * self.gain + self.shift)
