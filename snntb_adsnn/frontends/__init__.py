@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,17 @@ def _is_keras_2(model: Any) -> bool:
     return any(parts[0] == "tf_keras" or (parts[0] == "keras" and "engine" in parts[1:3]) for parts in modules(model))
 
 
+def _is_onnx(model: Any) -> bool:
+    """Whether it is an ``onnx.ModelProto``, or the path of a ``.onnx`` file."""
+    if isinstance(model, str | Path):
+        return Path(model).suffix == ".onnx"
+    return any(parts[0] == "onnx" for parts in modules(model))
+
+
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
+
+
+FRONTENDS.add("onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert"))
 
 
 def convert(

@@ -1,0 +1,212 @@
+"""ONNX model -> SpikingNetwork, exactly or not at all.
+
+Each operator becomes nodes of a draft (one small converter per operator, ``operators.py``); the draft becomes a network;
+then that is compared with onnxruntime on real inputs (with ONNX's own reference evaluator where it is not installed).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snntb_adsnn.errors import ConversionError, NetworkError
+from snntb_adsnn.frontends.check import check
+from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
+from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
+from snntb_adsnn.network import Input, SpikingNetwork
+from snntb_adsnn.network.draft import fit_thresholds
+from snntb_adsnn.network.maps import Array, Shape
+
+try:
+    import onnx
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+except ImportError as error:
+    raise ConversionError(
+        f"an ONNX model needs the package onnx ({error}); run: pip install 'snntb-adsnn[onnx]'"
+    ) from error
+
+OLDEST, NEWEST = 11, 21
+"""Operator sets that the converters know."""
+
+
+def convert(
+    model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
+) -> SpikingNetwork:
+    """Convert an ONNX model with ReLU activations into a spiking network; see ``frontends.convert``.
+
+    Args:
+        model: the path of a ``.onnx`` file, or an ``onnx.ModelProto``.
+        x_check: real inputs, in the model's own layout, shape (images, channels, rows, columns); the network then takes
+            the same. Or channels-last, (images, rows, columns, channels): the network then takes these.
+        readout_tau_phi: smoothing time constant of the read-out, ms.
+        dtype: of the weights and biases.
+
+    Raises:
+        ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
+    """
+    proto = _read(model)
+    opset = _opset(proto)
+    builder = Builder(constants={t.name: numpy_helper.to_array(t) for t in proto.graph.initializer})
+    x, swapped = _input(proto, builder, np.asarray(x_check))
+    for number, operator in enumerate(proto.graph.node):
+        _translate(operator, number, opset, builder)
+    (output,) = _outputs(proto)
+    if output not in builder.tensors:
+        raise ConversionError(f"the model's output {output!r} does not depend on its input.")
+    last = builder.tensors[output]
+    try:
+        plain = builder.plain(last, "output")
+        network, computes = builder.draft.finish(plain.node, readout_tau_phi, dtype)
+    except NetworkError as error:
+        raise ConversionError(f"the model cannot become a spiking network: {error}") from error
+    images = network.check_images(x, np.float32)
+    probes = {name: builder.draft.tensors[node] for name, node in computes.items()}
+    seen, found = _values(proto, swapped, probes, output)
+    check(network, images, seen, found, "ONNX")
+    return fit_thresholds(network, x)
+
+
+def _read(model: Any) -> Any:
+    if not isinstance(model, str | Path):
+        return model
+    path = Path(model)
+    try:
+        proto = onnx.load(str(path))
+        onnx.checker.check_model(proto)
+    except FileNotFoundError:
+        raise ConversionError(f"{path}: there is no such file; check the path.") from None
+    except Exception as error:  # protobuf and the checker have errors of their own
+        reason = " ".join(str(error).split())[:200]
+        raise ConversionError(f"{path}: cannot be read as an ONNX model ({reason}); export it again.") from error
+    return proto
+
+
+def _opset(proto: Any) -> int:
+    version = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 0)
+    if not OLDEST <= version <= NEWEST:
+        raise ConversionError(
+            f"the model uses operator set {version}; sets {OLDEST} to {NEWEST} are known. Export it again with one of "
+            "these (in PyTorch: opset_version=17)."
+        )
+    return version
+
+
+def _outputs(proto: Any) -> list[str]:
+    names = [output.name for output in proto.graph.output]
+    if len(names) != 1:
+        raise ConversionError(f"the model has {len(names)} outputs; only one can be converted. Cut the others off.")
+    return names
+
+
+def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
+    """Add the model's input; returns the check inputs as the network takes them, and as ONNX does."""
+    inputs = [i for i in proto.graph.input if i.name not in builder.constants]
+    if len(inputs) != 1:
+        raise ConversionError(f"the model has {len(inputs)} inputs; only one can be converted. Make the others constant.")
+    dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
+    wanted, given = dims[1:], x.shape[1:]
+    if len(dims) < 2 or len(dims) != x.ndim:
+        raise ConversionError(
+            f"input {inputs[0].name!r} has shape {tuple(dims)}, a batch axis first, but the check inputs have {x.shape}; "
+            "give inputs of the model's own shape."
+        )
+
+    def fits(shape: Shape) -> bool:
+        return all(w in (0, n) for w, n in zip(wanted, shape, strict=True))
+
+    last = (given[-1], *given[:-1])
+    if fits(given):
+        shape, swapped = given, x
+    elif len(given) == 3 and fits(last):
+        shape, swapped = last, np.moveaxis(x, -1, 1)
+    else:
+        raise ConversionError(
+            f"input {inputs[0].name!r} takes images of shape {tuple(wanted)}, but the check inputs have {given}; give "
+            "inputs of the model's own shape, or the same with the channels last."
+        )
+    name = builder.draft.add(Input(builder.name(inputs[0].name), (), (), given))
+    tensor = Tensor(name, shape, "plain" if swapped is x else "image")
+    builder.tensors[inputs[0].name] = tensor
+    return x, swapped
+
+
+def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None:
+    kind = operator.op_type
+    name = operator.name or f"{kind}_{number}"
+    if _fold(operator, opset, builder):
+        return
+    converter = OPERATORS.get(kind) if operator.domain in ("", "ai.onnx") else None
+    if converter is None:
+        raise ConversionError(
+            f"operator {name!r} ({kind}) has no spiking equivalent here. Supported: {', '.join(sorted(OPERATORS))}. "
+            "Rebuild the model from these."
+        )
+    attributes = {a.name: _attribute(a) for a in operator.attribute}
+    attributes |= {"_type": kind, "_divides": kind == "Div"}
+    call = Call(builder, name, tuple(operator.input), tuple(operator.output), attributes, opset)
+    try:
+        builder.tensors[operator.output[0]] = converter(call)
+    except NetworkError as error:
+        raise ConversionError(f"operator {name!r} ({kind}): {str(error).rstrip('.')}.") from error
+
+
+def _attribute(attribute: Any) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _fold(operator: Any, opset: int, builder: Builder) -> bool:
+    """Compute an operator that reads constants only, or asks for a shape; returns whether it is one."""
+    if operator.op_type == "Shape" and operator.input[0] in builder.tensors:
+        shape = np.array([1, *builder.tensors[operator.input[0]].shape], np.int64)
+        bounds = {a.name: _attribute(a) for a in operator.attribute}
+        builder.constants[operator.output[0]] = shape[bounds.get("start", 0) : bounds.get("end")]
+        return True
+    if any(name and name not in builder.constants for name in operator.input):
+        return False
+    known = {name: builder.constants[name] for name in operator.input if name}
+    graph = onnx.helper.make_graph(
+        [operator],
+        "constant",
+        [onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in known.items()],
+        [onnx.ValueInfoProto(name=name) for name in operator.output if name],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    results = ReferenceEvaluator(model).run(None, known)
+    builder.constants.update(zip([name for name in operator.output if name], map(np.asarray, results), strict=True))
+    return True
+
+
+def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tuple[dict[str, Array], Array]:
+    """What ONNX computes for inputs ``x``: by population its values, and the model's output."""
+    wanted = list(dict.fromkeys(probe.tensor for probe in probes.values()))
+    probed = onnx.ModelProto()
+    probed.CopyFrom(proto)
+    there = {o.name for o in probed.graph.output} | {i.name for i in probed.graph.input}
+    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in there)
+    session = _session(probed)
+    inputs = [i for i in probed.graph.input if i.name not in {t.name for t in probed.graph.initializer}]
+    batch = inputs[0].type.tensor_type.shape.dim[0].dim_value or len(x)
+    # a model of a fixed batch gets the last images again where they do not fill it
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(np.float32)
+    pieces = [filled[i : i + batch] for i in range(0, len(filled), batch)]
+    names = [*wanted, output]
+    found: dict[str, list[Array]] = {name: [] for name in names}
+    for piece in pieces:
+        for name, value in zip(names, session(names, {inputs[0].name: piece}), strict=True):
+            found[name].append(value)
+    values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
+    return {name: probe.of(values[probe.tensor]) for name, probe in probes.items()}, values[output]
+
+
+def _session(proto: Any) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"]).run
