@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto, ModelProto, checker, helper, numpy_helper
+from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 
 class Graph:
@@ -112,14 +112,21 @@ def channels_last() -> ModelProto:
     h = g.add("Transpose", "x", perm=[0, 3, 1, 2])
     h = g.add("Relu", g.conv(h, 2, 6, auto_pad="SAME_UPPER", strides=[2, 2]))
     h = g.add("Transpose", h, perm=[0, 2, 3, 1])
-    h = g.add("Relu", g.add("Add", g.add("MatMul", g.add("Reshape", h, g.constant([-1, 120], np.int64)), g.normal(120, 9)), g.normal(9)))
+    h = g.add(
+        "Relu",
+        g.add(
+            "Add", g.add("MatMul", g.add("Reshape", h, g.constant([-1, 120], np.int64)), g.normal(120, 9)), g.normal(9)
+        ),
+    )
     return g.model(g.add("MatMul", h, g.normal(9, 3)))
 
 
 def arithmetic() -> ModelProto:
     """Constants of every position, differences, shapes that are computed, a graph of old exporters."""
     g = Graph(3, 6, 6, opset=11)
-    h = g.add("Div", g.add("Sub", "x", g.constant([[[0.4]], [[0.5]], [[0.6]]])), g.constant([[[0.2]], [[0.3]], [[0.25]]]))
+    h = g.add(
+        "Div", g.add("Sub", "x", g.constant([[[0.4]], [[0.5]], [[0.6]]])), g.constant([[[0.2]], [[0.3]], [[0.25]]])
+    )
     h = g.add("Relu", g.conv(h, 3, 4, pads=[1] * 4))
     other = g.add("Relu", g.add("Mul", g.constant(1.3), g.conv(h, 4, 4, 1)))
     h = g.add("Relu", g.add("Sub", g.conv(h, 4, 4, pads=[1] * 4), g.add("Neg", other)))

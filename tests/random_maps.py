@@ -97,6 +97,12 @@ def Crop2D(draw: Draw) -> Linear:
 
 
 @geometry
+def Permute(draw: Draw) -> Linear:
+    shape = _any_shape(draw)
+    return maps.permutation.Permute(*_at(shape), tuple(draw(st.permutations(range(len(shape))))))
+
+
+@geometry
 def UpSample2D(draw: Draw) -> Linear:
     return maps.upsampling.UpSample2D(*_at(_image(draw)), (_pick(draw, 1, 3), _pick(draw, 1, 3)))
 

@@ -66,7 +66,9 @@ def _is_onnx(model: Any) -> bool:
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
 
 
-FRONTENDS.add("onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert"))
+FRONTENDS.add(
+    "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")
+)
 
 
 def convert(

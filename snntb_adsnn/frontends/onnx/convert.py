@@ -105,7 +105,9 @@ def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
     """Add the model's input; returns the check inputs as the network takes them, and as ONNX does."""
     inputs = [i for i in proto.graph.input if i.name not in builder.constants]
     if len(inputs) != 1:
-        raise ConversionError(f"the model has {len(inputs)} inputs; only one can be converted. Make the others constant.")
+        raise ConversionError(
+            f"the model has {len(inputs)} inputs; only one can be converted. Make the others constant."
+        )
     dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
     wanted, given = dims[1:], x.shape[1:]
     if len(dims) < 2 or len(dims) != x.ndim:
@@ -171,7 +173,10 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     graph = onnx.helper.make_graph(
         [operator],
         "constant",
-        [onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in known.items()],
+        [
+            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for n, v in known.items()
+        ],
         [onnx.ValueInfoProto(name=name) for name in operator.output if name],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])

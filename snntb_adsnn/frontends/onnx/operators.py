@@ -196,7 +196,9 @@ def _subtract(call: Call) -> Tensor:
         first = call.constant(0) is not None
         return _moved(call, pair[0], -1.0 if first else 1.0, pair[1] if first else -pair[1])
     one, other = _same_order(call)
-    negative = Tensor(call.builder.moved(other, -1.0, 0.0, f"{call.name}/minus"), other.shape, other.layout, other.image)
+    negative = Tensor(
+        call.builder.moved(other, -1.0, 0.0, f"{call.name}/minus"), other.shape, other.layout, other.image
+    )
     return _sum(call, [one, negative])
 
 
@@ -331,7 +333,9 @@ def _window(call: Call, x: Tensor, size: Any) -> Window:
         if kind == "SAME_LOWER":
             padding = tuple((end, start) for start, end in padding)  # type: ignore[assignment]
     else:
-        pads = [0] * (2 * axes) if kind == "VALID" else [int(n) for n in call.attributes.get("pads") or [0] * (2 * axes)]
+        pads = (
+            [0] * (2 * axes) if kind == "VALID" else [int(n) for n in call.attributes.get("pads") or [0] * (2 * axes)]
+        )
         padding = _around(pads[:axes], pads[axes:])
     return Window(kernel, strides, padding, dilation)
 

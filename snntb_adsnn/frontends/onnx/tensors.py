@@ -101,7 +101,9 @@ class Builder:
         if tensor.layout == IMAGE:
             return tensor
         if len(tensor.shape) not in (2, 3):
-            raise NetworkError(f"needs (channels, rows, columns) or (channels, length), but its input is {tensor.shape}")
+            raise NetworkError(
+                f"needs (channels, rows, columns) or (channels, length), but its input is {tensor.shape}"
+            )
         plain = self.plain(tensor, wanted)
         axes = (1, 2, 0) if len(tensor.shape) == 3 else (1, 0)
         node = self._permuted(plain.node, axes, wanted)
@@ -151,7 +153,9 @@ class Builder:
         factors, shifts = (tensor.ordered(np.broadcast_to(v, tensor.shape).astype(np.float64)) for v in (factor, shift))
         channels = factors.reshape(-1, factors.shape[-1])
         if not (channels == channels[:1]).all():
-            raise NetworkError("multiplies the pixels of a channel by different factors; only one a channel can be kept")
+            raise NetworkError(
+                "multiplies the pixels of a channel by different factors; only one a channel can be kept"
+            )
         return self.draft.add(Scale(*self.at(wanted, tensor.node), channels[0]), shifts)
 
     def _permuted(self, node: str, axes: tuple[int, ...], wanted: str) -> str:

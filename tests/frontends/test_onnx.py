@@ -1,0 +1,252 @@
+"""ONNX models become networks that compute what onnxruntime computes, in both layouts of images, or are refused."""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+from onnx_models import MODELS, Graph, arithmetic, channels_last, mobile, residual, series, vgg
+
+from snntb_adsnn import convert, simulate
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.onnx.operators import OPERATORS
+from snntb_adsnn.network.maps import Reshape
+from snntb_adsnn.network.maps.permutation import Permute
+
+
+def inputs(model, count=7):
+    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
+    return np.random.default_rng(1).normal(0.3, 1, (count, *shape)).astype(np.float32)
+
+
+def outputs(model, x):
+    """What onnxruntime computes."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+def near(found, expected):
+    assert np.abs(found - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_a_network_computes_what_onnxruntime_computes(make):
+    model = make()
+    x = inputs(model)
+    network = convert(model, x)
+    assert network.input.shape == x.shape[1:]
+    expected = outputs(model, x)
+    assert expected.std() > 0.05  # of the random weights; an output of zeros would equal one of zeros
+    near(network.analog(x), expected)
+    spikes = simulate(network, x, duration=40).spike_counts
+    assert all(counts.any() for counts in spikes.values())
+
+
+@pytest.mark.parametrize("make", [residual, vgg, mobile, arithmetic], ids=lambda f: f.__name__)
+def test_the_same_images_channels_last(make):
+    model = make()
+    x = inputs(model)
+    turned = np.moveaxis(x, 1, -1)
+    network = convert(model, turned)
+    assert network.input.shape == turned.shape[1:]
+    near(network.analog(turned), outputs(model, x))
+    assert not any(isinstance(node, Permute) for node in network.nodes)
+
+
+def test_flattening_sorts_weights_and_moves_nothing():
+    """The image is turned at the input, and nowhere else; two turns of a channels-last model cancel."""
+    network = convert(vgg(), inputs(vgg()))
+    assert [type(node) for node in network.nodes].count(Permute) == 1
+    assert not any(isinstance(n, Permute) for n in convert(channels_last(), inputs(channels_last())).nodes)
+
+
+def test_one_channel_needs_no_permutation():
+    g = Graph(1, 6, 5)
+    model = g.model(g.dense(g.add("Flatten", g.add("Relu", g.conv("x", 1, 4))), 48, 3))
+    network = convert(model, inputs(model))
+    assert not any(isinstance(node, Permute) for node in network.nodes)
+    assert any(isinstance(node, Reshape) for node in network.nodes)
+
+
+def test_all_engines_agree_bit_by_bit():
+    model = residual()
+    x = inputs(model, 2)
+    network = convert(model, x)
+    results = [simulate(network, x, duration=60, engine=engine) for engine in ("reference", "event")]
+    np.testing.assert_array_equal(results[0].outputs, results[1].outputs)
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 21])
+def test_operator_sets(opset):
+    model = residual(opset)
+    x = inputs(model)
+    near(convert(model, x).analog(x), outputs(model, x))
+
+
+def test_from_a_file(tmp_path):
+    model = series()
+    x = inputs(model)
+    onnx.save(model, tmp_path / "net.onnx")
+    for path in (tmp_path / "net.onnx", str(tmp_path / "net.onnx")):
+        near(convert(path, x).analog(x), outputs(model, x))
+    with pytest.raises(ConversionError, match=r"other\.onnx: there is no such file"):
+        convert(tmp_path / "other.onnx", x)
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    with pytest.raises(ConversionError, match=r"bad\.onnx: cannot be read as an ONNX model"):
+        convert(tmp_path / "bad.onnx", x)
+
+
+def test_without_onnxruntime_onnx_own_evaluator_checks(monkeypatch):
+    model = vgg()
+    x = inputs(model)
+    expected = outputs(model, x)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    near(convert(model, x).analog(x), expected)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_model_of_a_fixed_batch(batch):
+    model = residual()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    x = inputs(residual())
+    network = convert(model, x)
+    near(network.analog(x), outputs(residual(), x))
+
+
+# ---- wrong on purpose ------------------------------------------------------------------------------------------------
+
+
+def wrong(kind, change, monkeypatch):
+    """The front end with a converter that reads one constant wrongly."""
+    right = OPERATORS[kind]
+
+    def converter(call):
+        for name in call.inputs[1:]:
+            value = call.builder.constants.get(name)
+            if value is not None and (changed := change(value)) is not None:
+                call.builder.constants[name] = changed
+        return right(call)
+
+    monkeypatch.setitem(OPERATORS._entries, kind, converter)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("Gemm", lambda v: v[::-1] if v.ndim == 2 else None),
+        ("Gemm", lambda v: 0 * v if v.ndim == 1 else None),
+        ("Conv", lambda v: v.transpose(0, 1, 3, 2) if v.ndim == 4 else None),
+        ("Conv", lambda v: 0 * v if v.ndim == 1 else None),
+        ("BatchNormalization", lambda v: v + 0.01),
+    ],
+    ids=["weights in another order", "no bias", "a transposed kernel", "no bias of a convolution", "statistics"],
+)
+def test_a_wrong_constant_is_caught(kind, change, monkeypatch):
+    model = vgg() if kind == "Conv" else residual()
+    wrong(kind, change, monkeypatch)
+    with pytest.raises(ConversionError, match="deviates from ONNX"):
+        convert(model, inputs(model))
+
+
+# ---- refused ---------------------------------------------------------------------------------------------------------
+
+
+def behind_conv(kind, *constants, **attributes):
+    """A net whose operator ``kind`` stands behind a convolution and a ReLU of shape (4, 6, 6)."""
+    g = Graph(3, 8, 8)
+    h = g.add(kind, g.add("Relu", g.conv("x", 3, 4)), *(g.constant(c, d) for c, d in constants), **attributes)
+    return g.model(g.dense(g.add("Flatten", g.add("Relu", g.conv(h, 4, 4, 1))), 144, 3))
+
+
+FLOAT, WHOLE = np.float32, np.int64
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lambda: behind_conv("Sigmoid"), r"'sigmoid_2' \(Sigmoid\) has no spiking equivalent here. Supported: Add, "),
+        (lambda: behind_conv("HardSwish"), r"'hardswish_2' \(HardSwish\) has no spiking equivalent"),
+        (
+            lambda: behind_conv("Clip", (-1, FLOAT), (1, FLOAT)),
+            r"limits values to at least -1\.0; spiking neurons need 0",
+        ),
+        (lambda: behind_conv("Mul", (np.arange(36).reshape(6, 6), FLOAT)), "pixels of a channel by different factors"),
+        (
+            lambda: behind_conv("Pad", ([0, 0, 1, 1, 0, 0, 1, 1], WHOLE), mode="reflect"),
+            "pads otherwise than with zeros",
+        ),
+        (lambda: behind_conv("Pad", ([0, 1, 0, 0, 0, 1, 0, 0], WHOLE)), "pads otherwise than with zeros"),
+        (lambda: behind_conv("Transpose", perm=[1, 0, 2, 3]), "moves the batch axis"),
+        (lambda: behind_conv("Flatten", axis=0), "flattens the batch axis"),
+        (lambda: behind_conv("Reshape", ([2, -1], WHOLE)), "the first axis must stay the batch"),
+        (lambda: behind_conv("Softmax"), "is a softmax over an axis of an image"),
+        (lambda: behind_conv("MatMul", (np.eye(6), FLOAT)), "flatten it first"),
+        (lambda: behind_conv("MaxPool", kernel_shape=[2, 2], outputs=2), "gives the places of the maxima"),
+    ],
+)
+def test_refused_with_name_and_reason(model, reason):
+    with pytest.raises(ConversionError, match=reason):
+        convert(model(), np.zeros((2, 3, 8, 8), np.float32))
+
+
+def two_outputs():
+    g = Graph(3)
+    h = g.add("Relu", g.dense("x", 3, 4))
+    return g.model(g.dense(h, 4, 2), g.dense(h, 4, 2))
+
+
+def old():
+    model = two_outputs()
+    model.opset_import[0].version = 9
+    return model
+
+
+def of_a_constant():
+    g = Graph(3)
+    return g.model(g.add("Relu", g.constant(np.ones((2, 3)))))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (two_outputs, "the model has 2 outputs"),
+        (old, "uses operator set 9; sets 11 to 21 are known"),
+        (of_a_constant, "output 'relu_0' does not depend on its input"),
+    ],
+)
+def test_models_refused_as_a_whole(model, reason):
+    with pytest.raises(ConversionError, match=reason):
+        convert(model(), np.zeros((2, 3), np.float32))
+
+
+def test_two_inputs_are_refused():
+    model = two_outputs()
+    del model.graph.output[1]
+    model.graph.input.append(onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 4]))
+    with pytest.raises(ConversionError, match="the model has 2 inputs"):
+        convert(model, np.zeros((2, 3), np.float32))
+
+
+def test_inputs_that_do_not_fit_are_refused():
+    with pytest.raises(
+        ConversionError, match=r"takes images of shape \(3, 17, 15\), but the check inputs have \(9, 9, 3\)"
+    ):
+        convert(residual(), np.zeros((2, 9, 9, 3), np.float32))
+    with pytest.raises(ConversionError, match="a batch axis first"):
+        convert(residual(), np.zeros((2, 9), np.float32))
+
+
+def test_weights_that_are_computed_are_folded():
+    """Weights stored as whole numbers and a scale, as quantised exports have them."""
+    g = Graph(3)
+    random = np.random.default_rng(5)
+    whole, scale = random.integers(-7, 8, (3, 6)).astype(np.int8), np.float32(0.25)
+    g.constants.append(numpy_helper.from_array(whole, "whole"))
+    weights = g.add("DequantizeLinear", "whole", g.constant(scale))
+    h = g.add("Relu", g.add("MatMul", "x", weights))
+    model = g.model(g.dense(h, 6, 3))
+    x = inputs(model)
+    network = convert(model, x)
+    near(network.analog(x), outputs(model, x))
