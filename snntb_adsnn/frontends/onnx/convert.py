@@ -1,7 +1,8 @@
 """ONNX model -> SpikingNetwork, exactly or not at all.
 
-Each operator becomes nodes of a draft (one small converter per operator, ``operators.py``); the draft becomes a network;
-then that is compared with onnxruntime on real inputs (with ONNX's own reference evaluator where it is not installed).
+Each operator becomes nodes of a draft (one small converter per operator, ``operators.py``). The draft becomes a
+network. The network is compared with onnxruntime on real inputs, or with ONNX's reference evaluator where onnxruntime is
+not installed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ except ImportError as error:
         f"an ONNX model needs the package onnx ({error}); run: pip install 'snntb-adsnn[onnx]'"
     ) from error
 
+_IR_VERSION = 8  # of models made here: one that every onnxruntime reads
 OLDEST, NEWEST = 11, 21
 """Operator sets that the converters know."""
 
@@ -112,8 +114,8 @@ def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
     wanted, given = dims[1:], x.shape[1:]
     if len(dims) < 2 or len(dims) != x.ndim:
         raise ConversionError(
-            f"input {inputs[0].name!r} has shape {tuple(dims)}, a batch axis first, but the check inputs have {x.shape}; "
-            "give inputs of the model's own shape."
+            f"input {inputs[0].name!r} has shape {tuple(dims)}, a batch axis first, but the check inputs have "
+            f"{x.shape}; give inputs of the model's own shape."
         )
 
     def fits(shape: Shape) -> bool:
@@ -180,7 +182,15 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
         [onnx.ValueInfoProto(name=name) for name in operator.output if name],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    results = ReferenceEvaluator(model).run(None, known)
+    model.ir_version = _IR_VERSION
+    try:
+        results = _session(model)(None, known)
+    except Exception as error:  # both have errors of their own
+        reason = " ".join(str(error).split())[:200]
+        raise ConversionError(
+            f"operator {operator.name!r} ({operator.op_type}) reads constants only, but cannot be computed ({reason}); "
+            "simplify the model first."
+        ) from error
     builder.constants.update(zip([name for name in operator.output if name], map(np.asarray, results), strict=True))
     return True
 
