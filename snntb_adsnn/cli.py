@@ -124,7 +124,13 @@ def keys(section: str | None) -> None:
 @_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
-@click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
+@click.option(
+    "--csim",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Images to run through the C++ and to compare.",
+)
 @_json("json_file", "Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
@@ -151,7 +157,7 @@ def hls(config: Path, report: bool, **options: Any) -> None:
 
 @cli.command()
 @_CONFIG
-@click.option("--images", default=20, show_default=True, help="Test images to simulate.")
+@click.option("--images", default=20, show_default=True, type=click.IntRange(min=1), help="Test images to simulate.")
 @click.option("--waves", is_flag=True, help="Write an FST file into the working folder (choose few images).")
 @_json("json_file", "Write the figures there.")
 def cosim(config: Path, **options: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, create_model
 from pydantic_core import PydanticCustomError, core_schema
 
 from snntb_adsnn.neuron.constants import SETTABLE
@@ -46,10 +46,28 @@ def by_layer(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
+    if not all(parts):
+        raise ValueError("write commas between values, and none behind the last")
     pairs = [part.rpartition(":") for part in parts]
     if len({name.strip() for name, _, _ in pairs}) != len(pairs):
         raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def whichever(wanted: str) -> WrapValidator:
+    """Annotation of a value that is one of several kinds: what is none of them is one mistake, not one for each kind.
+
+    Args:
+        wanted: the kinds, in words.
+    """
+
+    def check(value: Any, handler: Any) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise PydanticCustomError(MUST, "must be {wanted}", {"wanted": wanted}) from None
+
+    return WrapValidator(check)
 
 
 PositiveByLayer = Annotated[dict[str, Positive], BeforeValidator(by_layer)]
@@ -74,7 +92,7 @@ class OneOf:
         if name not in (names := list(self)):
             *others, last = (f"'{one}'" for one in names)
             expected = f"{', '.join(others)} or {last}" if others else last
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+            raise PydanticCustomError("literal_error", "it should be {expected}", {"expected": expected})
         return name
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:

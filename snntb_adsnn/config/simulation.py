@@ -23,10 +23,15 @@ def _number(kind: type[int] | type[float]) -> Any:
             number = 0
         if not 0 < number < float("inf"):
             raise PydanticCustomError(MUST, f"must be a {'whole ' if kind is int else ''}number above 0")
+        if number > _LARGEST:
+            raise PydanticCustomError(MUST, f"must be at most {_LARGEST:.0e}")
         return number
 
     return BeforeValidator(check)
 
+
+_LARGEST = 1e15
+"""Above it, whole numbers get lost in what is computed with them."""
 
 Whole = Annotated[int, _number(int)]
 Number = Annotated[float, _number(float)]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from snntb_adsnn.config.literals import EVALUATED, RefusedError, Unreadable, literal
+from snntb_adsnn.config.messages import short
 from snntb_adsnn.config.names import name_mistake
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.neuron.constants import SETTABLE
@@ -123,10 +123,8 @@ def refusals(parser: configparser.ConfigParser) -> list[str]:
     for (section, key), rule in TABLE.items():
         value, default = _text(parser, section, key), toolbox_defaults()[section][key]
         if (reason := _reason(parser, rule)) and not _is_default(section, key, value):
-            remedy = f"Remove it, or write {_short(default)}." if default else "Remove it."
-            mistakes.append(
-                f"[{section}] {key} = {_short(value)} does not apply to simulator adsnn: {reason}. {remedy}"
-            )
+            remedy = f"Remove it, or write {short(default)}." if default else "Remove it."
+            mistakes.append(f"[{section}] {key} = {short(value)} does not apply to simulator adsnn: {reason}. {remedy}")
     return mistakes or [*_bad_names(parser), *_senseless(parser)]
 
 
@@ -151,7 +149,7 @@ def _bad_names(parser: configparser.ConfigParser) -> Iterator[str]:
     names = {key: _interpolated(parser, "paths", key) for key in ("filename_ann", *_OTHER_NAMES, "runlabel")}
     for key, name in names.items():
         if name and (mistake := name_mistake(name)):
-            yield f"[paths] {key} = {_short(name)} {mistake}."
+            yield f"[paths] {key} = {short(name)} {mistake}."
     if names["filename_ann"] and names["filename_parsed_model"] == names["filename_ann"]:
         yield (
             f"[paths] filename_parsed_model = {names['filename_ann']} would overwrite the model, whose name is the "
@@ -167,10 +165,10 @@ def _senseless(parser: configparser.ConfigParser) -> Iterator[str]:
     chosen = _text(parser, "simulation", "sample_idxs_to_test")
     indices = literal(_interpolated(parser, "simulation", "sample_idxs_to_test") or "[]")
     if indices and min(indices) < 0:
-        yield f"[simulation] sample_idxs_to_test = {_short(chosen)} is not allowed: test inputs are numbered from 0."
+        yield f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: test inputs are numbered from 0."
     elif _pictures(parser) and any(a >= b for a, b in pairwise(indices)):
         yield (
-            f"[simulation] sample_idxs_to_test = {_short(chosen)} is not allowed: pictures are read in order, so the "
+            f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: pictures are read in order, so the "
             "numbers must rise."
         )
     if values := sweep_values(parser):
@@ -216,7 +214,7 @@ def value_mistakes(parser: configparser.ConfigParser) -> list[str]:
         for key, default in defaults.items():
             value = _text(parser, section, key)
             if value and default in ("True", "False") and value.lower() not in parser.BOOLEAN_STATES:
-                mistakes.append(f"[{section}] {key} = {_short(value)} is not allowed: write True or False.")
+                mistakes.append(f"[{section}] {key} = {short(value)} is not allowed: write True or False.")
             elif value and (section, key) in EVALUATED:
                 mistakes += _literal_mistakes(parser, section, key, value)
     return mistakes
@@ -226,9 +224,7 @@ def _literal_mistakes(parser: configparser.ConfigParser, section: str, key: str,
     try:
         EVALUATED[section, key](_interpolated(parser, section, key))
     except RefusedError as error:
-        yield f"[{section}] {key} = {_short(value)} is not allowed: {error}."
-    except configparser.InterpolationError as error:
-        yield f"[{section}] {' '.join(str(error).split())}; write a literal % as %%."
+        yield f"[{section}] {key} = {short(value)} is not allowed: {error}."
 
 
 def settled(parser: configparser.ConfigParser) -> Iterator[tuple[str, str, str]]:
@@ -255,9 +251,3 @@ def _text(parser: configparser.ConfigParser, section: str, key: str) -> str:
 def _interpolated(parser: configparser.ConfigParser, section: str, key: str) -> str:
     """The value as the toolbox reads it, with other values put in."""
     return parser.get(section, key, fallback="").strip()
-
-
-def _short(value: Any) -> str:
-    """A value as a message shows it."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -9,23 +9,49 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from snntb_adsnn.config import Config
+from snntb_adsnn.config import Config, check_neurons
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
+from snntb_adsnn.frontends.keras.peek import common_neuron, model_file
 from snntb_adsnn.network.maps import Array
 
 
 def prepare_run(config: Config) -> None:
-    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``.
+    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``. No
+    framework is imported.
 
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model.
+        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model; or the model's neurons cannot have the
+            constants of the configuration.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
+    _bring_model(config)
+    file = model_file(config.paths.path_wd / config.paths.filename_ann)
+    if file is not None and (neuron := common_neuron(file)) is not None:
+        check_neurons(config, neuron)
+
+
+def need_model(config: Config) -> None:
+    """Refuse a configuration whose model is not there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    paths = config.paths
+    if model_file(paths.path_wd / paths.filename_ann) is None:
+        train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
+        raise ConfigError(
+            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
+            f".keras); {train}correct filename_ann or path_wd."
+        )
+
+
+def _bring_model(config: Config) -> None:
+    """Copy the model from ``pretrained`` where there is none yet."""
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
     if (state := config.paths.training_state).is_file():
         print(

@@ -8,7 +8,7 @@ from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.toolbox.flow import RESULTS, start_tensorflow
+from snntb_adsnn.toolbox.flow import RESULTS, prepare, start_tensorflow
 from snntb_adsnn.toolbox.register import register
 
 
@@ -31,10 +31,11 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
     if json_copy is not None and not config.tools.simulate:
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
     register()
+    prepared = prepare(config)
     start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup
 
-    settings = update_setup(config)
+    settings = update_setup(prepared)
     accuracies: list[float] = run_pipeline(settings, adapted=True)
     if json_copy is not None:
         results = Path(settings.get("paths", "log_dir_of_current_run")) / RESULTS

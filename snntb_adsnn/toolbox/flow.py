@@ -11,14 +11,15 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snntb_adsnn.config import Config, check_config, is_ours, read_ini
+from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, source_of
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.run import prepare_run
+from snntb_adsnn.run import need_model, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -44,47 +45,96 @@ def patch_run(module: Any) -> None:
 
 def _update_setup(original: Any) -> Any:
     @functools.wraps(original)
-    def update_setup(config_filepath: str | Config) -> Any:
-        """Also takes a configuration of ours that is loaded already."""
-        if isinstance(config_filepath, Config):
+    def update_setup(config_filepath: str | Prepared) -> Any:
+        """Also takes a configuration of ours that is prepared already."""
+        if isinstance(config_filepath, Prepared):
             return _set_up(original, config_filepath)
         path = Path(config_filepath).expanduser().absolute()
+        if (ready := _READY.pop(path.resolve(), None)) is not None:
+            made = _set_up(original, ready)
+            made.unchanged = True
+            return made
         parser = read_ini(path)
         if not is_ours(parser):
             _check_spelling(path, parser)
             return original(config_filepath)
-        return _set_up(original, check_config(path, parser))
+        return _set_up(original, prepare(check_config(path, parser)))
 
     return update_setup
 
 
-def _set_up(original: Any, config: Config) -> Any:
-    """What a run of ``config`` needs, and the settings that the toolbox makes of it."""
-    path, prepared = config.file, settings.toolbox_file(config)
+@dataclass(frozen=True)
+class Prepared:
+    """A configuration of which everything is there and checked that can be without TensorFlow.
+
+    Attributes:
+        file: the user's.
+        settings: as the toolbox can read them.
+        inputs: how many test inputs there are, where more are asked for.
+    """
+
+    file: Path
+    settings: configparser.ConfigParser
+    inputs: str | None = None
+
+
+_READY: dict[Path, Prepared] = {}
+"""What the command has prepared, by its file."""
+
+
+def prepare(config: Config) -> Prepared:
+    """Make and check what a run of ``config`` needs, before TensorFlow is imported.
+
+    Raises:
+        AdSNNError: a mistake of the user.
+    """
+    found = settings.toolbox_file(config)
     prepare_run(config)
     if config.input.dataset_format == "npz":
         settings.need_data(config)
     if config.tools.parse:
-        _need_model(config.paths.path_wd / config.paths.filename_ann)
+        need_model(config)
+    whole = settings.completed(found)
+    asked = whole.get("simulation", "num_to_test")
+    with naming(config.file):
+        settings.check_files(whole)
+    there = whole.get("simulation", "num_to_test")
+    return Prepared(config.file, found, None if there == asked else there)
+
+
+def _set_up(original: Any, prepared: Prepared) -> Any:
+    """The settings that the toolbox makes of a configuration."""
+    path = prepared.file
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with copy.open("w", encoding="utf-8") as file:
-            prepared.write(file)
+            prepared.settings.write(file)
         try:
-            return original(str(copy))
+            made = original(str(copy))
         except OSError as error:
             raise OutputError(_unwritable(error)) from error
         except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
             raise ConfigError(f"{path}: {error}") from None
         except (ValueError, TypeError, configparser.Error) as error:
             raise ConfigError(f"{path}: cannot be used ({error}).") from None
+    made.source = path
+    if prepared.inputs is not None:
+        made.set("simulation", "num_to_test", prepared.inputs)
+    return made
 
 
-def _check_first(arguments: list[str]) -> None:
-    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds."""
-    for path in (Path(argument).absolute() for argument in arguments if not argument.startswith("-")):
-        if path.is_file() and is_ours(parser := read_ini(path)):
-            check_config(path, parser)
+def _check_first(arguments: list[str]) -> dict[Path, Prepared]:
+    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds.
+
+    Returns:
+        what is prepared, by its file.
+    """
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    if len(names) != 1:  # the toolbox has its own words for that
+        return {}
+    path = Path(names[0]).absolute()
+    parser = read_ini(path)
+    return {path.resolve(): prepare(check_config(path, parser))} if is_ours(parser) else {}
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
@@ -101,25 +151,19 @@ def _unwritable(error: OSError) -> str:
     )
 
 
-def _need_model(path: Path) -> None:
-    # with_name, not with_suffix: a file name may hold dots
-    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
-    if not any(file.is_file() for file in candidates):
-        raise ConfigError(f"there is no model {candidates[0]} (nor .keras); train it first, or correct filename_ann.")
-
-
 def _run_pipeline(original: Any) -> Any:
     @functools.wraps(original)
     def run_pipeline(config: Any, queue: Any = None, *, adapted: bool = False) -> Any:
         """``adapted``: nobody has changed the settings since ``update_setup``."""
         if not is_ours(config):
             return original(config, queue)
-        if not adapted:
+        if not (adapted or getattr(config, "unchanged", False)):
             settings.adapt(config)
-        settings.check_files(config)
+            settings.check_files(config)
         token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
-            with locked_run(Path(config.get("paths", "log_dir_of_current_run"))), warnings.catch_warnings():
+            folder = Path(config.get("paths", "log_dir_of_current_run"))
+            with naming(source_of(config)), locked_run(folder), warnings.catch_warnings():
                 # the toolbox reads no other format
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
@@ -189,7 +233,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         with ending("snntoolbox"):
-            _check_first(sys.argv[1:])
+            _READY.update(_check_first(sys.argv[1:]))
             start_tensorflow()
             return original()
 
