@@ -29,9 +29,13 @@ class Section(BaseModel):
 
 
 def _listed(value: Any) -> Any:
-    """``0.1, 0.2, 0.1`` as ``("0.1", "0.2")``."""
+    """``0.1, 0.2, 0.1`` as ``("0.1", "0.2")``; brackets around them, as the toolbox wants them, are no mistake."""
     if isinstance(value, str):
+        if value[:1] == "[" and value[-1:] == "]":
+            value = value[1:-1]
         value = [part.strip() for part in value.split(",")]
+        if not all(value):
+            raise ValueError("write commas between values, and none behind the last")
     return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else (value,)
 
 
@@ -46,11 +50,13 @@ def by_layer(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
-    if not all(parts):
-        raise ValueError("write commas between values, and none behind the last")
+    if ";" in value or "=" in value or not all(parts):
+        raise ValueError("write commas between values, and none behind the last, such as 8, dense_1: 6")
     pairs = [part.rpartition(":") for part in parts]
     if len({name.strip() for name, _, _ in pairs}) != len(pairs):
-        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
+        raise ValueError(
+            "write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6 (decimals: 0.5)"
+        )
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 

@@ -245,7 +245,12 @@ def _resolve_paths(config_file: Path, values: dict[str, Any]) -> None:
     """Paths of ``[paths]``: the data lie in the working folder unless another is given, and that is the file's own."""
     values.setdefault("path_wd", ".")
     values.setdefault("dataset_path", values["path_wd"])
-    _resolve_keys(config_file, "paths", values, "path_wd", "dataset_path", "log_dir_of_current_run", "class_idx_path")
+    folders = ("path_wd", "dataset_path", "log_dir_of_current_run")
+    given = {key: values[key] for key in folders if key in values}
+    _resolve_keys(config_file, "paths", values, *folders, "class_idx_path")
+    for key, value in given.items():
+        if Path(values[key]).is_file():
+            raise ConfigError(f"{shown(config_file)}: [paths] {key} = {short(value)} is a file; name a folder.")
 
 
 def _read_paths(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,6 +274,8 @@ def _resolve(config_file: Path, section: str, key: str, value: str) -> Path:
     if not value.isprintable():
         reason = "it holds a line break or another character that no path should have"
         hint = "; an indented line goes on with the value above it: take the indent away" if "\n" in value else ""
+    elif value[0] == value[-1] and value[0] in "'\"":
+        reason = "quotes are no part of it; write it without them"
     else:
         try:
             path = (config_file.parent / Path(value).expanduser()).resolve()

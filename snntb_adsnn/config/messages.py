@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,11 +49,13 @@ def unknown_names(section: str, keys: Iterable[str], known: Mapping[str, Iterabl
         known: the keys of all sections.
     """
     if section not in known:
-        guess = _guess(section, known)
-        return [f"section [{short(section)}] is unknown{guess}; the sections are {', '.join(known)}."]
+        if (name := section.strip()) in known:
+            return [f"section [{name}] has a space inside its brackets; write [{name}]."]
+        guess = _guess(section, known) or f"; the sections are {', '.join(known)}"
+        return [f"section [{short(section)}] is unknown{guess}."]
     return [
-        f"[{section}] has the unknown key {short(key)!r}{_guess(key, known[section]) or _elsewhere(key, known)}; its "
-        f"keys are shown by: snntb-adsnn keys {section}"
+        f"[{section}] has the unknown key {short(key)!r}{_guess(key, known[section]) or _elsewhere(key, known)}; "
+        f"snntb-adsnn keys {section} shows its keys."
         for key in keys
         if key not in known[section]
     ]
@@ -113,10 +116,14 @@ def _hint(error: Any) -> str:
     text = str(error["input"])
     if "\n" in text:
         return "; an indented line goes on with the value above it: take the indent away"
+    if text[:1] in ("'", '"'):
+        return "; write it without quotes"
+    if len(error["loc"]) > 1 and re.search(r"[;,\s]", text):
+        return "; write commas between values, and comments on lines of their own"
     if "#" in text or ";" in text:
         return "; a comment needs a line of its own"
     if not error["type"].endswith("_parsing"):
         return ""
-    if len(error["loc"]) > 1:
-        return "; write commas between values, and none behind the last"
-    return "; write a point, not a comma" if "," in text else ""
+    if re.fullmatch(r"[+-]?\d*,\d*", text):
+        return "; write a point, not a comma"
+    return " alone" if "," in text else ""

@@ -72,6 +72,8 @@ def _syntax(error: configparser.Error, text: str) -> Iterator[str]:
     """One sentence for each mistake."""
     lines = text.split("\n")
     match error:
+        case configparser.MissingSectionHeaderError() if str(error.line).startswith("["):
+            yield f"line {error.lineno} ({short(error.line)}) is no [section]; correct its brackets."
         case configparser.MissingSectionHeaderError():
             yield (
                 f"line {error.lineno} ({short(error.line)}) stands before the first section; write a section such as "
@@ -105,12 +107,12 @@ def percent_mistakes(parser: configparser.ConfigParser) -> list[str]:
             try:
                 parser.get(section, key)
             except configparser.InterpolationMissingOptionError as error:
-                reason = f"there is no key {short(error.reference)!r} in [{section}] to put in; correct the name"
+                reason = f"there is no key {short(error.reference)!r} in [{section}]; correct the name, or"
             except configparser.InterpolationDepthError:
-                reason = "it would be put into itself; correct the name"
+                reason = "it refers to itself; correct the name, or"
             except configparser.InterpolationError:
-                reason = "% begins the name of another key, such as %(key)s"
+                reason = "% begins the name of another key, such as %(key)s;"
             else:
                 continue
-            mistakes.append(f"[{section}] {key} = {short(text)} is not allowed: {reason}, or write a plain % as %%.")
+            mistakes.append(f"[{section}] {key} = {short(text)} is not allowed: {reason} write a plain % as %%.")
     return mistakes

@@ -7,7 +7,6 @@ import configparser
 import importlib.util
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 from snntb_adsnn.config.literals import EVALUATED, RefusedError, Unreadable, literal
@@ -119,7 +118,7 @@ def refusals(parser: configparser.ConfigParser) -> list[str]:
         mistakes.append(f"[input] model_lib = {library}: simulator adsnn reads Keras models; use model_lib = keras.")
     dataset_format = _text(parser, "input", "dataset_format")
     if dataset_format not in ("", "npz", "jpg", "png"):
-        mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; use npz or jpg.")
+        mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; write npz or png.")
     for (section, key), rule in TABLE.items():
         value, default = _text(parser, section, key), toolbox_defaults()[section][key]
         if (reason := _reason(parser, rule)) and not _is_default(section, key, value):
@@ -166,11 +165,15 @@ def _senseless(parser: configparser.ConfigParser) -> Iterator[str]:
     indices = literal(_interpolated(parser, "simulation", "sample_idxs_to_test") or "[]")
     if indices and min(indices) < 0:
         yield f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: test inputs are numbered from 0."
-    elif _pictures(parser) and any(a >= b for a, b in pairwise(indices)):
+    elif indices and _pictures(parser) and _shuffled(parser):
         yield (
-            f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: pictures are read in order, so the "
-            "numbers must rise."
+            f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: pictures are shuffled, so numbers "
+            "mean nothing; add 'shuffle': False to [input] dataflow_kwargs."
         )
+    for key in ("log_vars", "plot_vars"):
+        allowed = literal(toolbox_defaults()["restrictions"][key])
+        for name in sorted(set(literal(_interpolated(parser, "output", key) or "{}")) - allowed):
+            yield f"[output] {key} names {short(name)!r}; choose from {', '.join(sorted(allowed))}."
     if values := sweep_values(parser):
         name = _text(parser, "parameter_sweep", "param_name") or "v_thresh"
         if name not in SWEEPABLE:
@@ -181,6 +184,10 @@ def _senseless(parser: configparser.ConfigParser) -> Iterator[str]:
         for value in values:
             if value <= 0:
                 yield f"[parameter_sweep] param_values holds {value}, but every value must be above 0."
+
+
+def _shuffled(parser: configparser.ConfigParser) -> bool:
+    return bool(literal(_interpolated(parser, "input", "dataflow_kwargs") or "{}").get("shuffle", True))
 
 
 def sweep_values(parser: configparser.ConfigParser) -> list[float]:

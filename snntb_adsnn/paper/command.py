@@ -97,7 +97,7 @@ def _measure(configs: Sequence[Path], *, quick: bool) -> dict[str, Any]:
     files = list(configs) or find_configs(QUICK_SETS if quick else SETS)
     loaded = [load_config(file) for file in files]
     for config in loaded:
-        config.need_training()
+        config.need_training("the tables have no data set to name")
     return measure(loaded, quick=quick)
 
 

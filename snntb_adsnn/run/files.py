@@ -30,6 +30,8 @@ def prepare_run(config: Config) -> None:
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
     _bring_model(config)
+    if config.training is None:
+        _need_folder(config)
     file = model_file(config.paths.path_wd / config.paths.filename_ann)
     if file is not None and (neuron := common_neuron(file)) is not None:
         check_neurons(config, neuron)
@@ -46,7 +48,22 @@ def need_model(config: Config) -> None:
         train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
         raise ConfigError(
             f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
-            f".keras); {train}correct filename_ann or path_wd."
+            f".keras); {train}{_correction(paths.filename_ann)}."
+        )
+
+
+def _correction(name: str) -> str:
+    base, _, ending = name.rpartition(".")
+    return f"write it without its ending, {base}" if ending in ("h5", "keras") else "correct filename_ann or path_wd"
+
+
+def _need_folder(config: Config) -> None:
+    """Refuse a configuration whose data should lie in a folder that is not there, and that nobody would make."""
+    if not (folder := config.paths.dataset_path).is_dir():
+        key = "path_wd" if folder == config.paths.path_wd else "dataset_path"
+        raise ConfigError(
+            f"{config.file}: [paths] {key}: there is no folder {folder}, in which test data should lie; correct it, or "
+            "add a section [training], whose data set is used."
         )
 
 

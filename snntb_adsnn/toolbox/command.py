@@ -27,7 +27,10 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
     """
     config = load_config(config)
     if config.simulation.simulator != NAME:
-        raise ConfigError(f"{config.file}: [simulation] simulator must be adsnn to be run by this command.")
+        raise ConfigError(
+            f"{config.file}: [simulation] simulator = {config.simulation.simulator} is not run by this command; write "
+            "simulator = adsnn, or run another simulator with snntoolbox -t."
+        )
     if json_copy is not None and not config.tools.simulate:
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
     register()

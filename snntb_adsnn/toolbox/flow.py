@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import difflib
 import functools
@@ -32,6 +33,7 @@ def start_tensorflow() -> None:
 
 def patch_utils(module: Any) -> None:
     """Wrap what ``bin.utils`` does with a configuration whose simulator is ours."""
+    module.load_config = _load_config(module.load_config)
     module.update_setup = _update_setup(module.update_setup)
     module.run_pipeline = _run_pipeline(module.run_pipeline)
     module.initialize_simulator = _initialize_simulator(module.initialize_simulator)
@@ -97,9 +99,32 @@ def prepare(config: Config) -> Prepared:
     whole = settings.completed(found)
     asked = whole.get("simulation", "num_to_test")
     with naming(config.file):
+        settings.check_looks(whole)
         settings.check_files(whole)
     there = whole.get("simulation", "num_to_test")
     return Prepared(config.file, found, None if there == asked else there)
+
+
+class _Settings(configparser.ConfigParser):
+    """Settings that are not changed by what is in them already: the toolbox puts a path back as it has read it, and a
+    ``%`` in it could not be read again."""
+
+    optionxform = staticmethod(str)  # type: ignore[assignment]
+
+    def set(self, section: str, option: str, value: str | None = None) -> None:
+        """As ``ConfigParser.set``."""
+        if value is None or value != self.get(section, option, fallback=None):
+            super().set(section, option, value)
+
+
+def _load_config(original: Any) -> Any:
+    @functools.wraps(original)
+    def load_config(filepath: str) -> Any:
+        loaded, found = original(filepath), _Settings()
+        found.read_dict({section: dict(loaded.items(section, raw=True)) for section in loaded.sections()})
+        return found
+
+    return load_config
 
 
 def _set_up(original: Any, prepared: Prepared) -> Any:
@@ -129,10 +154,10 @@ def _check_first(arguments: list[str]) -> dict[Path, Prepared]:
     Returns:
         what is prepared, by its file.
     """
-    names = [argument for argument in arguments if not argument.startswith("-")]
-    if len(names) != 1:  # the toolbox has its own words for that
-        return {}
-    path = Path(names[0]).absolute()
+    line = argparse.ArgumentParser("snntoolbox", description="Convert a network, and simulate it, with SNN Toolbox.")
+    line.add_argument("config", help="configuration file")  # without it the toolbox ends with a traceback
+    line.add_argument("-t", "--terminal", action="store_true", help="run at once, without the graphical user interface")
+    path = Path(line.parse_args(arguments).config).absolute()
     parser = read_ini(path)
     return {path.resolve(): prepare(check_config(path, parser))} if is_ours(parser) else {}
 

@@ -193,6 +193,24 @@ def check_files(config: ConfigParser) -> None:
             config.set("simulation", "num_to_test", str(len(x)))
 
 
+def check_looks(config: ConfigParser) -> None:
+    """Refuse settings of plots that matplotlib does not know.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    from matplotlib import RcParams
+
+    for key, value in literal(config.get("output", "plotproperties")).items():
+        try:
+            RcParams({key: value})
+        except (KeyError, ValueError, TypeError):
+            raise ConfigError(
+                f"[output] plotproperties: {key!r} is no setting of matplotlib, or cannot be {short(value)!r}; correct "
+                "it, or leave it out."
+            ) from None
+
+
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
 """What the toolbox takes for a picture, in the folders of the classes."""
 
@@ -226,7 +244,7 @@ def need_data(config: Config) -> None:
 
 def _need(path: Path, step: str) -> None:
     if not path.is_file():
-        raise ConfigError(f"{path} is not there; set [tools] {step} = True once, which writes it.")
+        raise ConfigError(f"[tools] {step} = False, but {path} is not there; set it to True once, which writes it.")
 
 
 def check_inputs(config: ConfigParser, count: int) -> Array:

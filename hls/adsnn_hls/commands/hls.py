@@ -151,7 +151,14 @@ def check_section(config: Config) -> None:
         make_options(section, "vitis" if section.backend == "rtl" else None)
         for signal in Widths.SIGNALS:
             for value in getattr(section, signal).values():
-                Widths(**{signal: FixedType.parse(value) if isinstance(value, str) else value})
+                Widths(**{signal: _type_of(signal, value) if isinstance(value, str) else value})
+
+
+def _type_of(key: str, text: str) -> FixedType:
+    try:
+        return FixedType.parse(text)
+    except ParameterError as error:
+        raise ParameterError(f"{key} = {text} is not allowed: {error}") from None
 
 
 @contextmanager
