@@ -191,8 +191,8 @@ def check_neurons(config: Config, trained: ASNParameters | None = None) -> None:
             given = {"m_f": m_f, "dt": dt, **constants}
             _refuse(path, section, partial(_check_constants, trained, given), about=f"{key}: " if key else "")
 
-    for one in (adsnn, *config.swept):
-        check("adsnn", one.m_f.values(), one.overrides)
+    for section, one in (("adsnn", adsnn), *(("parameter_sweep", swept) for swept in config.swept)):
+        check(section, one.m_f.values(), one.overrides)
     if config.training is not None:  # its activation is AAN
         _refuse(path, "training", partial(_check_constants, _PAPER, config.training.constants))
     # their defaults may not fit a network that is never swept

@@ -39,7 +39,7 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
     """
     _need_different_names(configs)
     sets = {}
-    runs = [load(config) for config in configs]
+    runs = [load(config, model=True) for config in configs]
     for run in runs:  # before hours of work on the first one
         run.need_files()
     for config, run in zip(configs, runs, strict=True):

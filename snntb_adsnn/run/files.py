@@ -17,20 +17,26 @@ from snntb_adsnn.frontends.keras.peek import common_neuron, model_file
 from snntb_adsnn.network.maps import Array
 
 
-def prepare_run(config: Config) -> None:
+def prepare_run(config: Config, *, model: bool = False) -> None:
     """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``. No
     framework is imported.
 
+    Args:
+        config: the configuration.
+        model: there must be one; without it nothing is made.
+
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model; or the model's neurons cannot have the
-            constants of the configuration.
+        ConfigError: there is no model; ``[adsnn] pretrained`` names a missing file, or no model; or the model's neurons
+            cannot have the constants of the configuration.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
+    _bring_model(config)
+    if model:
+        need_model(config)
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
-    _bring_model(config)
-    if config.training is None:
+    else:
         _need_folder(config)
     file = model_file(config.paths.path_wd / config.paths.filename_ann)
     if file is not None and (neuron := common_neuron(file)) is not None:

@@ -157,14 +157,18 @@ class Run:
         return np.asarray(outputs).argmax(axis=1)
 
 
-def load(config: Config | str | Path) -> Run:
+def load(config: Config | str | Path, *, model: bool = False) -> Run:
     """The network and data of a configuration; brings shipped model and data to their folders where they are missing.
 
+    Args:
+        config: it, or its file.
+        model: a model will be needed, so that without one nothing is made.
+
     Raises:
-        ConfigError: the configuration has a mistake, or ``[adsnn] pretrained`` names no model.
+        ConfigError: the configuration has a mistake, there is no model, or ``[adsnn] pretrained`` names none.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
     run = Run(load_config(config))
-    prepare_run(run.config)
+    prepare_run(run.config, model=model)
     return run

@@ -277,7 +277,7 @@ def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | 
 
     if config.arousal.threshold is None:
         config.need_training(_NO_IMAGES)
-    runner, run = make_runner(scheduler, workers, engine_of(config)), load(config)
+    runner, run = make_runner(scheduler, workers, engine_of(config)), load(config, model=True)
     need_windows(config, run.duration)
     outcome = arouse(config, Subject.of(run), runner)
     folder = config.paths.path_wd / FOLDER

@@ -191,7 +191,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
         raise ConfigError(
             f"{config.file}: [adsnn] theta0 would stay as it is; in the search it follows m_f: remove it."
         )
-    run, file = load(config), config.paths.data_file("x_norm")
+    run, file = load(config, model=True), config.paths.data_file("x_norm")
     run.need_files(x_norm=True)
     # the constants of the run, from the trained m_f on
     network = configured(run.trained, config.adsnn.model_copy(update={"m_f": {}}), run.dt)

@@ -256,7 +256,7 @@ def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | No
     from snntb_adsnn.run import load
 
     runner = make_runner(scheduler, workers, engine_of(config))
-    outcome = sweep(config, Subject.of(load(config)), runner)
+    outcome = sweep(config, Subject.of(load(config, model=True)), runner)
     folder = config.paths.path_wd / FOLDER
     write_sweep(outcome, folder, plots=config.adsnn.plots)
     print_sweep(outcome)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from snntoolbox.simulation.utils import AbstractSNN
 
+from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write, optional_picture
@@ -22,7 +23,7 @@ from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import simulated_network
+from snntb_adsnn.run import configured, simulated_network
 from snntb_adsnn.toolbox import logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
@@ -81,6 +82,10 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.data_format = "channels_last" if len(network.input.shape) == 3 else None
         self.num_classes = network.readout.shape[0]
         self.top_k = min(self.num_classes, self.config.getint("simulation", "top_k"))
+        if settings.is_sweep(self.config):  # a value that fits no neuron is named before the first one is simulated
+            name = self.config.get("parameter_sweep", "param_name")
+            for value in literal_eval(self.config.get("parameter_sweep", "param_values")):
+                configured(network, adsnn_section(self.config, {name: repr(value)}), self._dt)
         for name, label in logs.labels(network).items():
             print(f"Spiking layer {label}: {name}")
 

@@ -20,7 +20,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, 
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.run import need_model, prepare_run
+from snntb_adsnn.run import prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -91,11 +91,9 @@ def prepare(config: Config) -> Prepared:
         AdSNNError: a mistake of the user.
     """
     found = settings.toolbox_file(config)
-    prepare_run(config)
+    prepare_run(config, model=config.tools.parse)
     if config.input.dataset_format == "npz":
         settings.need_data(config)
-    if config.tools.parse:
-        need_model(config)
     whole = settings.completed(found)
     asked = whole.get("simulation", "num_to_test")
     with naming(config.file):
@@ -159,7 +157,10 @@ def _check_first(arguments: list[str]) -> dict[Path, Prepared]:
     line.add_argument("-t", "--terminal", action="store_true", help="run at once, without the graphical user interface")
     path = Path(line.parse_args(arguments).config).absolute()
     parser = read_ini(path)
-    return {path.resolve(): prepare(check_config(path, parser))} if is_ours(parser) else {}
+    if is_ours(parser):
+        return {path.resolve(): prepare(check_config(path, parser))}
+    _check_spelling(path, parser)
+    return {}
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:

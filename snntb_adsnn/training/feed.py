@@ -258,7 +258,8 @@ def split_indices(labels: NDArray[np.int64], settings: TrainingSection, config_f
     except ValueError:
         raise ConfigError(
             f"{config_file}: [training] validation_split = {settings.validation_split} does not fit {len(labels)} "
-            f"training inputs of {len(np.unique(labels))} classes: both parts must hold inputs of every class; choose another."
+            f"training inputs of {len(np.unique(labels))} classes: both parts must hold inputs of every class; choose "
+            "another."
         ) from None
     return parts
 

@@ -158,7 +158,7 @@ def test_values_of_the_right_type_that_mean_nothing(tmp_path, places, words):
 def test_a_swept_value_that_fits_no_neuron(tmp_path):
     sweep = [("param_values", "[0.1, 3]"), ("param_name", "m_f")]
     config = load_config(configuration(tmp_path, *(("parameter_sweep", *one) for one in sweep)))
-    with pytest.raises(ConfigError, match=r"c\.ini: \[adsnn\] theta0 = 3 "):
+    with pytest.raises(ConfigError, match=r"c\.ini: \[parameter_sweep\] theta0 = 3 "):
         check_neurons(config, ASNParameters())
 
 

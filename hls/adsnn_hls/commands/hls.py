@@ -236,7 +236,7 @@ def load(config: Config, images: int = 1, option: str = "--images") -> tuple[Spi
     Raises:
         ParameterError: ``option`` asks for more test ``images`` than there are, or for none.
     """
-    run = load_run(config)
+    run = load_run(config, model=True)
     run.need_files(x_norm=True)
     if not 1 <= images <= (there := len(run.x_test)):
         raise ParameterError(f"{option} {images} is not allowed: there are {there} test images; choose 1 to {there}.")
