@@ -16,8 +16,9 @@ from snntb_adsnn.errors import AdSNNError, ConfigError
 
 
 def short(value: Any, longest: int = 80) -> str:
-    """A value as a message shows it: on one line, without control characters, and cut in the middle if it is long."""
-    text = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
+    """A value as a message shows it: on one line, control characters by their codes, and cut in the middle if long."""
+    text = " ".join(str(value).split())
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     half = (longest - 3) // 2
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 

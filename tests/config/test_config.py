@@ -1,5 +1,6 @@
 """Configuration files: what is accepted, how paths resolve, and that every mistake names file, section, key, value."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,18 @@ def test_missing_file_and_folder(tmp_path):
         load_config(tmp_path / "none.ini")
     with pytest.raises(ConfigError, match="is a folder"):
         load_config(tmp_path)
+
+
+def test_a_file_that_may_not_be_read(write, monkeypatch):
+    path = write(MINIMAL)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, who may read everything
+    with pytest.raises(ConfigError) as failure:
+        load_config(path)
+    assert str(failure.value) == f"{path}: may not be read; allow it (chmod u+r), or name another file."
 
 
 def test_missing_training_section(write):
