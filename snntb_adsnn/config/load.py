@@ -215,7 +215,9 @@ def _check_constants(trained: ASNParameters | None, given: Mapping[str, float]) 
 def _check_durations(config: Config) -> None:
     """Refuse times shorter than a step, and those of which not even one image fits into memory."""
     dt, simulation = config.simulation.dt, config.simulation
-    times = [("simulation", simulation.duration)] if simulation.duration and simulation.simulator == NAME else []
+    times: list[tuple[str, float]] = []
+    if simulation.duration and simulation.simulator == NAME:
+        times.append(("simulation", simulation.duration))
     if "sweep" in config.texts:
         times += [("sweep", duration) for duration in config.sweep.duration or ()]
     for section, duration in times:

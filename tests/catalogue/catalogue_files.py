@@ -185,3 +185,15 @@ def pictures(path: Path) -> None:
         folder.mkdir(parents=True)
         ending = "jpg" if number > 6 else "png"
         Image.fromarray(np.full((8, 8), 20 * number, np.uint8)).save(folder / f"{number}.{ending}")
+
+
+@maker
+def relu_net(path: Path) -> None:
+    """A model of the digits whose activation is ReLU, not trained."""
+    from snntb_adsnn.frontends.keras.compat import keras
+
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    x = layers.Input((64,))
+    h = layers.Dense(12, activation="relu")(x)
+    keras.Model(x, layers.Dense(10, activation="softmax")(h)).save(path)

@@ -151,7 +151,8 @@ def check_section(config: Config) -> None:
         make_options(section, "vitis" if section.backend == "rtl" else None)
         for signal in Widths.SIGNALS:
             for value in getattr(section, signal).values():
-                Widths(**{signal: _type_of(signal, value) if isinstance(value, str) else value})
+                bits: Any = _type_of(signal, value) if isinstance(value, str) else value
+                Widths(**{signal: bits})
 
 
 def _type_of(key: str, text: str) -> FixedType:
