@@ -132,7 +132,10 @@ def _swept(path: Path, parser: configparser.ConfigParser) -> tuple[AdsnnSection,
 
 def is_ours(parser: configparser.ConfigParser) -> bool:
     """Whether settings choose this package's simulator."""
-    return parser.get("simulation", "simulator", fallback="INI") == NAME
+    try:
+        return parser.get("simulation", "simulator", fallback="INI") == NAME
+    except configparser.InterpolationError:  # no name at all; ``percent_mistakes`` says so
+        return False
 
 
 def adsnn_section(parser: configparser.ConfigParser, changes: Mapping[str, str] | None = None) -> AdsnnSection:

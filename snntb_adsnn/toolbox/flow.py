@@ -165,7 +165,7 @@ def _check_first(arguments: list[str]) -> dict[Path, Prepared]:
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
     """The toolbox's own list of simulators does not name ours."""
-    name = parser.get("simulation", "simulator", fallback="INI")
+    name = parser.get("simulation", "simulator", raw=True, fallback="INI")
     if difflib.get_close_matches(name.lower(), [NAME], cutoff=0.7):
         raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {NAME}?")
 
