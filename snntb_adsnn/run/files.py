@@ -9,23 +9,72 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from snntb_adsnn.config import Config
+from snntb_adsnn.config import Config, check_neurons
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
+from snntb_adsnn.frontends.keras.peek import common_neuron, model_file
 from snntb_adsnn.network.maps import Array
 
 
-def prepare_run(config: Config) -> None:
-    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``.
+def prepare_run(config: Config, *, model: bool = False) -> None:
+    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``. No
+    framework is imported.
+
+    Args:
+        config: the configuration.
+        model: there must be one; without it nothing is made.
 
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model.
+        ConfigError: there is no model; ``[adsnn] pretrained`` names a missing file, or no model; or the model's neurons
+            cannot have the constants of the configuration.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
+    _bring_model(config)
+    if model:
+        need_model(config)
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
+    else:
+        _need_folder(config)
+    file = model_file(config.paths.path_wd / config.paths.filename_ann)
+    if file is not None and (neuron := common_neuron(file)) is not None:
+        check_neurons(config, neuron)
+
+
+def need_model(config: Config) -> None:
+    """Refuse a configuration whose model is not there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    paths = config.paths
+    if model_file(paths.path_wd / paths.filename_ann) is None:
+        train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
+        raise ConfigError(
+            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
+            f".keras); {train}{_correction(paths.filename_ann)}."
+        )
+
+
+def _correction(name: str) -> str:
+    base, _, ending = name.rpartition(".")
+    return f"write it without its ending, {base}" if ending in ("h5", "keras") else "correct filename_ann or path_wd"
+
+
+def _need_folder(config: Config) -> None:
+    """Refuse a configuration whose data should lie in a folder that is not there, and that nobody would make."""
+    if not (folder := config.paths.dataset_path).is_dir():
+        key = "path_wd" if folder == config.paths.path_wd else "dataset_path"
+        raise ConfigError(
+            f"{config.file}: [paths] {key}: there is no folder {folder}, in which test data should lie; correct it, or "
+            "add a section [training], whose data set is used."
+        )
+
+
+def _bring_model(config: Config) -> None:
+    """Copy the model from ``pretrained`` where there is none yet."""
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
     if (state := config.paths.training_state).is_file():
         print(

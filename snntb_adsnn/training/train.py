@@ -26,6 +26,7 @@ from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_mo
 from snntb_adsnn.nets import build
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
+from snntb_adsnn.training.early import need_initial
 from snntb_adsnn.training.feed import Feed, feed, reseed
 from snntb_adsnn.training.model import copy_weights, training_model
 
@@ -69,7 +70,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
         OutputError: noticed before training starts: a folder cannot be written, another training is at work there, or
             the state of an interrupted training is damaged or has other settings.
     """
-    config.need_training()
+    need_initial(config)
     _need_writable(config.paths.path_wd)
     name = config.paths.model_file.name
     busy = f"another training is writing {name} there; wait for it, end it, or give this one another path_wd."
@@ -114,10 +115,6 @@ def _train(config: Config, progress: bool) -> TrainingResult:
 def _start_from(model: Any, path: Path, config: Config) -> None:
     """Give ``model`` the weights in the model file ``path``."""
     config_file = config.file
-    if not path.is_file():
-        raise ConfigError(
-            f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
-        )
     try:
         weights = read_model(path, trust=config.adsnn.trust_model).get_weights()
     except ConversionError as error:

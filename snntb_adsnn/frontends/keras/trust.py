@@ -38,14 +38,14 @@ def need_data_only(file: Path) -> None:
         ConversionError: such a layer is there; the message names it.
         OSError, ValueError, KeyError: the file is no model.
     """
-    for layer, reason in _code(_configuration(file), "the model"):
+    for layer, reason in _code(configuration(file), "the model"):
         raise ConversionError(
             f"{file}: {layer} {reason}. If you trust whoever made the file, set [adsnn] trust_model = True; else "
             "rebuild the model from Keras' own layers."
         )
 
 
-def _configuration(file: Path) -> Any:
+def configuration(file: Path) -> Any:
     """The model's configuration, from where Keras takes it."""
     if file.suffix == ".keras" and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
