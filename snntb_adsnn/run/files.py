@@ -11,8 +11,10 @@ import numpy as np
 
 from snntb_adsnn.config import Config
 from snntb_adsnn.data import ensure_toolbox_data
-from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.errors import ConfigError, ConversionError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
+from snntb_adsnn.frontends.keras.stored import configuration, find_model
+from snntb_adsnn.frontends.keras.trust import need_data_only
 from snntb_adsnn.network.maps import Array
 
 
@@ -20,7 +22,7 @@ def prepare_run(config: Config) -> None:
     """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``.
 
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model.
+        ConfigError: ``[adsnn] pretrained`` names a missing file, is no Keras 2 model, or holds code and is not trusted.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
@@ -43,12 +45,31 @@ def prepare_run(config: Config) -> None:
             f"{config.file}: [adsnn] pretrained = {pretrained} does not exist; train first (snntb-adsnn train "
             f"{config.file}), or correct the path."
         )
+    try:
+        _need_data_only(config, pretrained)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [adsnn] pretrained = {error}") from None
     if not h5py.is_hdf5(pretrained):
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} is no .h5 file; name a model that Keras saved as .h5."
+            f"{config.file}: [adsnn] pretrained = {pretrained} is in the format .keras; name a model that Keras saved "
+            "as .h5."
         )
     with atomic_path(model) as temporary:
         shutil.copyfile(pretrained, temporary)
+
+
+def need_model(config: Config) -> None:
+    """Refuse a model that is missing, is no Keras 2 model, or holds code and is not trusted. Keras is not asked.
+
+    Raises:
+        ConversionError: says what the file is, and what to do.
+    """
+    if config.adsnn.pretrained is None or config.paths.model_file.exists():
+        _need_data_only(config, find_model(config.paths.path_wd / config.paths.filename_ann))
+
+
+def _need_data_only(config: Config, model: Path) -> None:
+    configuration(model) if config.adsnn.trust_model else need_data_only(model)
 
 
 def read_npz(path: Path) -> Array:

@@ -18,7 +18,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, read_ini
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.run import prepare_run
+from snntb_adsnn.run import need_model, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -64,8 +64,9 @@ def _set_up(original: Any, config: Config) -> Any:
     prepare_run(config)
     if config.input.dataset_format == "npz":
         settings.need_data(config)
-    if config.tools.parse:
-        _need_model(config.paths.path_wd / config.paths.filename_ann)
+    from snntb_adsnn.toolbox.ahead import look_ahead  # imports TensorFlow
+
+    look_ahead(config)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with copy.open("w", encoding="utf-8") as file:
@@ -84,7 +85,17 @@ def _check_first(arguments: list[str]) -> None:
     """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds."""
     for path in (Path(argument).absolute() for argument in arguments if not argument.startswith("-")):
         if path.is_file() and is_ours(parser := read_ini(path)):
-            check_config(path, parser)
+            need_run(check_config(path, parser))
+
+
+def need_run(config: Config) -> None:
+    """Name what is wrong with the model before TensorFlow is imported.
+
+    Raises:
+        ConversionError: it is missing, of another kind, or holds code and is not trusted.
+    """
+    if config.tools.parse:
+        need_model(config)
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
@@ -99,13 +110,6 @@ def _unwritable(error: OSError) -> str:
     return (
         f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
     )
-
-
-def _need_model(path: Path) -> None:
-    # with_name, not with_suffix: a file name may hold dots
-    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
-    if not any(file.is_file() for file in candidates):
-        raise ConfigError(f"there is no model {candidates[0]} (nor .keras); train it first, or correct filename_ann.")
 
 
 def _run_pipeline(original: Any) -> Any:
