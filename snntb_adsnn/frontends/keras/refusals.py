@@ -55,8 +55,8 @@ def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> 
     if not last:
         return (
             f"layer {layer.name!r} has the activation {activation!r}, which an adaptive spiking neuron does not "
-            "compute; the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden "
-            "layer."
+            "compute; the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in "
+            "every hidden layer."
         )
     way = "train with softmax."
     if units == 1:
@@ -66,5 +66,7 @@ def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> 
             f"train with softmax, or set its activation to linear and save the model again: {activation} keeps the "
             "order of the outputs, so that the largest is the same."
         )
-    return f"the last layer, {layer.name!r}, has the activation {activation!r}, and the read-out is linear or softmax: "
+    return (
+        f"the last layer, {layer.name!r}, has the activation {activation!r}, and the read-out is linear or softmax: "
         f"{way}"
+    )
