@@ -46,6 +46,9 @@ def train(config: Path) -> None:
 
     settings = load_config(config)
     settings.need_training()
+    from snntb_adsnn.run import need_initial
+
+    need_initial(settings)
     from snntb_adsnn.training.train import train as run_training
 
     result = run_training(settings)

@@ -97,8 +97,12 @@ class Draft:
 
     def _check(self, output: str) -> ASNParameters:
         """Constants of the first neurons; raises ConversionError where no read-out can follow node ``output``."""
-        if any(isinstance(n, Softmax) for n in self.nodes.values()):
-            raise ConversionError("softmax stands inside the network; only the last layer may have it.")
+        if inside := next((n.name for n in self.nodes.values() if isinstance(n, Softmax)), None):
+            name = inside.removesuffix("/softmax")
+            raise ConversionError(
+                f"layer {name!r}: softmax stands inside the network; only the last layer may have it. Train with AAN "
+                "or ReLU there."
+            )
         if isinstance(self.nodes[output], Neurons):
             raise ConversionError(
                 f"the last layer, {output!r}, has an activation that spikes, but the read-out does not spike. End the "

@@ -125,9 +125,10 @@ def fold_padding(nodes: Graph) -> Graph:
 def fold_gains(nodes: Graph) -> Graph:
     """Multiply batch-norm gains into neighbouring weights where that is possible; else they stay as ``Scale``."""
     result = dict(nodes)
-    for scale in nodes.values():
-        if isinstance(scale, Scale) and not (_fold_up(result, scale) or _fold_down(result, scale)):
-            continue
+    for name in nodes:
+        scale = result[name]  # what it reads may have been folded
+        if isinstance(scale, Scale) and not _fold_up(result, scale):
+            _fold_down(result, scale)
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -66,6 +67,52 @@ def need_model(config: Config) -> None:
     """
     if config.adsnn.pretrained is None or config.paths.model_file.exists():
         _need_data_only(config, find_model(config.paths.path_wd / config.paths.filename_ann))
+
+
+def need_initial(config: Config) -> None:
+    """Refuse a ``[training] initial`` that is missing, is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConfigError: says what the file is, and what to do.
+    """
+    initial = None if config.training is None else config.training.initial
+    if initial is None:
+        return
+    if not initial.is_file():
+        raise ConfigError(
+            f"{config.file}: [training] initial = {initial} does not exist; name a trained model, or leave it out."
+        )
+    try:
+        _need_data_only(config, initial)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [training] initial = {error}") from None
+
+
+def need_parsed(config: Config) -> None:
+    """Refuse a parsed model of an earlier run that is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConversionError: says what the file is, and what to do.
+    """
+    name = config.texts.get("paths", {}).get("filename_parsed_model") or f"{config.paths.filename_ann}_parsed"
+    if (parsed := config.paths.path_wd / f"{name}.h5").is_file():
+        _need_data_only(config, parsed)
+
+
+def need_shape(model: Any, x: Array, file: Path) -> None:
+    """Refuse inputs, read from ``file``, of another shape than the model takes.
+
+    Raises:
+        DataError: they are.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
+        return
+    if x.shape[1:] != shape[1:]:
+        raise DataError(
+            f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set and "
+            "model belong together."
+        )
 
 
 def _need_data_only(config: Config, model: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.config import Config
+from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import read_model
 from snntb_adsnn.frontends.keras.stored import find_model
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.run import read_npz
+from snntb_adsnn.run import configured, need_shape, read_npz
 
 _Key = tuple[Path, int, int, bool]
 
@@ -28,7 +29,9 @@ def look_ahead(config: Config) -> None:
 
     Raises:
         ConversionError: the model cannot be read or converted.
-        DataError: test inputs do not fit the model.
+        ConfigError: ``[adsnn]`` does not fit the network.
+        DataError: test inputs or labels do not fit the model.
+        ParameterError: the model has one output.
     """
     if not config.tools.parse:
         return
@@ -36,11 +39,25 @@ def look_ahead(config: Config) -> None:
     model = read_model(file, trust=section.trust_model)
     if config.tools.convert and config.input.dataset_format == "npz":
         inputs = read_npz(config.paths.data_file("x_test"))
-        need_shape(model, inputs)
+        need_shape(model, inputs, config.paths.data_file("x_test"))
         network = convert(model, inputs[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+        _need_classes(network, config.paths.data_file("y_test"))
+        if "parameter_sweep" not in config.texts:  # which may change what does not fit
+            configured(network, section, config.simulation.dt)
         _converted[model] = network, section.readout_tau_phi
     _loaded.clear()
     _loaded[_key(file, section.trust_model)] = model
+
+
+def _need_classes(network: SpikingNetwork, file: Path) -> None:
+    """Refuse labels of other classes than the network's; whatever else is wrong with them is seen later."""
+    classes, labels = network.readout.shape[0], read_npz(file)
+    need_classes(classes)
+    if labels.ndim == 2 and labels.shape[1] != classes:
+        raise DataError(
+            f"{file}: there are {labels.shape[1]} columns, one a class, but the model has {classes} outputs; check "
+            "that data set and model belong together."
+        )
 
 
 def _key(file: Path, trust: bool) -> _Key:
@@ -65,19 +82,3 @@ def network_of(model: Any, readout_tau_phi: float) -> SpikingNetwork | None:
     """What ``model`` was converted to, if it was, with this read-out."""
     network, tau_phi = _converted.get(model, (None, None))
     return network if tau_phi == readout_tau_phi else None
-
-
-def need_shape(model: Any, x: Any) -> None:
-    """Refuse inputs that are of another shape than the model takes.
-
-    Raises:
-        DataError: they are.
-    """
-    shape = getattr(model, "input_shape", None)
-    if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
-        return
-    if x.shape[1:] != shape[1:]:
-        raise DataError(
-            f"the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set and model "
-            "belong together."
-        )

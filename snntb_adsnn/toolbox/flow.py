@@ -18,7 +18,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, read_ini
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.run import need_model, prepare_run
+from snntb_adsnn.run import need_model, need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -96,6 +96,8 @@ def need_run(config: Config) -> None:
     """
     if config.tools.parse:
         need_model(config)
+    elif config.tools.convert:
+        need_parsed(config)
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:

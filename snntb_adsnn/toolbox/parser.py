@@ -20,9 +20,10 @@ from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.frontends.keras.files import packed
 from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.run import need_shape
 from snntb_adsnn.toolbox import ahead, origin
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
-from snntb_adsnn.toolbox.ahead import need_shape, take
+from snntb_adsnn.toolbox.ahead import take
 from snntb_adsnn.toolbox.settings import RUN_TRUSTS, check_inputs
 
 TOLERANCE = 1e-5
@@ -77,7 +78,7 @@ def _batches(
         for _ in range(-(-min(num_to_test, dataflow.n) // batch_size)):
             yield next(dataflow)
         return
-    need_shape(model, x_test)
+    need_shape(model, x_test, Path("x_test.npz"))
     as_classes(y_test, len(x_test), int(model.output_shape[-1]))
     for start in range(0, len(x_test), batch_size):
         yield x_test[start : start + batch_size], y_test[start : start + batch_size]
@@ -116,7 +117,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
 
     def _check(self) -> None:
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
-        need_shape(self.input_model, x)
+        need_shape(self.input_model, x, Path(self.config.get("paths", "dataset_path")) / "x_test.npz")
         wanted, found = (np.asarray(m(x, training=False), np.float64) for m in (self.input_model, self.parsed_model))
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(

@@ -141,7 +141,10 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str], *, last: bool) 
         raise ConversionError(unsupported(layer))
     for weights in layer.weights:
         if not np.isfinite(weights.numpy()).all():
-            raise ConversionError(f"layer {layer.name!r}: {weights.name} holds NaN or infinite values; train again.")
+            kind = weights.name.rpartition("/")[2].partition(":")[0]
+            raise ConversionError(
+                f"layer {layer.name!r}: its {kind} holds NaN or infinite values; train the model again."
+            )
     try:
         sources = tuple(outputs[id(tensor)] for tensor in call.keras_inputs)
         # the population carries the layer's name; the weights in front of it step back
@@ -163,7 +166,10 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str], *, last: bool) 
         outputs[id(output)] = name
         draft.tensors[name] = output
     except NetworkError as error:
-        raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
+        reason = str(error)
+        if reason.startswith(layer.name):  # our name of its node
+            reason = reason.partition(": ")[2]
+        raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}") from error
 
 
 def _neuron(layer: Any) -> tuple[ASNParameters, str] | None:

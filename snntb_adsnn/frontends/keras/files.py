@@ -49,6 +49,9 @@ def read_model(found: Path, *, trust: bool = False) -> Any:
         raise ConversionError(f"{found}: cannot be read as a Keras 2 model {_reason(error)}") from error
 
 
+_LONGEST = 250
+"""Characters of a reason of Keras' that are shown."""
+
 _UNKNOWN = re.compile(
     r"Unknown (?P<kind>\w+): '?(?P<name>[^'.]+)|Could not locate (?P<other>class|function) '(?P<its>[^']+)'"
 )
@@ -63,8 +66,11 @@ def _reason(error: Exception) -> str:
             f"({kind} {name!r} is not Keras' own). Rebuild the model from Keras' own layers, or convert it in a Python "
             "program that imports the module which registers it."
         )
-    reason = re.split(r"Received|Please|\. ", text)[0][:160].strip(" .")
-    return f"({reason or type(error).__name__}); it is damaged, or was not written by Keras 2."
+    reason = re.split(r"Received|Please", text.rpartition("Exception encountered: ")[2])[0].strip(" .")
+    short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]} ..."
+    return (
+        f"({short or type(error).__name__}). Copy the file again if it is damaged; else correct the model, and save it."
+    )
 
 
 def save_model(model: Any, path: Path) -> Path:

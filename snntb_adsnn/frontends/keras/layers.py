@@ -201,7 +201,7 @@ def _rescaling(kept: KerasLayer) -> Converted:
 @converts(L.Normalization)
 def _normalization(kept: KerasLayer) -> Converted:
     layer, channels = kept.layer, kept.shapes[0][-1:]
-    if layer.axis not in ((), (len(kept.shapes[0]),)):
+    if tuple(layer.axis) not in ((), (-1,), (len(kept.shapes[0]),)):
         raise NetworkError(f"normalises axes {tuple(layer.axis)}; only the last axis (channels) is supported.")
     mean, variance = (np.asarray(v, np.float64).reshape(-1) for v in (layer.mean, layer.variance))
     deviation = np.maximum(np.sqrt(variance), keras.backend.epsilon())

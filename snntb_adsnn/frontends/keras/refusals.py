@@ -35,7 +35,7 @@ def unsupported(layer: Any) -> str:
         kind = f"the function {function}"
         way = f"Use the layer keras.layers.{same}." if same else "Use one of Keras' layers in its place."
     if way is None:
-        names = ", ".join(sorted(k.__name__ for k in CONVERTERS if not k.__name__.startswith("Random")))
+        names = ", ".join(sorted(k.__name__ for k in CONVERTERS if not k.__name__.startswith(("Random", "TFOp"))))
         way = (
             f"Supported: {names}. Rebuild the model from these, or register a converter (@converts, "
             "docs/conversion.md, 'A layer of your own')."

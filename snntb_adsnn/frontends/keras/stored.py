@@ -19,12 +19,12 @@ _LARGEST = 2**26
 """Bytes of the longest list of layers."""
 
 _WEIGHTS = (
-    "build the model in Python with tf_keras, give it its weights (load_weights), and save all by model.save('{}')."
+    "build the model in Python with tf_keras, give it its weights (load_weights), and save it by model.save('{}')."
 )
 
 _STARTS = (
     (b"version https://git-lfs", "a note of Git LFS where the model should be; fetch it by: git lfs pull."),
-    (b"{", "a text (the layers in JSON?), which holds no weights; " + _WEIGHTS),
+    (b"{", "a text (JSON?), which holds no weights; " + _WEIGHTS),
     (b"<", "a web page or XML, no model; download the file itself."),
     (b"\x80", "a pickle, which is never read here, for it could run code; save the model with Keras 2 as .h5."),
     (b"\x1f\x8b", "packed with gzip; unpack it."),
@@ -54,9 +54,7 @@ def _instead(path: Path) -> str:
         return f"write filename_ann = {path.stem}, without the ending."
     if folder := next((f for f in (path, *(path.with_name(path.name + s) for s in SUFFIXES)) if f.is_dir()), None):
         if (folder / "keras_metadata.pb").is_file():
-            return (
-                f"{folder} is a SavedModel folder; save the model as .h5: load_model('{folder.name}').save('{wanted}')."
-            )
+            return f"{folder} is a SavedModel folder; load it with tf_keras, and save it by model.save('{wanted}')."
         if (folder / "saved_model.pb").is_file():
             return f"{folder} is a SavedModel folder without Keras' layers; save the Keras 2 model itself as .h5."
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
@@ -67,10 +65,15 @@ def _instead(path: Path) -> str:
             return f"{file.name} is there; rename it to {right}."
     others = [file.name for file, ending in endings if ending in _OTHERS]
     if others and any(ending in (".json", ".weights.h5") for _, ending in endings):
-        return f"{' and '.join(others)} hold layers and weights apart; " + _WEIGHTS.format(wanted)
+        what = "hold layers and weights apart" if len(others) > 1 else f"holds no {_lacks(others[0])}"
+        return f"{' and '.join(others)} {what}; " + _WEIGHTS.format(wanted)
     if others:
         return f"{' and '.join(others)} cannot be read here; save the model with Keras 2 as .h5."
     return "train it first, or correct [paths] filename_ann."
+
+
+def _lacks(name: str) -> str:
+    return "weights" if name.endswith(".json") else "layers"
 
 
 def configuration(file: Path) -> Any:
