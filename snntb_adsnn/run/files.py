@@ -110,8 +110,8 @@ def need_shape(model: Any, x: Array, file: Path) -> None:
         return
     if x.shape[1:] != shape[1:]:
         raise DataError(
-            f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set and "
-            "model belong together."
+            f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set "
+            "and model belong together."
         )
 
 
