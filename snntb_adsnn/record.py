@@ -177,6 +177,8 @@ class Format:
             case {"list": items}:
                 return [self._rebuild(item, archive, path) for item in items]
             case {"keys": keys, "values": values}:
+                if not all(type(key) is str for key in keys):
+                    raise ValueError("a key of it is no text")
                 return {key: self._rebuild(item, archive, path) for key, item in zip(keys, values, strict=True)}
             case {"array": name, "type": text, "shape": shape, "order": order, "sha256": digest}:
                 dtype = np.dtype(text)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network.maps import (
-    NO_PADDING,
     Array,
     Concatenate,
     Linear,
     MaxPool2D,
     Node,
+    Padding,
     Reshape,
     Scale,
     ZeroPad2D,
@@ -110,13 +110,19 @@ def _moves(pool: MaxPool2D, source: Node, nodes: Graph) -> bool:
         return False
     if isinstance(source, ZeroPad2D):
         # outputs are at least 0, and every window holds one of them: a zero never wins
-        (top, bottom), (left, right) = source.padding
-        rows, columns = pool.window.size
-        small = max(top, bottom) < rows and max(left, right) < columns and pool.window.padding == NO_PADDING
+        both = _together(source, pool)
+        small = all(max(sides) < size for sides, size in zip(both, pool.window.size, strict=True))
         return small and pool.window.dilation == (1, 1) and isinstance(nodes[source.inputs[0]], Neurons)
     if isinstance(source, Scale | Concatenate):
         return all(_moves(pool, nodes[name], nodes) for name in source.inputs)
     return False
+
+
+def _together(pad: ZeroPad2D, pool: MaxPool2D) -> Padding:
+    """The padding of both."""
+    (top, bottom), (left, right) = pad.padding
+    (up, down), (west, east) = pool.window.padding
+    return (top + up, bottom + down), (left + west, right + east)
 
 
 def _move(pool: MaxPool2D, name: str, source: Node, nodes: Graph, constants: dict[str, Array]) -> Node:
@@ -124,7 +130,7 @@ def _move(pool: MaxPool2D, name: str, source: Node, nodes: Graph, constants: dic
     new: Node
     if isinstance(source, ZeroPad2D | Neurons):
         name = name if name == pool.name else f"{fresh_name(name, nodes)}{_MOVED}"
-        window = replace(pool.window, padding=source.padding) if isinstance(source, ZeroPad2D) else pool.window
+        window = replace(pool.window, padding=_together(source, pool)) if isinstance(source, ZeroPad2D) else pool.window
         before = nodes[source.inputs[0]] if isinstance(source, ZeroPad2D) else source
         new = replace(pool, name=name, inputs=(before.name,), input_shapes=(before.shape,), window=window)
     else:
