@@ -71,7 +71,7 @@ CASES = {
     "reshape": [L.Conv2D(4, 3, activation=AAN(0.2)), L.Reshape((5, 3, 8)), L.Conv2D(2, 2)],
     "batch norm between the activation and max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.MaxPooling2D(2), L.Conv2D(3, 2)],
     "zero padding between the activation and max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.ZeroPadding2D(((1, 0), (2, 1))), L.MaxPooling2D(3, 2)],
-    "padding and batch norms between": [L.Conv2D(4, 3, activation="relu"), L.ZeroPadding2D(1), L.BatchNormalization(), L.BatchNormalization(), L.MaxPooling2D(2, padding="same")],
+    "padding and batch norms between": [L.Conv2D(4, 3, activation="relu"), L.ZeroPadding2D(1), L.BatchNormalization(), L.BatchNormalization(), L.MaxPooling2D(3, 2, padding="same")],
     "batch norm, global max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.GlobalMaxPooling2D()],
     "batch norms in a row": [L.Conv2D(4, 3), L.ZeroPadding2D(1), L.BatchNormalization(), L.BatchNormalization(), L.ReLU()],
     "normalization of the data": [L.Normalization(mean=[0.3, -0.1], variance=[2.0, 0.5]), L.RandomFlip(), L.Conv2D(2, 3, activation=AAN(0.2))],

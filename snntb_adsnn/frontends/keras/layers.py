@@ -114,19 +114,13 @@ def _need_image(kept: KerasLayer) -> None:
         raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
 
 
-@converts(
-    L.Dropout,
-    L.SpatialDropout2D,
-    L.GaussianNoise,
-    L.GaussianDropout,
-    L.AlphaDropout,
-    L.ActivityRegularization,
-    L.Activation,
-    L.Softmax,
-    L.ReLU,
-    FunctionLayer,
-    *(getattr(L, f"Random{what}") for what in ("Flip", "Rotation", "Translation", "Zoom", "Contrast", "Brightness")),
+_ONLY_IN_TRAINING = (
+    *(L.Dropout, L.SpatialDropout2D, L.GaussianNoise, L.GaussianDropout, L.AlphaDropout, L.ActivityRegularization),
+    *(L.RandomFlip, L.RandomRotation, L.RandomTranslation, L.RandomZoom, L.RandomContrast, L.RandomBrightness),
 )
+
+
+@converts(L.Activation, L.Softmax, L.ReLU, FunctionLayer, *_ONLY_IN_TRAINING)
 def _nothing(kept: KerasLayer) -> Converted:
     """Identity when not training; an activation is added by the caller."""
     return []
