@@ -43,9 +43,10 @@ def cli() -> None:
 def train(config: Path) -> None:
     """Train the network of CONFIG ([training]); write model, data and a log to its working folder."""
     from snntb_adsnn.config import load_config
-    from snntb_adsnn.training.early import need_initial
+    from snntb_adsnn.run import need_initial
 
     settings = load_config(config)
+    settings.need_training()
     need_initial(settings)
     from snntb_adsnn.training.train import train as run_training
 

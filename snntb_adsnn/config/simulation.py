@@ -90,10 +90,12 @@ class ToolsSection(Section):
 
     Attributes:
         parse: load the model.
+        convert: make a spiking network of it.
         simulate: the converted network.
     """
 
     parse: bool = True
+    convert: bool = True
     simulate: bool = True
 
 

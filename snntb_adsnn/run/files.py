@@ -5,15 +5,18 @@ from __future__ import annotations
 import filecmp
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from snntb_adsnn.config import Config, check_neurons
 from snntb_adsnn.data import ensure_toolbox_data
-from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.errors import ConfigError, ConversionError, DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
-from snntb_adsnn.frontends.keras.peek import common_neuron, model_file
+from snntb_adsnn.frontends.keras.peek import common_neuron
+from snntb_adsnn.frontends.keras.stored import configuration, find_model, instead_of_model
+from snntb_adsnn.frontends.keras.trust import need_data_only
 from snntb_adsnn.network.maps import Array
 
 
@@ -26,8 +29,9 @@ def prepare_run(config: Config, *, model: bool = False) -> None:
         model: there must be one; without it nothing is made.
 
     Raises:
-        ConfigError: there is no model; ``[adsnn] pretrained`` names a missing file, or no model; or the model's neurons
-            cannot have the constants of the configuration.
+        ConfigError: there is no model; ``[adsnn] pretrained`` names a missing file, is no Keras 2 model, or holds code
+            and is not trusted; or the model's neurons cannot have the constants of the configuration.
+        ConversionError: the model is none of Keras 2, or holds code and is not trusted.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
@@ -38,29 +42,9 @@ def prepare_run(config: Config, *, model: bool = False) -> None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
     else:
         _need_folder(config)
-    file = model_file(config.paths.path_wd / config.paths.filename_ann)
+    file = find_model(config.paths.path_wd / config.paths.filename_ann)
     if file is not None and (neuron := common_neuron(file)) is not None:
         check_neurons(config, neuron)
-
-
-def need_model(config: Config) -> None:
-    """Refuse a configuration whose model is not there.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    paths = config.paths
-    if model_file(paths.path_wd / paths.filename_ann) is None:
-        train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
-        raise ConfigError(
-            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
-            f".keras); {train}{_correction(paths.filename_ann)}."
-        )
-
-
-def _correction(name: str) -> str:
-    base, _, ending = name.rpartition(".")
-    return f"write it without its ending, {base}" if ending in ("h5", "keras") else "correct filename_ann or path_wd"
 
 
 def _need_folder(config: Config) -> None:
@@ -92,12 +76,87 @@ def _bring_model(config: Config) -> None:
             f"{config.file}: [adsnn] pretrained = {pretrained} does not exist; train first (snntb-adsnn train "
             f"{config.file}), or correct the path."
         )
+    try:
+        _need_data_only(config, pretrained)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [adsnn] pretrained = {error}") from None
     if not h5py.is_hdf5(pretrained):
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} is no .h5 file; name a model that Keras saved as .h5."
+            f"{config.file}: [adsnn] pretrained = {pretrained} is in the format .keras; name a model that Keras saved "
+            "as .h5."
         )
     with atomic_path(model) as temporary:
         shutil.copyfile(pretrained, temporary)
+
+
+def need_model(config: Config) -> None:
+    """Refuse a model that is missing, is no Keras 2 model, or holds code and is not trusted. Keras is not asked.
+
+    Raises:
+        ConfigError: there is none, and ``pretrained`` brings none; what lies there instead is named.
+        ConversionError: it cannot be used; says what the file is, and what to do.
+    """
+    paths = config.paths
+    if config.adsnn.pretrained is not None and not paths.model_file.exists():
+        return
+    path = paths.path_wd / paths.filename_ann
+    if (file := find_model(path)) is None:
+        train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
+        raise ConfigError(
+            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
+            f".keras); {instead_of_model(path) or f'{train}correct filename_ann or path_wd.'}"
+        )
+    _need_data_only(config, file)
+
+
+def need_initial(config: Config) -> None:
+    """Refuse a ``[training] initial`` that is missing, is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConfigError: says what the file is, and what to do.
+    """
+    initial = None if config.training is None else config.training.initial
+    if initial is None:
+        return
+    if not initial.is_file():
+        raise ConfigError(
+            f"{config.file}: [training] initial = {initial} does not exist; name a trained model, or leave it out."
+        )
+    try:
+        _need_data_only(config, initial)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [training] initial = {error}") from None
+
+
+def need_parsed(config: Config) -> None:
+    """Refuse a parsed model of an earlier run that is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConversionError: says what the file is, and what to do.
+    """
+    name = config.texts.get("paths", {}).get("filename_parsed_model") or f"{config.paths.filename_ann}_parsed"
+    if (parsed := config.paths.path_wd / f"{name}.h5").is_file():
+        _need_data_only(config, parsed)
+
+
+def need_shape(model: Any, x: Array, file: Path) -> None:
+    """Refuse inputs, read from ``file``, of another shape than the model takes.
+
+    Raises:
+        DataError: they are.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
+        return
+    if x.shape[1:] != shape[1:]:
+        raise DataError(
+            f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set "
+            "and model belong together."
+        )
+
+
+def _need_data_only(config: Config, model: Path) -> None:
+    configuration(model) if config.adsnn.trust_model else need_data_only(model)
 
 
 def read_npz(path: Path) -> Array:

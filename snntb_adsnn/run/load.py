@@ -16,7 +16,7 @@ from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.run.files import correction_inputs, need_model, prepare_run, read_npz
+from snntb_adsnn.run.files import correction_inputs, need_model, need_shape, prepare_run, read_npz
 from snntb_adsnn.run.network import configured, simulated_network
 
 _DURATION, _BATCH_SIZE = 500.0, 100
@@ -126,6 +126,7 @@ class Run:
     @cached_property
     def model(self) -> Any:
         """The Keras model, as it was trained."""
+        need_model(self.config)  # before TensorFlow is imported, which takes seconds
         from snntb_adsnn.frontends.keras.files import load_model
 
         paths = self.config.paths
@@ -137,6 +138,7 @@ class Run:
         from snntb_adsnn.frontends import convert
 
         section = self.config.adsnn
+        need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
         return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
 
     @cached_property

@@ -24,7 +24,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
 from snntb_adsnn.run import configured, simulated_network
-from snntb_adsnn.toolbox import logs, origin, settings
+from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
 
@@ -73,9 +73,14 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         """Nothing layer by layer: ``compile`` converts the whole parsed model."""
 
     def compile(self) -> None:
-        """Convert the parsed model; compared with it on real inputs, layer by layer."""
-        inputs = settings.check_inputs(self.config, self.section.check_images)
-        self._set_network(convert(self.parsed_model, inputs, readout_tau_phi=self.section.readout_tau_phi))
+        """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
+        layer."""
+        tau_phi = self.section.readout_tau_phi
+        network = ahead.network_of(self.parsed_model, tau_phi)
+        if network is None:
+            inputs = settings.check_inputs(self.config, self.section.check_images)
+            network = convert(self.parsed_model, inputs, readout_tau_phi=tau_phi)
+        self._set_network(network)
 
     def _set_network(self, network: SpikingNetwork) -> None:
         self.network = network

@@ -21,7 +21,7 @@ from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
 from snntb_adsnn.files import locked
-from snntb_adsnn.run import prepare_run
+from snntb_adsnn.run import need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -71,12 +71,12 @@ class Prepared:
     """A configuration of which everything is there and checked that can be without TensorFlow.
 
     Attributes:
-        file: the user's.
+        config: as it was checked.
         settings: as the toolbox can read them.
         inputs: how many test inputs there are, where more are asked for.
     """
 
-    file: Path
+    config: Config
     settings: configparser.ConfigParser
     inputs: str | None = None
 
@@ -92,6 +92,8 @@ def prepare(config: Config) -> Prepared:
         AdSNNError: a mistake of the user.
     """
     found = settings.toolbox_file(config)
+    if config.tools.convert and not config.tools.parse:
+        need_parsed(config)
     prepare_run(config, model=config.tools.parse)
     if config.input.dataset_format == "npz":
         settings.need_data(config)
@@ -101,7 +103,7 @@ def prepare(config: Config) -> Prepared:
         settings.check_looks(whole)
         settings.check_files(whole)
     there = whole.get("simulation", "num_to_test")
-    return Prepared(config.file, found, None if there == asked else there)
+    return Prepared(config, found, None if there == asked else there)
 
 
 class _Settings(configparser.ConfigParser):
@@ -128,7 +130,11 @@ def _load_config(original: Any) -> Any:
 
 def _set_up(original: Any, prepared: Prepared) -> Any:
     """The settings that the toolbox makes of a configuration."""
-    path = prepared.file
+    from snntb_adsnn.toolbox.ahead import look_ahead  # imports TensorFlow
+
+    path = prepared.config.file
+    with naming(path):
+        look_ahead(prepared.config)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with copy.open("w", encoding="utf-8") as file:

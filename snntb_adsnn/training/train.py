@@ -26,7 +26,6 @@ from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_mo
 from snntb_adsnn.nets import build
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
-from snntb_adsnn.training.early import need_initial
 from snntb_adsnn.training.feed import Feed, feed, reseed
 from snntb_adsnn.training.model import copy_weights, training_model
 
@@ -70,7 +69,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
         OutputError: noticed before training starts: a folder cannot be written, another training is at work there, or
             the state of an interrupted training is damaged or has other settings.
     """
-    need_initial(config)
+    config.need_training()
     _need_writable(config.paths.path_wd)
     name = config.paths.model_file.name
     busy = f"another training is writing {name} there; wait for it, end it, or give this one another path_wd."

@@ -12,9 +12,11 @@ from typing import Any
 
 import catalogue
 import catalogue_files
+import catalogue_keras
+import catalogue_models
 import pytest
 
-assert catalogue_files  # its makers are registered
+MAKERS = (catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
 
 
 def both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -87,7 +87,7 @@ def test_mistakes_are_named(tmp_path, net, settings, words):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("net.h5", b"not a model", "net.h5: cannot be read as a Keras 2 model"),
+        ("net.h5", b"not a model", "net.h5: is no model file"),
         ("x_test.npz", b"PK not an archive", "x_test.npz: not a whole .npz file"),
         ("y_test.npz", np.zeros((4, 10)), "does not fit"),
         ("y_test.npz", np.zeros(IMAGES), "does not fit"),

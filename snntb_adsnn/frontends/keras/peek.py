@@ -7,15 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from snntb_adsnn.frontends.keras.trust import configuration
+from snntb_adsnn.frontends.keras.stored import configuration
 from snntb_adsnn.neuron import ASNParameters
-
-
-def model_file(base: Path) -> Path | None:
-    """``base`` with ``.h5`` or ``.keras`` added, the first that is there, as ``load_model`` finds it."""
-    # with_name, not with_suffix: a file name may hold dots
-    files = [base.with_name(base.name + suffix) for suffix in (".h5", ".keras")]
-    return next((file for file in files if file.is_file()), None)
 
 
 def common_neuron(file: Path) -> ASNParameters | None:
