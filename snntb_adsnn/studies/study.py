@@ -268,7 +268,9 @@ def _progress_bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    console = Console(stderr=True)
+    console.quiet = not (console.is_terminal or console.is_jupyter)  # in a file of messages it would say nothing
+    return Progress(*columns, console=console)
 
 
 # ---- where -----------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
 
     Args:
         config: a loaded configuration with a section ``[training]``.
-        progress: show a progress bar on standard error.
+        progress: show a progress bar, where standard error is a terminal.
 
     Raises:
         ConfigError: no ``[training]``, or settings that do not fit the data.
@@ -259,7 +259,9 @@ def _progress_bar(shown: bool) -> Progress:
     from rich.console import Console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not shown)
+    console = Console(stderr=True)
+    console.quiet = not (console.is_terminal or console.is_jupyter)  # in a file of messages it would say nothing
+    return Progress(*columns, console=console, disable=not shown)
 
 
 @dataclass
