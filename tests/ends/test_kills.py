@@ -138,6 +138,7 @@ class Place:
                 "CUDA_VISIBLE_DEVICES": "",
                 "TMPDIR": str(self.temporary),
                 "HOME": str(self.folder),
+                "PYTHONHASHSEED": "0",  # the toolbox writes sets
                 "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(Path.home() / ".config" / "matplotlib")),
             },
             stdout=subprocess.DEVNULL,
