@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import signal
 import sys
@@ -16,6 +17,7 @@ from snntb_adsnn.errors import AdSNNError
 STOPS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 """Signals that stop a command, as a user calls them. The exit code is 128 and the signal's number: 130, 143."""
 _MISTAKE = 2
+_AGAIN = 0.05  # seconds
 _SYSTEM = {
     errno.ENAMETOOLONG: "the path is too long for this file system; choose a shorter one",
     errno.ENOSPC: "the disk is full; free space, or choose another folder",
@@ -28,7 +30,8 @@ def ending(program: str) -> Iterator[None]:
     """Let a command end as a user expects: the body's errors become one line on standard error, and an exit code.
 
     A mistake of the user ends with 2, an interrupt (Ctrl-C) with 130, a termination (SIGTERM) with 143. Whatever a
-    library makes of an interrupt that came while it was at work is taken for the interrupt. A bug keeps its traceback.
+    library makes of an interrupt that came while it was at work is taken for the interrupt. One that Python had to drop
+    (it came in a finalizer or a callback of C code) comes again. A bug keeps its traceback.
 
     Args:
         program: the command's name, which the line begins with.
@@ -44,7 +47,8 @@ def ending(program: str) -> Iterator[None]:
 
     before = _handle(stop)
     try:
-        yield
+        with _dropped_come_again(seen):
+            yield
     except SystemExit:
         raise
     except BaseException as error:
@@ -71,6 +75,25 @@ def _handle(stop: Any) -> dict[signal.Signals, Any]:
         return {}
     heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, stop) for number in heard}
+
+
+@contextmanager
+def _dropped_come_again(seen: list[signal.Signals]) -> Iterator[None]:
+    """Send an interrupt again that Python dropped, in place of its lines "Exception ignored in"."""
+    original = sys.unraisablehook
+
+    def hook(dropped: Any) -> None:
+        if seen and dropped.exc_type is not None and issubclass(dropped.exc_type, KeyboardInterrupt):
+            # a little later: from within this hook it would be dropped again
+            threading.Timer(_AGAIN, _thread.interrupt_main, (seen[0],)).start()
+        else:
+            original(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = original
 
 
 def _end(program: str, message: str, code: int) -> None:

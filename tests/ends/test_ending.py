@@ -69,6 +69,40 @@ def test_a_stop_is_a_stop_whatever_a_library_makes_of_it(number, made_of_it, cap
     assert capsys.readouterr().err == LINES[number] + "\n"
 
 
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("number", LINES)
+def test_a_stop_that_python_drops_comes_again(number, capsys):
+    """In a finalizer, nobody is there to catch it."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def library() -> None:
+        Finalized()
+        time.sleep(10)
+        pytest.fail("it was dropped")
+
+    hook = sys.unraisablehook
+    with pytest.raises(SystemExit) as stop, ending("snntb-adsnn"):
+        library()
+    assert stop.value.code == 128 + number
+    assert capsys.readouterr().err == LINES[number] + "\n"
+    assert sys.unraisablehook is hook
+
+
+def test_other_errors_of_finalizers_are_shown(monkeypatch):
+    class Finalized:
+        def __del__(self) -> None:
+            raise ValueError
+
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: shown.append(dropped.exc_type))
+    with ending("snntb-adsnn"):
+        Finalized()
+    assert shown == [ValueError]
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -39,7 +39,7 @@ def quiet_start() -> Iterator[None]:
     """Keep TensorFlow's log lines off stderr while it is imported, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them.
 
     Some are written before TensorFlow looks at that variable. Whatever else is written passes, at the end; where the
-    import fails, everything does.
+    import fails, everything does. A command that is stopped meanwhile has not failed.
     """
     try:
         stderr = os.dup(2) if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == _QUIET else None
@@ -48,14 +48,23 @@ def quiet_start() -> Iterator[None]:
     if stderr is None:
         yield
         return
-    failed = True
+    failed = False
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
             yield
-            failed = False
+        except BaseException as error:
+            failed = not _stopped(error)
+            raise
         finally:
             os.dup2(stderr, 2)
             caught.seek(0)
             with os.fdopen(stderr, "wb") as file:
                 file.writelines(line for line in caught if failed or not _CHATTER.match(line))
+
+
+def _stopped(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind an error: NumPy, for one, raises ImportError where one stops its import."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
