@@ -46,7 +46,7 @@ def train(config: Path) -> None:
     from snntb_adsnn.config import load_config
 
     settings = load_config(config)
-    settings.need_training()
+    settings.need_training().data.state()  # what is wrong with a folder of images shows before TensorFlow is loaded
     from snntb_adsnn.training.train import train as run_training
 
     result = run_training(settings)
@@ -175,7 +175,7 @@ def main() -> None:
     with ending("snntb-adsnn"):
         try:
             if "_SNNTB_ADSNN_COMPLETE" in os.environ:  # a shell asks how words may go on
-                cli()
+                cli(prog_name="snntb-adsnn")
             # not cli(): for an interrupt it would write an empty line, and take an EOFError for one
             with cli.make_context("snntb-adsnn", sys.argv[1:]) as context:
                 cli.invoke(context)

@@ -10,6 +10,7 @@ from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.toolbox.flow import RESULTS, start_tensorflow
 from snntb_adsnn.toolbox.register import register
+from snntb_adsnn.toolbox.settings import check_data
 
 
 def run(config: Config | str | Path, json_copy: str | Path | None = None) -> list[float]:
@@ -30,6 +31,7 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
         raise ConfigError(f"{config.file}: [simulation] simulator must be adsnn to be run by this command.")
     if json_copy is not None and not config.tools.simulate:
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
+    check_data(config)
     register()
     start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup

@@ -6,13 +6,12 @@ from configparser import ConfigParser
 from contextvars import ContextVar
 from pathlib import Path
 
-import numpy as np
-
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
 from snntb_adsnn.config.toolbox import NAME, RESTRICTIONS, SWEEPABLE, refusals, settled, value_mistakes
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run import correction_inputs, read_npz
+from snntb_adsnn.run.files import need_one_hot
 from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
@@ -138,23 +137,15 @@ def check_files(config: ConfigParser) -> None:
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":
         data = Path(config.get("paths", "dataset_path"))
-        if next(data.glob(f"*/*.{kind}"), None) is None:
+        if not any(file.suffix.lower() in PICTURES for file in data.glob("*/**/*")):
             raise DataError(
-                f"[input] dataset_format = {kind}, but {data} holds no CLASS/*.{kind}; correct dataset_path or format."
+                f"[input] dataset_format = {kind}, but {data} holds no picture in a folder of its class (of the kinds "
+                f"{', '.join(PICTURES)}); correct dataset_path or dataset_format."
             )
     if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
-        x, y = (read_npz(Path(config.get("paths", "dataset_path")) / f"{part}_test.npz") for part in ("x", "y"))
-        if y.ndim != 2 or len(y) != len(x):
-            raise DataError(
-                f"y_test.npz of shape {y.shape} does not fit x_test.npz of shape {x.shape}: it must hold one one-hot "
-                "row for each input."
-            )
-        wrong = np.flatnonzero(~(np.isin(y, (0, 1)).all(axis=1) & (y.sum(axis=1) == 1)))
-        if len(wrong):
-            raise DataError(
-                f"y_test.npz: row {wrong[0]} is {y[wrong[0]].tolist()}, which is not one-hot; write a 1 in the column "
-                "of the class and 0 elsewhere."
-            )
+        x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
+        x, y = read_npz(x_file), read_npz(y_file)
+        need_one_hot(y_file, y, x_file, x)
         if (top_k := config.getint("simulation", "top_k")) > y.shape[1]:
             raise ConfigError(
                 f"[simulation] top_k = {top_k} is above the number of classes: y_test.npz has {y.shape[1]}; lower it."
@@ -167,6 +158,24 @@ def check_files(config: ConfigParser) -> None:
                 )
             print(f"There are only {len(x)} test inputs: num_to_test is {len(x)}.")
             config.set("simulation", "num_to_test", str(len(x)))
+
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
+"""What the toolbox takes for a picture, in the folders of the classes."""
+
+
+def check_data(config: Config) -> None:
+    """Check data files that are there, before TensorFlow is imported.
+
+    Raises:
+        DataError: they are damaged, or do not fit each other.
+        ConfigError: fewer training inputs than ``[adsnn] bias_correction`` asks for.
+    """
+    x_file, y_file, norm_file = (config.paths.data_file(part) for part in ("x_test", "y_test", "x_norm"))
+    if config.input.dataset_format == "npz" and x_file.exists() and y_file.exists():
+        need_one_hot(y_file, read_npz(y_file), x_file, read_npz(x_file))
+    if config.adsnn.bias_correction and norm_file.exists():
+        correction_inputs(norm_file, config.adsnn.bias_correction)
 
 
 def need_data(config: Config) -> None:

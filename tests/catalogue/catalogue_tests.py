@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import catalogue
+import catalogue_data
 import catalogue_files
 import pytest
 
-assert catalogue_files  # its makers are registered
+assert catalogue_files and catalogue_data  # their makers are registered
 
 
 def both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import catalogue
+import catalogue_data
 import catalogue_files
 
 HEAVY = ("tensorflow", "tf_keras")
@@ -34,5 +35,5 @@ def main(name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    assert catalogue_files  # its makers are registered
+    assert catalogue_files and catalogue_data  # their makers are registered
     main(*sys.argv[1:])
