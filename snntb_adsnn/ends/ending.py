@@ -56,6 +56,7 @@ def ending(program: str) -> Iterator[None]:
             if seen:
                 for number in before:  # a second one must not disturb the end
                     signal.signal(number, signal.SIG_IGN)
+            _forget_unhandled()
             first = seen[0] if seen else signal.SIGINT
             _end(program, f"stopped by {STOPS[first]}; no half-written file is left.", 128 + first)
         if isinstance(error, AdSNNError):
@@ -94,6 +95,21 @@ def _dropped_come_again(seen: list[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = original
+
+
+def _forget_unhandled() -> None:
+    """Let Python end with our exit code.
+
+    Where C code runs Python code (``PyRun_String``, as imports of NumPy do) and an interrupt comes out of it, CPython
+    notes an unhandled interrupt, whoever handles it later, and ``python -m`` kills itself with SIGINT at the end. The
+    note is taken back when C code runs Python code the next time.
+    """
+    try:
+        import ctypes
+
+        ctypes.pythonapi.PyRun_SimpleString(b"pass")
+    except (ImportError, AttributeError):
+        pass  # another Python, which has no such note
 
 
 def _end(program: str, message: str, code: int) -> None:

@@ -69,8 +69,9 @@ class Work:
     """What a run costs.
 
     Attributes:
-        synaptic_operations_per_image: weight additions that the spikes of one image cause, over the whole window.
-        multiply_adds_per_image: products of a weight and a number that they cause: where they are graded, and in
+        synaptic_operations_per_image: weight additions and multiply-adds that the spikes of one image cause, over the
+            whole window.
+        multiply_adds_per_image: of them, those that multiply: a weight and a number, where spikes are graded, and in
             chains of weighted layers without neurons between them (``connectivity``).
         neuron_updates_per_image: state updates of one image, over the whole window.
         costs: operations and memory accesses of one image, and of the ANN.
@@ -187,12 +188,15 @@ class Evaluation:
             ),
             firing=self._firing(at),
             work=Work(
-                synaptic_operations_per_image=sum(self._additions.values()) / self.images,
-                multiply_adds_per_image=sum(self._multiply_adds.values()) / self.images,
+                synaptic_operations_per_image=self._per_image(self._additions) + self._per_image(self._multiply_adds),
+                multiply_adds_per_image=self._per_image(self._multiply_adds),
                 neuron_updates_per_image=self.network.neuron_count * steps,
                 costs=self._costs(steps, at + 1),
             ),
         )
+
+    def _per_image(self, counts: Mapping[str, float]) -> float:
+        return sum(counts.values()) / self.images
 
     def _spikes(self, steps: int | None = None) -> dict[str, int]:
         """By layer, all images' spikes in the first ``steps`` steps, or in all."""

@@ -50,6 +50,8 @@ class Operations:
     """Operations of one image.
 
     Attributes:
+        synaptic_operations: what spikes cause: accumulates, and those multiply-accumulates that are not of the analog
+            input; 0 for the ANN.
         accumulates: additions of a weight, caused by a spike.
         multiply_accumulates: products of a weight and a number, added up: of the analog input, of graded spikes, of
             sums that came out of a weighted layer in front, of the ANN's activations.
@@ -58,6 +60,7 @@ class Operations:
         reads, writes: 32-bit memory accesses, without any reuse: see ``snn_operations`` and ``ann_operations``.
     """
 
+    synaptic_operations: float
     accumulates: float
     multiply_accumulates: float
     neuron_updates: float
@@ -97,9 +100,9 @@ class Costs:
     activation_sparsity: float
 
     def of_ann(self, operations: Operations) -> float:
-        """Synaptic operations, in multiply-adds of the ANN."""
-        synaptic = operations.accumulates + operations.multiply_accumulates
-        return synaptic / max(self.ann.multiply_accumulates, 1)
+        """Accumulates and multiply-accumulates together, in multiply-accumulates of the ANN."""
+        both = operations.accumulates + operations.multiply_accumulates
+        return both / max(self.ann.multiply_accumulates, 1)
 
 
 # ---- the network's constants -------------------------------------------------------------------------------------
@@ -138,6 +141,7 @@ def ann_operations(network: SpikingNetwork) -> Operations:
     inputs, _, classes = _units(network)
     sums = inputs + classes
     return Operations(
+        synaptic_operations=0,
         accumulates=0,
         multiply_accumulates=products,
         neuron_updates=0,
@@ -177,6 +181,7 @@ def snn_operations(
     added = synaptic.additions + synaptic.multiply_adds
     sums = inputs + 4 * neurons + 3 * classes + held + comparisons(network)
     return Operations(
+        synaptic_operations=added,
         accumulates=synaptic.additions,
         multiply_accumulates=products,
         neuron_updates=neurons * steps,

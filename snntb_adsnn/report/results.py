@@ -59,7 +59,7 @@ class OperationsSection:
     Attributes:
         adsnn, adsnn_until_mt: the AdSNN over the whole simulation, and until the matching time.
         ann: one evaluation of the ANN of the same weights.
-        synaptic_operations_to_ann_macs, synaptic_operations_until_mt_to_ann_macs: the AdSNN's accumulates and
+        operations_to_ann_macs, operations_until_mt_to_ann_macs: the AdSNN's accumulates and
             multiply-accumulates, in multiply-accumulates of the ANN.
         activation_sparsity: share of neurons and steps without a spike.
         energy_nj: by kind of number, ``float32`` and ``int32``.
@@ -68,8 +68,8 @@ class OperationsSection:
     adsnn: Operations
     adsnn_until_mt: Operations
     ann: Operations
-    synaptic_operations_to_ann_macs: float
-    synaptic_operations_until_mt_to_ann_macs: float
+    operations_to_ann_macs: float
+    operations_until_mt_to_ann_macs: float
     activation_sparsity: float
     energy_nj: dict[str, EnergySection]
 

@@ -42,15 +42,15 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _costs(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Costs of an image: over the whole window, and until the matching time in brackets."""
     runs = found["adsnn"], found["adsnn_until_mt"]
-    synaptic = [run["accumulates"] + run["multiply_accumulates"] for run in runs]
-    ratios = found["synaptic_operations_to_ann_macs"], found["synaptic_operations_until_mt_to_ann_macs"]
+    synaptic = [run["synaptic_operations"] for run in runs]
+    ratios = found["operations_to_ann_macs"], found["operations_until_mt_to_ann_macs"]
     energies = found["energy_nj"]["int32"]
     totals = [energies[name]["total"] for name in ("adsnn", "adsnn_until_mt", "ann")]
     macs = found["ann"]["multiply_accumulates"]
     return [
         ("per image, and until the matching time:", ""),
         ("  synaptic operations", f"{synaptic[0]:,.0f} ({synaptic[1]:,.0f})"),
-        ("  times the ANN's multiply-adds", "{:.2f} ({:.2f})".format(*ratios)),
+        ("  with the input's products, per multiply-add of the ANN", "{:.2f} ({:.2f})".format(*ratios)),
         ("  neuron updates", f"{runs[0]['neuron_updates']:,.0f} ({runs[1]['neuron_updates']:,.0f})"),
         ("  energy, 45 nm, 32-bit integers (estimate)", f"{totals[0] / 1e3:.1f} ({totals[1] / 1e3:.1f}) uJ"),
         (

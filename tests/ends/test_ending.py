@@ -29,10 +29,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "CUDA_VISIBLE_DEVICES": ""}
 
 
-def start(*command: object) -> subprocess.Popen[str]:
+def start(*command: object, folder: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *map(str, command)],
         env=environment(),
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -89,6 +90,25 @@ def test_a_stop_that_python_drops_comes_again(number, capsys):
     assert stop.value.code == 128 + number
     assert capsys.readouterr().err == LINES[number] + "\n"
     assert sys.unraisablehook is hook
+
+
+C_CODE_RUNS_PYTHON = """
+import ctypes
+from snntb_adsnn.ends import ending
+
+run = ctypes.pythonapi.PyRun_String
+run.argtypes, run.restype = [ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object], ctypes.py_object
+with ending("snntb-adsnn"):
+    run(b"import signal; signal.raise_signal(signal.SIGTERM)", 257, {}, {})  # 257: statements, as in a file
+"""
+
+
+def test_a_stop_that_comes_out_of_c_code(tmp_path):
+    """At the end of ``python -m`` CPython would kill itself with SIGINT."""
+    (tmp_path / "stopped.py").write_text(C_CODE_RUNS_PYTHON)
+    process = start("-m", "stopped", folder=tmp_path)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, LINES[signal.SIGTERM] + "\n")
 
 
 def test_other_errors_of_finalizers_are_shown(monkeypatch):

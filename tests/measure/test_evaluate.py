@@ -86,7 +86,10 @@ def test_graded_spikes_cost_multiply_adds():
     evaluation.add(result, [0, 1])
     m = evaluation.metrics()
     assert m.work.multiply_adds_per_image == 5 * result.spike_counts["a"].sum() / 2 > 0
-    assert m.work.synaptic_operations_per_image == 2 * result.spike_counts["b"].sum() / 2 > 0
+    additions = 2 * result.spike_counts["b"].sum() / 2
+    assert additions > 0
+    assert m.work.synaptic_operations_per_image == additions + m.work.multiply_adds_per_image
+    assert m.work.costs.whole.synaptic_operations == m.work.synaptic_operations_per_image
 
 
 def test_fanouts_equal_a_probe_of_each_neuron():

@@ -157,7 +157,7 @@ def test_a_simulation_by_hand():
 def test_energy_is_counted_with_the_published_figures():
     assert ENERGIES["float32"] == Energies(addition=0.9, multiplication=3.7, access=5.0)
     assert ENERGIES["int32"] == Energies(addition=0.1, multiplication=3.1, access=5.0)
-    operations = Operations(0, 0, 0, additions=1000, multiplications=100, reads=30, writes=20)
+    operations = Operations(0, 0, 0, 0, additions=1000, multiplications=100, reads=30, writes=20)
     assert asdict(operations.energy(ENERGIES["int32"])) == pytest.approx(
         {"arithmetic": 0.1 + 0.31, "memory": 0.25, "total": 0.66}
     )

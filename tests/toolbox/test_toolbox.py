@@ -220,11 +220,14 @@ def test_residual_net_passes_the_pipeline(tmp_path):
     assert len(result.spike_counts) == 5
     assert all(counts.any() for counts in result.spike_counts.values())
     figures = json.loads((tmp_path / "log/gui/test/results.json").read_text())
-    additions, multiply_adds = figures["synaptic_operations_per_image"], figures["multiply_adds_per_image"]
-    assert multiply_adds > 0  # the separable convolution is two weighted layers
+    synaptic, multiply_adds = figures["synaptic_operations_per_image"], figures["multiply_adds_per_image"]
+    assert synaptic > multiply_adds > 0  # the separable convolution is two weighted layers
     logs = [np.load(tmp_path / f"log/gui/test/log_vars/{i}.npz", allow_pickle=True) for i in range(3)]
     logged = np.concatenate([log["synaptic_operations_b_t"][:, -1] for log in logs])
-    assert logged.mean() == pytest.approx((additions + multiply_adds) / 1e6)
+    assert logged.mean() == pytest.approx(synaptic / 1e6)
+    costs = figures["operations"]["adsnn"]
+    assert costs["synaptic_operations"] == pytest.approx(synaptic)
+    assert costs["accumulates"] == pytest.approx(synaptic - multiply_adds)
 
 
 def test_sweep_over_m_f_rebuilds(tmp_path):
