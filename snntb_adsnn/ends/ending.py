@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import errno
 import signal
 import sys
@@ -46,6 +47,9 @@ def ending(program: str) -> Iterator[None]:
         raise KeyboardInterrupt  # on SIGTERM too: what cleans up after Ctrl-C cleans up then
 
     before = _handle(stop)
+    if before and _ignore_stops not in _REGISTERED:
+        _REGISTERED.append(_ignore_stops)
+        atexit.register(_ignore_stops)
     try:
         with _dropped_come_again(seen):
             yield
@@ -95,6 +99,16 @@ def _dropped_come_again(seen: list[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = original
+
+
+_REGISTERED: list[Any] = []
+"""What runs at the end of Python, once."""
+
+
+def _ignore_stops() -> None:
+    """At the end of Python, which takes tenths of a second with TensorFlow: all is done and said."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _forget_unhandled() -> None:

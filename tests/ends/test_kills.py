@@ -137,9 +137,7 @@ class Place:
                 "PYTHONPATH": paths,
                 "CUDA_VISIBLE_DEVICES": "",
                 "TMPDIR": str(self.temporary),
-                "HOME": str(self.folder),
                 "PYTHONHASHSEED": "0",  # the toolbox writes sets
-                "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(Path.home() / ".config" / "matplotlib")),
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -252,9 +250,6 @@ def disturbed(command: str, folder: Path, kills: int, most: int, report: Any = N
     """Disturb a command ``kills`` times, at most ``most`` times in one folder, and compare each time that it is let to
     its end; returns how many came in time."""
     calm = Place(command, folder / "calm")
-    calm.finish()  # compiles and caches what is missing
-    shutil.rmtree(calm.folder)
-    calm = Place(command, folder / "calm")
     duration = calm.finish()
     expected = contents(calm)
     calm.no_leftovers()
@@ -299,6 +294,6 @@ def test_many_kills(command, tmp_path, capsys):
         with capsys.disabled():
             print(line, flush=True)
 
-    in_time = disturbed(command, tmp_path, share, most=2, report=report)
+    in_time = disturbed(command, tmp_path, share, most=3, report=report)
     report(f"{command}: {in_time} of {share} came before the end")
     assert in_time > share / 2
