@@ -77,6 +77,7 @@ class Subject:
                 f"{run.config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test "
                 "inputs; remove it."
             )
+        _ = run.y_test, run.correction  # a mistake in data shows before TensorFlow is imported
         count = min(len(run.x_test), images or run.config.simulation.num_to_test or len(run.x_test))
         x = np.asarray(run.x_test[:count], np.float32)
         return cls(

@@ -8,7 +8,7 @@ from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.toolbox.flow import RESULTS, start_tensorflow
+from snntb_adsnn.toolbox.flow import RESULTS, need_free, start_tensorflow
 from snntb_adsnn.toolbox.register import register
 from snntb_adsnn.toolbox.settings import check_data
 
@@ -32,6 +32,8 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
     if json_copy is not None and not config.tools.simulate:
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
     check_data(config)
+    paths = config.texts["paths"]
+    need_free(config.paths.path_wd / (paths.get("log_dir_of_current_run") or f"log/gui/{paths.get('runlabel', 'test')}"))
     register()
     start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup

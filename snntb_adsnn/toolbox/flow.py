@@ -145,6 +145,24 @@ def _load(original: Any) -> Any:
     return load
 
 
+def need_free(folder: Path) -> None:
+    """Check that a run will be able to write its results, before TensorFlow is imported.
+
+    Raises:
+        OutputError: another run is at work in ``folder``, or it cannot be made or written.
+    """
+    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        error.filename = str(folder)
+        raise OutputError(_unwritable(error)) from None
+    if (folder / ".lock").exists():
+        with locked_run(folder):
+            pass
+
+
 @contextmanager
 def locked_run(folder: Path) -> Iterator[None]:
     """Keep a second run out of the log folder; the lock goes with the process, however it ends.

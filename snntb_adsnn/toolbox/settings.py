@@ -137,11 +137,7 @@ def check_files(config: ConfigParser) -> None:
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":
         data = Path(config.get("paths", "dataset_path"))
-        if not any(file.suffix.lower() in PICTURES for file in data.glob("*/**/*")):
-            raise DataError(
-                f"[input] dataset_format = {kind}, but {data} holds no picture in a folder of its class (of the kinds "
-                f"{', '.join(PICTURES)}); correct dataset_path or dataset_format."
-            )
+        need_pictures(data, kind)
     if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
         x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
         x, y = read_npz(x_file), read_npz(y_file)
@@ -164,6 +160,15 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
 """What the toolbox takes for a picture, in the folders of the classes."""
 
 
+def need_pictures(folder: Path, kind: str) -> None:
+    """Raise DataError where ``[input] dataset_format`` asks for pictures and there are none."""
+    if not any(file.suffix.lower() in PICTURES for file in folder.glob("*/**/*")):
+        raise DataError(
+            f"[input] dataset_format = {kind}, but {folder} holds no picture in a folder of its class (of the kinds "
+            f"{', '.join(PICTURES)}); correct dataset_path or dataset_format."
+        )
+
+
 def check_data(config: Config) -> None:
     """Check data files that are there, before TensorFlow is imported.
 
@@ -172,9 +177,11 @@ def check_data(config: Config) -> None:
         ConfigError: fewer training inputs than ``[adsnn] bias_correction`` asks for.
     """
     x_file, y_file, norm_file = (config.paths.data_file(part) for part in ("x_test", "y_test", "x_norm"))
-    if config.input.dataset_format == "npz" and x_file.exists() and y_file.exists():
+    if (kind := config.input.dataset_format) != "npz":
+        need_pictures(config.paths.dataset_path, kind)
+    elif x_file.exists() and y_file.exists():
         need_one_hot(y_file, read_npz(y_file), x_file, read_npz(x_file))
-    if config.adsnn.bias_correction and norm_file.exists():
+    if config.adsnn.bias_correction and (norm_file.exists() or config.training is None):
         correction_inputs(norm_file, config.adsnn.bias_correction)
 
 

@@ -244,6 +244,12 @@ def moved_away(path: Path) -> None:
     path.rename(path.parent.parent / "away")
 
 
+@maker
+def gone_folder(path: Path) -> None:
+    """Nothing: a folder that is missing, with all that was in it."""
+    shutil.rmtree(path)
+
+
 # ---- folders and results -----------------------------------------------------------------------------------------------
 
 

@@ -190,7 +190,8 @@ def _spread(key: str, values: Mapping[str, Any], names: list[str], default: Any)
 def load(config: Config) -> tuple[SpikingNetwork, Data]:
     """The network as it is simulated, and the data."""
     run = load_run(config)
-    data = Data(run.x_test, run.labels, run.x_norm)  # first: a mistake in them shows at once
+    _ = run.y_test, run.x_norm  # first: a mistake in them shows before TensorFlow is imported
+    data = Data(run.x_test, run.labels, run.x_norm)
     return run.simulated, data
 
 
