@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -26,6 +27,53 @@ DAMAGED_NPZ = (
 
 TEMPORARY = ".tmp-"
 """What the names of unfinished files begin with; a killed process leaves them."""
+
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is full",
+    errno.EFBIG: "it would be larger than a file may be here",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "you have no permission",
+    errno.EPERM: "you have no permission",
+}
+FULL = ("No space left on device", "Disk quota exceeded")
+"""What programs write where the disk is full."""
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in words for users.
+
+    Example:
+        >>> reason(OSError(errno.ENOSPC, "No space left on device"))
+        'the disk is full'
+    """
+    if any(words in str(error) for words in FULL):  # shutil.copytree gathers the errors of all files in one
+        return _REASONS[errno.ENOSPC]
+    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+
+
+def need_space(program: str, folder: Path, output: str) -> None:
+    """Say so where another program failed because a disk is full.
+
+    Args:
+        program: its name, for the message.
+        folder: where it writes, besides the folder of temporary files.
+        output: what it wrote before it failed.
+
+    Raises:
+        OutputError: the output says it, or there is no space for more of it.
+    """
+    places = dict.fromkeys((str(folder), tempfile.gettempdir()))
+    full = [place for place in places if shutil.disk_usage(place).free < _LEAST]
+    if full or any(words in output for words in FULL):
+        raise OutputError(
+            f"{program} stopped since the disk is full: it writes to {' and '.join(full or places)}. Free space, "
+            "choose another folder, or set TMPDIR to one on another disk."
+        )
+
+
+_LEAST = 4096  # bytes: a disk gives no less
 
 
 def open_npz(path: Path) -> Any:
@@ -69,7 +117,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder."
+            f"{path}: cannot be written ({reason(error)}); free space or choose another folder."
         ) from error
     finally:
         if temporary is not None:
@@ -94,7 +142,7 @@ def check_writable(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); name another file.") from None
+        raise OutputError(f"{path}: cannot be written ({reason(error)}); name another file.") from None
     return path
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 _NUMBERS = "buif"
 _KINDS = {
@@ -57,7 +58,7 @@ def read_arrays(path: Path, names: Sequence[str], way_out: str, *, alone: bool =
     except FileNotFoundError:
         raise DataError(f"{path}: no such data file; {way_out}.") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}); check path and permissions.") from None
+        raise DataError(f"{path}: cannot be read ({reason(error)}); check path and permissions.") from None
 
 
 def _read(path: Path, file: IO[bytes], names: Sequence[str], way_out: str, *, alone: bool) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,7 @@ from snntb_adsnn.data.dataset import NORM_SAMPLES, Array, Dataset, one_hot
 from snntb_adsnn.data.images import decode, same_classes, ycbcr
 from snntb_adsnn.data.source import DATASETS, Choice, Source
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
 _SHORTER_SIDE = 256 / 224
@@ -81,7 +82,9 @@ class ImageFolder:
                 try:
                     status = files[i].stat()
                 except OSError as error:
-                    raise DataError(f"{files[i]}: cannot be read ({error.strerror}); check its permissions, or remove it.") from None
+                    raise DataError(
+                        f"{files[i]}: cannot be read ({reason(error)}); check its permissions, or remove it."
+                    ) from None
                 digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
         state = digest.hexdigest()[:12]
         return f"image_folder {self.root}, {test_images} images of {self.size} pixels, state {state}"
@@ -148,7 +151,7 @@ def _by_class(part: Path) -> dict[str, list[Path]]:
             f"{part}: there is no such folder; an image folder holds train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)."
         ) from None
     except OSError as error:
-        raise DataError(f"{part}: cannot be listed ({error.strerror}); check its permissions.") from None
+        raise DataError(f"{part}: cannot be listed ({reason(error)}); check its permissions.") from None
 
 
 class _Folders(Source):

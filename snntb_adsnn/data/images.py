@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 Pixels = NDArray[np.uint8]
 
@@ -53,10 +54,10 @@ def decode(data: bytes | Path, name: str | Path) -> Any:
     except Image.DecompressionBombError:
         raise DataError(f"{name}: has more pixels than any picture; replace or remove the file.") from None
     except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
-        raise DataError(f"{name}: cannot be read ({error.strerror}); check its permissions, or remove it.") from None
+        raise DataError(f"{name}: cannot be read ({reason(error)}); check its permissions, or remove it.") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{name}: cannot be read as an image ({reason}); replace or remove the file.") from None
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{name}: cannot be read as an image ({why}); replace or remove the file.") from None
 
 
 def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.int64]], tuple[str, ...]]:
@@ -76,7 +77,7 @@ def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.in
                 if part in found:
                     found[part].append((label, name, np.asarray(decode(data, f"{path}: {name}"))))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}); check path and permissions.") from None
+        raise DataError(f"{path}: cannot be read ({reason(error)}); check path and permissions.") from None
     except (EOFError, tarfile.TarError, LZMAError, zlib.error, ValueError):
         raise DataError(f"{path}: cannot be read as a tar file, or is cut off; fetch the file again.") from None
     classes = same_classes({part: {label for label, _, _ in images} for part, images in found.items()}, path)

@@ -16,6 +16,7 @@ from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.data.dataset import Array, Dataset, one_hot
 from snntb_adsnn.data.source import dataset
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 _DIGITS = tuple("0123456789")
 
@@ -84,7 +85,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check path and permissions.") from None
+        raise DataError(f"{path}: cannot be read ({reason(error)}); check path and permissions.") from None
     try:
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error, struct.error):

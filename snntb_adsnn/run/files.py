@@ -117,5 +117,7 @@ def correction_inputs(file: Path, count: int) -> Array:
     """
     x = read_npz(file)
     if len(x) < count:
-        raise ConfigError(f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less.")
+        raise ConfigError(
+            f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less."
+        )
     return x[:count]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
-from snntb_adsnn.files import TEMPORARY, write_json
+from snntb_adsnn.files import TEMPORARY, reason, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
@@ -225,7 +225,7 @@ def _locked(folder: Path) -> Iterator[None]:
     except Timeout:
         raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another path_wd.") from error
+        raise OutputError(f"{folder}: cannot be written ({reason(error)}); choose another path_wd.") from error
     try:
         for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
@@ -255,7 +255,7 @@ def _read(folder: Path, key: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise OutputError(f"{file}: cannot be read ({error.strerror}); allow it, or delete the file.") from None
+        raise OutputError(f"{file}: cannot be read ({reason(error)}); allow it, or delete the file.") from None
     except (OSError, ValueError, RecursionError):
         result = None
     if isinstance(result, dict) and result.pop(_KEY, None) == key and result.pop(_DIGEST, None) == _digest(result):

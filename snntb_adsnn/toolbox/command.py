@@ -33,7 +33,9 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
     check_data(config)
     paths = config.texts["paths"]
-    need_free(config.paths.path_wd / (paths.get("log_dir_of_current_run") or f"log/gui/{paths.get('runlabel', 'test')}"))
+    need_free(
+        config.paths.path_wd / (paths.get("log_dir_of_current_run") or f"log/gui/{paths.get('runlabel', 'test')}")
+    )
     register()
     start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup

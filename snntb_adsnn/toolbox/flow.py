@@ -18,6 +18,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, read_ini
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
+from snntb_adsnn.files import reason
 from snntb_adsnn.run import prepare_run
 from snntb_adsnn.toolbox import settings
 
@@ -97,7 +98,8 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
 def _unwritable(error: OSError) -> str:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
     return (
-        f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
+        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another path_wd "
+        "or runlabel."
     )
 
 

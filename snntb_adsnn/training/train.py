@@ -19,7 +19,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, ConversionError, OutputError, TrainingError
-from snntb_adsnn.files import write_json
+from snntb_adsnn.files import reason, write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
@@ -158,7 +158,7 @@ def _need_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); the trained model would be lost. Choose another path_wd."
+            f"{folder}: cannot be written ({reason(error)}); the trained model would be lost. Choose another path_wd."
         ) from None
 
 

@@ -187,6 +187,7 @@ class Place:
         left = [str(path) for path in self.folder.rglob("*") if unfinished(path.relative_to(self.folder))]
         self.wrong(bool(left), f"left: {left}")
 
+
 def unfinished(path: Path) -> bool:
     """Whether a file or folder is one that a command makes while it is at work."""
     inside = path.parts[0] == "temporary" and len(path.parts) > 1
@@ -214,7 +215,9 @@ def content(path: Path, folder: str) -> Any:
     if path.suffix == ".h5":
         weights: dict[str, Any] = {}
         with h5py.File(path) as file:
-            file.visititems(lambda name, item: weights.update({name: plain(item[()])} if hasattr(item, "shape") else {}))
+            file.visititems(
+                lambda name, item: weights.update({name: plain(item[()])} if hasattr(item, "shape") else {})
+            )
         return weights
     data = path.read_bytes()
     if path.suffix in (".png", ".html") or data[:4] == b"\x7fELF":
