@@ -98,8 +98,8 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
 def _unwritable(error: OSError) -> str:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
     return (
-        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another path_wd "
-        "or runlabel."
+        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another "
+        "path_wd or runlabel."
     )
 
 
