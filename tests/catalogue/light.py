@@ -35,5 +35,5 @@ def main(name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    assert (catalogue_files, catalogue_data)  # their makers are registered
+    assert catalogue_files is not catalogue_data  # their makers are registered
     main(*sys.argv[1:])
