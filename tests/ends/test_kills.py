@@ -68,6 +68,19 @@ threshold = 0.05
 m_f_low = 0.5
 waiting_time = 10
 accumulation_time = 10
+"""
+_HARDWARE = f"""
+[paths]
+filename_ann = net
+path_wd = run
+dataset_path = data
+[simulation]
+duration = 20
+[adsnn]
+pretrained = {ROOT / "configs" / "models" / "iris.h5"}
+[training]
+dataset = iris
+architecture = iris
 [hls]
 steps = 8
 accuracy_images = 10
@@ -78,7 +91,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "run": (_SIMULATED, ("run", "c.ini", "--json", "copy.json")),
     "sweep": (_SIMULATED, ("sweep", "c.ini", "--workers", "1")),
     "arousal": (_SIMULATED, ("arousal", "c.ini", "--workers", "1")),
-    "hls": (_SIMULATED, ("hls", "c.ini", "--output", "project", "--csim", "2")),
+    "hls": (_HARDWARE, ("hls", "c.ini", "--output", "project", "--csim", "2")),
     "paper": (_SIMULATED, ("paper", "c.ini", "--quick", "--output", "paper")),
 }
 """By name the configuration and the words of a command."""
