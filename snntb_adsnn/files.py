@@ -29,6 +29,9 @@ TEMPORARY = ".tmp-"
 """What the names of unfinished files begin with; a killed process leaves them."""
 
 
+LOCK = ".lock"
+"""What the names of the hidden, empty files end with that ``locked`` leaves."""
+
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your share of the disk is full",
@@ -144,6 +147,36 @@ def check_writable(path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({reason(error)}); name another file.") from None
     return path
+
+
+@contextmanager
+def locked(folder: Path, busy: str, name: str = "") -> Iterator[None]:
+    """Keep other processes out of ``folder``, or from one file in it; the lock goes with the process, however it ends.
+
+    Args:
+        folder: made where it is missing.
+        busy: what a second process is told, behind the folder.
+        name: of the file, if not the whole folder is meant.
+
+    Raises:
+        OutputError: another process is at work there, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / f".{name}{LOCK}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"{folder}: {busy}") from None
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({reason(error)}); free space or choose another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import atomic_write
+from snntb_adsnn.files import atomic_write, locked
 from snntb_adsnn.paper import figures, page, record
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
@@ -70,6 +70,11 @@ def run(
                 f"{measured}: lacks what the tables show ({error!r}); it comes from another version: measure again."
             ) from error
         text = record.as_text(data)
+    with locked(output, "another paper is being written there; wait for it, end it, or choose another --output."):
+        return _write(data, text, output, docs)
+
+
+def _write(data: dict[str, Any], text: str, output: Path, docs: Path | None) -> Path:
     for folder, pictures in [(output, output)] + ([(docs, docs / "results")] if docs else []):
         atomic_write(pictures / "measured.json", text)
         draw(data, pictures)

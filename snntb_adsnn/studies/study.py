@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
-from snntb_adsnn.files import TEMPORARY, reason, write_json
+from snntb_adsnn.files import TEMPORARY, locked, reason, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
@@ -215,23 +215,11 @@ def compute(
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other studies out of ``folder``; the lock goes with the process, however it ends."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(f"{folder}: another run is computing the same study; wait for it, or end it.") from None
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({reason(error)}); choose another path_wd.") from error
-    try:
+    """Keep other studies out of ``folder``."""
+    with locked(folder, "another run is computing the same study; wait for it, or end it."):
         for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
         yield
-    finally:
-        lock.release()
 
 
 _KEY, _DIGEST = "key", "sha256"

@@ -18,7 +18,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, read_ini
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.files import reason
+from snntb_adsnn.files import LOCK, locked, reason
 from snntb_adsnn.run import prepare_run
 from snntb_adsnn.toolbox import settings
 
@@ -121,7 +121,7 @@ def _run_pipeline(original: Any) -> Any:
         settings.check_files(config)
         token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
-            with locked_run(Path(config.get("paths", "log_dir_of_current_run"))), warnings.catch_warnings():
+            with locked_run(config), warnings.catch_warnings():
                 # the toolbox reads no other format
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
@@ -147,6 +147,10 @@ def _load(original: Any) -> Any:
     return load
 
 
+_CURE = "wait for it, end it, or give this one another [paths]"
+_BUSY = f"another run is writing its results there; {_CURE} runlabel."
+
+
 def need_free(folder: Path) -> None:
     """Check that a run will be able to write its results, before TensorFlow is imported.
 
@@ -160,35 +164,25 @@ def need_free(folder: Path) -> None:
     except OSError as error:
         error.filename = str(folder)
         raise OutputError(_unwritable(error)) from None
-    if (folder / ".lock").exists():
-        with locked_run(folder):
+    if (folder / LOCK).exists():
+        with locked(folder, _BUSY):
             pass
 
 
 @contextmanager
-def locked_run(folder: Path) -> Iterator[None]:
-    """Keep a second run out of the log folder; the lock goes with the process, however it ends.
+def locked_run(config: Any) -> Iterator[None]:
+    """Keep a second run out of the folders that a run writes to.
 
     Raises:
-        OutputError: another run is at work there, or the folder cannot be written.
+        OutputError: another run is at work in one of them, or it cannot be written.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(
-            f"{folder}: another run is writing its results there; wait for it, end it, or give this one another "
-            "[paths] runlabel."
-        ) from None
-    except OSError as error:
-        raise OutputError(_unwritable(error)) from error
-    try:
+    logs, working = (Path(config.get("paths", key)) for key in ("log_dir_of_current_run", "path_wd"))
+    snn = config.get("paths", "filename_snn")
+    with (
+        locked(logs, _BUSY),
+        locked(working, f"another run is writing its network {snn} there; {_CURE} filename_snn.", snn),
+    ):
         yield
-    finally:
-        lock.release()
 
 
 def _initialize_simulator(original: Any) -> Any:

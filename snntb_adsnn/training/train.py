@@ -19,7 +19,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, ConversionError, OutputError, TrainingError
-from snntb_adsnn.files import reason, write_json
+from snntb_adsnn.files import locked, reason, write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
@@ -66,12 +66,19 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
         ConfigError: no ``[training]``, or settings that do not fit the data.
         DataError: the data set cannot be loaded.
         TrainingError: the loss became NaN or infinite.
-        OutputError: a folder cannot be written, noticed before training starts; or the state of an interrupted
-            training is damaged or has other settings.
+        OutputError: noticed before training starts: a folder cannot be written, another training is at work there, or
+            the state of an interrupted training is damaged or has other settings.
     """
-    settings = config.need_training()
-    paths = config.paths
-    _need_writable(paths.path_wd)
+    config.need_training()
+    _need_writable(config.paths.path_wd)
+    name = config.paths.model_file.name
+    busy = f"another training is writing {name} there; wait for it, end it, or give this one another path_wd."
+    with locked(config.paths.path_wd, busy, name):
+        return _train(config, progress)
+
+
+def _train(config: Config, progress: bool) -> TrainingResult:
+    settings, paths = config.need_training(), config.paths
     data = feed(settings.data.open(paths.dataset_path), settings, config.file)
     ensure_toolbox_data(settings.data, paths.dataset_path)
     keras.utils.set_random_seed(settings.seed)

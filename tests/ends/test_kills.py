@@ -215,7 +215,7 @@ def contents(place: Place) -> dict[str, Any]:
     found = {}
     for path in sorted(place.work.rglob("*")):
         name = str(path.relative_to(place.work))
-        if path.is_file() and path.name != ".lock" and not unfinished(Path("work", name)):
+        if path.is_file() and path.suffix != ".lock" and path.name != ".lock" and not unfinished(Path("work", name)):
             found[name] = content(path, str(place.work))
     return found
 

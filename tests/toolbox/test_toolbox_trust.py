@@ -1,6 +1,7 @@
 """A run's figures are those of the model and settings that are there now, or the run says in one sentence why not."""
 
 import json
+from configparser import ConfigParser
 from dataclasses import replace
 
 import matplotlib.figure
@@ -134,10 +135,16 @@ def test_a_stopped_training_is_mentioned(tmp_path, capsys):
 
 def test_a_second_run_in_the_same_folder_is_refused_at_once(tmp_path):
     file = write_case(tmp_path, dense_net())
-    with locked_run(tmp_path / "log/gui/test"):
+    first = ConfigParser()
+    paths = {"path_wd": tmp_path, "log_dir_of_current_run": tmp_path / "log/gui/test", "filename_snn": "net_adsnn"}
+    first.read_dict({"paths": paths})
+    with locked_run(first):
         with pytest.raises(OutputError, match=r"log/gui/test: another run is writing .* runlabel"):
             run(file)
         write_config(file, {"paths": {"runlabel": "other"}})
+        with pytest.raises(OutputError, match=r"another run is writing its network net_adsnn there; .* filename_snn"):
+            run(file)
+        write_config(file, {"paths": {"runlabel": "other", "filename_snn": "other"}})
         run(file)
     assert not (tmp_path / "log/gui/test/results.json").exists()
     write_config(file, {})

@@ -12,6 +12,7 @@ from image_files import write_folder
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import ensure_toolbox_data, load_dataset
 from snntb_adsnn.errors import ConfigError, DataError, OutputError, TrainingError
+from snntb_adsnn.files import locked
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.nets import build
@@ -266,6 +267,15 @@ def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypa
     monkeypatch.setattr(train_module, "feed", lambda *_: pytest.fail("training began"))
     with pytest.raises(OutputError, match="run: cannot be written"):
         train(config(), progress=False)
+
+
+def test_a_second_training_of_the_same_model_is_refused(config):
+    settings = config()
+    file = settings.paths.model_file
+    busy = f"another training is writing {file.name} there"
+    with locked(file.parent, "", file.name), pytest.raises(OutputError, match=busy):
+        train(settings)
+    assert not file.exists()
 
 
 def test_ctrl_c_leaves_no_half_written_file(config, tmp_path, monkeypatch):
