@@ -163,7 +163,7 @@ def locked(folder: Path, busy: str, name: str = "") -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / f".{name}{LOCK}")
+    lock = FileLock(folder / (f".{name}{LOCK}" if name else LOCK))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
