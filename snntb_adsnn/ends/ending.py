@@ -24,6 +24,8 @@ _SYSTEM = {
     errno.ENOSPC: "the disk is full; free space, or choose another folder",
     errno.EDQUOT: "your share of the disk is full; free space, or choose another folder",
 }
+_NO_TEMPORARY = "No usable temporary directory found"
+"""What ``tempfile`` says where TMPDIR, /tmp, /var/tmp and the present folder are all full or closed."""
 
 
 @contextmanager
@@ -67,6 +69,8 @@ def ending(program: str) -> Iterator[None]:
             _end(program, str(error), _MISTAKE)
         if isinstance(error, OSError) and error.errno in _SYSTEM:
             _end(program, f"{error.filename or 'a file'}: {_SYSTEM[error.errno]}.", _MISTAKE)
+        if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in str(error):
+            _end(program, "no folder takes temporary files: free space, or set TMPDIR to a folder that does.", _MISTAKE)
         raise
     finally:
         for number, handler in before.items():

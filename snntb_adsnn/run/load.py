@@ -122,6 +122,13 @@ class Run:
         from snntb_adsnn.frontends import convert
 
         section = self.config.adsnn
+        takes = self.model.input_shape
+        if isinstance(takes, tuple) and None not in takes[1:] and self.x_test.shape[1:] != takes[1:]:
+            paths = self.config.paths
+            raise DataError(
+                f"{paths.data_file('x_test')}: inputs have shape {self.x_test.shape[1:]}, but the model "
+                f"{paths.model_file} takes {takes[1:]}; name data and a model that belong together."
+            )
         return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
 
     @cached_property

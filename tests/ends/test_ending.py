@@ -146,6 +146,10 @@ def test_other_errors_of_finalizers_are_shown(monkeypatch):
     [
         (OutputError("it is full."), "snntb-adsnn: it is full."),
         (OSError(28, "No space left on device", "/x"), "snntb-adsnn: /x: the disk is full; free space, or choose"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            "snntb-adsnn: no folder takes temporary",
+        ),
         (OSError(36, "File name too long", "/xx"), "snntb-adsnn: /xx: the path is too long for this file system"),
     ],
 )
