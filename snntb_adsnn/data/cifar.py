@@ -12,7 +12,7 @@ import numpy as np
 from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.data.dataset import Dataset, one_hot
 from snntb_adsnn.data.images import read_archive, ycbcr
-from snntb_adsnn.data.source import dataset
+from snntb_adsnn.data.source import dataset, failure, searched
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
 
@@ -73,6 +73,7 @@ def _in_keras_cache(name: str) -> bool:
 
 
 def _from_keras(name: str, archive: Path) -> dict[str, Any]:
+    data = os.environ.get("ADSNN_DATA")
     try:
         from snntb_adsnn.frontends.keras.compat import keras
 
@@ -80,8 +81,8 @@ def _from_keras(name: str, archive: Path) -> dict[str, Any]:
     except Exception as error:
         # Keras' download raises bare Exception; whatever it was, the ways out are the same
         raise DataError(
-            f"{name} is neither in Keras' cache nor at {archive} (folder ADSNN_DATA), and its download failed "
-            f"({error}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
+            f"{name} is neither in Keras' cache nor at {archive} ($ADSNN_DATA: {searched(data)}), and its "
+            f"download failed ({failure(error)}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
         ) from None
     classes = _CIFAR10 if name == "cifar10" else tuple(map(str, range(100)))
     return {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.data.dataset import Array, Dataset, one_hot
-from snntb_adsnn.data.source import dataset
+from snntb_adsnn.data.source import dataset, failure, searched
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.files import reason
 
@@ -39,9 +39,16 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
         return _read_mnist_npz(cache)
     data = os.environ.get("ADSNN_DATA")
     for folder in (Path(data) / "mnist", Path(data)) if data else ():
-        files = [_find_idx(folder, part, kind) for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-        if all(files):
-            return tuple(_of_mnist(file, read_idx(file)) for file in files if file)
+        files = {
+            f"{part}-{kind}-ubyte": _find_idx(folder, part, kind)
+            for part in ("train", "t10k")
+            for kind in ("images-idx3", "labels-idx1")
+        }
+        missing = [name for name, file in files.items() if file is None]
+        if missing and len(missing) < len(files):
+            raise DataError(f"{folder} holds files of MNIST, but no {missing[0]} (nor .gz of it); put it there.")
+        if not missing:
+            return tuple(_of_mnist(file, read_idx(file)) for file in files.values() if file)
     try:
         from snntb_adsnn.frontends.keras.compat import keras
 
@@ -49,8 +56,8 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
     except Exception as error:
         # Keras' download raises bare Exception; whatever it was, the ways out are the same
         raise DataError(
-            f"MNIST is neither at {cache} nor in $ADSNN_DATA ({data or 'not set'}), and its download failed ({error}). "
-            "Set ADSNN_DATA to a folder with the four idx files, or copy mnist.npz there."
+            f"MNIST is neither at {cache} nor in $ADSNN_DATA ({searched(data)}), and its download failed "
+            f"({failure(error)}). Set ADSNN_DATA to a folder with the four idx files, or copy mnist.npz there."
         ) from None
     return x_train, y_train, x_test, y_test
 
