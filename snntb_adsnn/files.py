@@ -37,8 +37,6 @@ _REASONS = {
     errno.EDQUOT: "your share of the disk is full",
     errno.EFBIG: "it would be larger than a file may be here",
     errno.EROFS: "the disk is read-only",
-    errno.EACCES: "you have no permission",
-    errno.EPERM: "you have no permission",
 }
 FULL = ("No space left on device", "Disk quota exceeded")
 """What programs write where the disk is full."""

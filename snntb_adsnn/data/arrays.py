@@ -34,6 +34,7 @@ _OTHERS = {
     b"PK": "is a part of an .npz file, or damaged",
 }
 """What a file is that is no zip archive, by how it begins; the empty beginning stands for an empty file."""
+_CHUNK = 2**22  # bytes read at a time
 _UNREADABLE = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT}
 """Errors of a device, which say nothing about the file."""
 
@@ -110,8 +111,9 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str, way_out: str) -> NDA
             raise DataError(f"{path}: the array {name} needs {size / 2**30:.0f} GiB, more than this machine's memory.")
         data = bytearray(size)
         view = memoryview(data)
-        while view and (count := member.readinto(view)):
-            view = view[count:]
+        while view and (part := member.read(min(len(view), _CHUNK))):
+            view[: len(part)] = part
+            view = view[len(part) :]
         if view or member.read(1):  # the checksum is compared at the end
             raise ValueError("it is too short")
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

@@ -43,7 +43,7 @@ SAYS = r"^{} stopped since the disk is full: it writes to .*\. Free space, choos
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
         (OSError(errno.EFBIG, "File too large"), "it would be larger than a file may be here"),
         (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only"),
-        (PermissionError(errno.EACCES, "Permission denied"), "you have no permission"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
         (shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")] * 300), "the disk is full"),
         (OSError(errno.ELOOP, "Too many levels of symbolic links"), "Too many levels of symbolic links"),
         (OSError(), "OSError"),

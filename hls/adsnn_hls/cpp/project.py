@@ -20,6 +20,7 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.cpp.folder import MARK
 from adsnn_hls.cpp.model import model_graph
 from adsnn_hls.cpp.options import Options
+from adsnn_hls.cpp.programs import run_program
 from adsnn_hls.cpp.register import HEADERS, SOURCES
 from adsnn_hls.fixed import RECORDABLE, FixedNetwork, GoldenResult, simulate
 from snntb_adsnn.errors import AdSNNError
@@ -237,9 +238,7 @@ def compile_project(folder: Path, optimization: int = 2) -> tuple[str, ...]:
         ToolError: no compiler, or an error of it.
     """
     environment = {**os.environ, "CXX": check_compiler(), "OPT": str(optimization)}
-    done = subprocess.run(
-        ["sh", "csim.sh", "--compile-only"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_program(["sh", "csim.sh", "--compile-only"], folder, environment)
     if done.returncode:
         need_space("the C++ compiler", folder, done.stdout + done.stderr)
         errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or done.stderr.splitlines()[:3]

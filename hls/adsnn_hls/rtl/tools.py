@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from adsnn_hls.cpp.programs import run_program
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.files import need_space
 
@@ -113,7 +114,7 @@ def run_tool(command: list[str], folder: Path, environment: dict[str, str] | Non
     Raises:
         ToolError: it failed; the message ends with the last lines it wrote.
     """
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = run_program(command, folder, environment)
     output = done.stdout + done.stderr
     if done.returncode:
         need_space(Path(command[0]).name, folder, output)
