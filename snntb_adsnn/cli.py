@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def train(config: Path) -> None:
     from snntb_adsnn.run import need_initial
 
     settings = load_config(config)
-    settings.need_training()
+    settings.need_training().data.state()  # what is wrong with a folder of images shows before TensorFlow is loaded
     need_initial(settings)
     from snntb_adsnn.training.train import train as run_training
 
@@ -192,12 +193,22 @@ def main() -> None:
     """Entry point: 2 is the exit code of the user's mistakes, 130 of Ctrl-C, 143 of SIGTERM."""
     with ending("snntb-adsnn"):
         try:
-            cli(standalone_mode=False)
+            if "_SNNTB_ADSNN_COMPLETE" in os.environ:  # a shell asks how words may go on
+                cli(prog_name="snntb-adsnn")
+            # not cli(): for an interrupt it would write an empty line, and take an EOFError for one
+            with cli.make_context("snntb-adsnn", sys.argv[1:]) as context:
+                cli.invoke(context)
+        except click.exceptions.Exit as end:
+            sys.exit(end.exit_code)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
         except click.Abort:
             raise KeyboardInterrupt from None
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():  # behind the ^C there
+                print(file=sys.stderr)
+            raise
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, reason
 
 Array = NDArray[Any]
 
@@ -206,7 +206,7 @@ def _opened(path: str | Path) -> BinaryIO:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from None
+        raise OutputError(f"{path}: cannot be read ({reason(error)}). Check the path and its permissions.") from None
 
 
 def _hash(array: Array) -> str:

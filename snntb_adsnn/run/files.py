@@ -12,8 +12,9 @@ import numpy as np
 
 from snntb_adsnn.config import Config, check_neurons
 from snntb_adsnn.data import ensure_toolbox_data
+from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.errors import ConfigError, ConversionError, DataError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
+from snntb_adsnn.files import atomic_path
 from snntb_adsnn.frontends.keras.peek import common_neuron
 from snntb_adsnn.frontends.keras.stored import configuration, find_model, instead_of_model
 from snntb_adsnn.frontends.keras.trust import need_data_only
@@ -165,18 +166,54 @@ def read_npz(path: Path) -> Array:
     Raises:
         DataError: the file is missing, damaged, or holds something else.
     """
-    try:
-        with open_npz(path) as file:
-            array: Array = file["arr_0"]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such data file; write it with numpy.savez_compressed(path, array).") from None
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path}: not a whole .npz file with an array 'arr_0' ({error}); write it again.") from None
-    if array.dtype.kind not in "buif":
-        raise DataError(f"{path}: the array holds {array.dtype.name}, not real numbers; write it again.")
-    if array.ndim < 1 or not len(array) or not np.isfinite(array).all():
-        raise DataError(f"{path}: the array is empty or holds NaN or infinite values; write it again.")
+    array: Array = read_arrays(path, ["arr_0"], _WAY_OUT, alone=True)["arr_0"]
+    if array.ndim < 1 or not array.size:
+        raise DataError(f"{path} holds {f'no input: shape {array.shape}' if array.ndim else 'one number'}; {_WAY_OUT}.")
+    if array.dtype.kind == "f" and not (fine := np.isfinite(array) & (abs(array) <= _LARGEST)).all():
+        place = tuple(map(int, np.argwhere(~fine)[0]))
+        raise DataError(
+            f"{path}: number {place} of the array is {array[place]}, and 32 bits hold finite numbers up to "
+            f"{_LARGEST:.1g} only; clean the data and write the file again."
+        )
     return array
+
+
+_WAY_OUT = "write one array with numpy.savez_compressed(path, array)"
+_LARGEST = float(np.finfo(np.float32).max)
+_SHOWN = 12  # numbers of a row
+
+
+def need_one_hot(file: Path, labels: Array, inputs_file: Path, inputs: Array) -> None:
+    """Check labels in the form that SNN Toolbox reads.
+
+    Args:
+        file: of the labels, and ``inputs_file`` of the inputs, for messages.
+        labels: one row for each input, with a 1 in the column of its class.
+        inputs: shape (inputs, *input shape).
+
+    Raises:
+        DataError: they have another form, or are more or fewer than the inputs.
+    """
+    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
+        raise DataError(
+            f"{file} holds one number for each input (shape {labels.shape}), but a row with a 1 in the column of the "
+            "class is needed: write numpy.eye(CLASSES)[numbers], with the number of classes."
+        )
+    if labels.ndim != 2:
+        raise DataError(f"{file}: labels have shape {labels.shape}, but (inputs, classes) is needed; write them so.")
+    if len(labels) != len(inputs):
+        raise DataError(
+            f"{inputs_file} holds {len(inputs)} inputs and {file.name} {len(labels)} labels; write one label for each "
+            "input."
+        )
+    wrong = np.flatnonzero(~(np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1)))
+    if len(wrong):
+        row = labels[wrong[0]]
+        shown = ", ".join(f"{number:g}" for number in row[:_SHOWN]) + (", ..." if len(row) > _SHOWN else "")
+        raise DataError(
+            f"{file}: row {wrong[0]} is [{shown}], which is not one-hot; write a 1 in the column of the class and 0 "
+            "elsewhere."
+        )
 
 
 def correction_inputs(file: Path, count: int) -> Array:
@@ -188,5 +225,7 @@ def correction_inputs(file: Path, count: int) -> Array:
     """
     x = read_npz(file)
     if len(x) < count:
-        raise ConfigError(f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; lower it.")
+        raise ConfigError(
+            f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less."
+        )
     return x[:count]

@@ -65,12 +65,13 @@ class Run:
         return read_npz(self.config.paths.data_file("x_test"))
 
     @cached_property
-    def _y_test(self) -> Array:
-        """The labels as they stand in the file."""
+    def y_test(self) -> Array:
+        """Labels of all test inputs as they stand in the file: classes, or one-hot rows."""
         x, y = self.x_test, read_npz(self.config.paths.data_file("y_test"))
         if len(x) != len(y):
             raise DataError(
-                f"{self.config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other."
+                f"{self.config.paths.data_file('x_test')} holds {len(x)} inputs and y_test.npz {len(y)} labels; write "
+                "one label for each input."
             )
         return y
 
@@ -85,17 +86,16 @@ class Run:
             DataError: data are missing or damaged.
         """
         need_model(self.config)
-        _ = self._y_test
+        _ = self.y_test
         if x_norm or self.config.adsnn.bias_correction:
             _ = self.x_norm
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """Classes of all test inputs, shape (images,)."""
-        x, y = self.x_test, self._y_test
-        classes = self.trained.readout.shape[0]
+        y, classes = self.y_test, self.trained.readout.shape[0]
         need_classes(classes)
-        return as_classes(y, len(x), classes)
+        return as_classes(y, len(y), classes)
 
     @cached_property
     def x_norm(self) -> Array:

@@ -14,7 +14,7 @@ from snntoolbox.simulation.utils import AbstractSNN
 from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import atomic_write, optional_picture
+from snntb_adsnn.files import atomic_write, optional_picture, reason
 from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import load_model
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
@@ -375,5 +375,5 @@ def _remove_old(folder: Path) -> None:
             file.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: the last run's files cannot be removed ({error.strerror}); choose another runlabel."
+            f"{folder}: the last run's files cannot be removed ({reason(error)}); choose another runlabel."
         ) from error

@@ -20,7 +20,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, 
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.files import locked
+from snntb_adsnn.files import LOCK, locked, reason
 from snntb_adsnn.run import need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
@@ -92,6 +92,9 @@ def prepare(config: Config) -> Prepared:
         AdSNNError: a mistake of the user.
     """
     found = settings.toolbox_file(config)
+    paths = config.texts["paths"]
+    logs = paths.get("log_dir_of_current_run") or f"log/gui/{paths.get('runlabel', 'test')}"
+    _need_free(config.paths.path_wd / logs)
     if config.tools.convert and not config.tools.parse:
         need_parsed(config)
     prepare_run(config, model=config.tools.parse)
@@ -180,7 +183,8 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
 def _unwritable(error: OSError) -> str:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
     return (
-        f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
+        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another "
+        "path_wd or runlabel."
     )
 
 
@@ -221,6 +225,28 @@ def _load(original: Any) -> Any:
     return load
 
 
+_CURE = "wait for it, end it, or give this one another [paths]"
+_BUSY = f"another run is writing its results there; {_CURE} runlabel."
+
+
+def _need_free(folder: Path) -> None:
+    """Check that a run will be able to write its results, before TensorFlow is imported.
+
+    Raises:
+        OutputError: another run is at work in ``folder``, or it cannot be made or written.
+    """
+    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        error.filename = str(folder)
+        raise OutputError(_unwritable(error)) from None
+    if (folder / LOCK).exists():
+        with locked(folder, _BUSY):
+            pass
+
+
 @contextmanager
 def locked_run(config: Any) -> Iterator[None]:
     """Keep a second run out of the folders that a run writes to.
@@ -230,10 +256,9 @@ def locked_run(config: Any) -> Iterator[None]:
     """
     logs, working = (Path(config.get("paths", key)) for key in ("log_dir_of_current_run", "path_wd"))
     snn = config.get("paths", "filename_snn")
-    cure = "wait for it, end it, or give this one another [paths]"
     with (
-        locked(logs, f"another run is writing its results there; {cure} runlabel."),
-        locked(working, f"another run is writing its network {snn} there; {cure} filename_snn.", snn),
+        locked(logs, _BUSY),
+        locked(working, f"another run is writing its network {snn} there; {_CURE} filename_snn.", snn),
     ):
         yield
 

@@ -6,8 +6,6 @@ from configparser import ConfigParser
 from contextvars import ContextVar
 from pathlib import Path
 
-import numpy as np
-
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
 from snntb_adsnn.config.literals import literal
 from snntb_adsnn.config.messages import short
@@ -23,6 +21,7 @@ from snntb_adsnn.config.toolbox import (
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run import correction_inputs, read_npz
+from snntb_adsnn.run.files import need_one_hot
 from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
@@ -165,24 +164,12 @@ def check_files(config: ConfigParser) -> None:
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":
         data = Path(config.get("paths", "dataset_path"))
-        if next(data.glob(f"*/*.{kind}"), None) is None:
-            raise DataError(
-                f"[input] dataset_format = {kind}, but {data} holds no CLASS/*.{kind}; correct dataset_path or format."
-            )
+        need_pictures(data, kind)
         _need_samples(config, sum(file.suffix.lower() in PICTURES for file in data.glob("*/**/*")), "pictures")
     if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
-        x, y = (read_npz(Path(config.get("paths", "dataset_path")) / f"{part}_test.npz") for part in ("x", "y"))
-        if y.ndim != 2 or len(y) != len(x):
-            raise DataError(
-                f"y_test.npz of shape {y.shape} does not fit x_test.npz of shape {x.shape}: it must hold one one-hot "
-                "row for each input."
-            )
-        wrong = np.flatnonzero(~(np.isin(y, (0, 1)).all(axis=1) & (y.sum(axis=1) == 1)))
-        if len(wrong):
-            raise DataError(
-                f"y_test.npz: row {wrong[0]} is {y[wrong[0]].tolist()}, which is not one-hot; write a 1 in the column "
-                "of the class and 0 elsewhere."
-            )
+        x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
+        x, y = read_npz(x_file), read_npz(y_file)
+        need_one_hot(y_file, y, x_file, x)
         if (top_k := config.getint("simulation", "top_k")) > y.shape[1]:
             raise ConfigError(
                 f"[simulation] top_k = {top_k} is above the number of classes: y_test.npz has {y.shape[1]}; lower it."
@@ -226,6 +213,15 @@ def _need_samples(config: ConfigParser, there: int, kind: str) -> None:
         raise DataError(
             f"[simulation] sample_idxs_to_test = {short(indices)} names input {max(indices)}, but there are {there} "
             f"{kind}, numbered from 0 to {there - 1}; choose among them."
+        )
+
+
+def need_pictures(folder: Path, kind: str) -> None:
+    """Raise DataError where ``[input] dataset_format`` asks for pictures and there are none."""
+    if not any(file.suffix.lower() in PICTURES for file in folder.glob("*/**/*")):
+        raise DataError(
+            f"[input] dataset_format = {kind}, but {folder} holds no picture in a folder of its class (of the kinds "
+            f"{', '.join(PICTURES)}); correct dataset_path or dataset_format."
         )
 
 

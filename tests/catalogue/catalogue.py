@@ -46,7 +46,7 @@ STARTS: dict[str, Maker] = {}
 MAKERS: dict[str, Maker] = {}
 INNER = re.compile(
     r"Traceback|File \"|line \d+, in |<class|object at 0x|\[Errno|pydantic|[Ii]nput should be|validation error"
-    r"|None of|dtype\(|np\.(float|int|str)|numpy\.|allow_pickle|\bNoneType\b|Please report"
+    r"|None of|dtype\(|np\.(float|int|str)|numpy\.(?!savez_compressed|save,|eye)|allow_pickle|\bNoneType\b|Please report"
 )
 """What a sentence for a user never holds: names from inside a library, advice for programmers."""
 LONGEST = 600

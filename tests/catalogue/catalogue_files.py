@@ -72,6 +72,7 @@ def nothing(path: Path) -> None:
 @maker
 def folder(path: Path) -> None:
     """A folder with a file in it, where a file should be."""
+    path.unlink(missing_ok=True)
     path.mkdir(parents=True)
     (path / "in the way").touch()
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import catalogue
+import catalogue_data
 import catalogue_files
 import catalogue_keras
 import catalogue_models
 import pytest
 
-MAKERS = (catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
+MAKERS = (catalogue_data, catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
 
 
 def both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import catalogue
+import catalogue_data
 import catalogue_files
 import catalogue_keras
 import catalogue_models
 
-MAKERS = (catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
+MAKERS = (catalogue_data, catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
 HEAVY = ("tensorflow", "tf_keras")
 
 

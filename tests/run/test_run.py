@@ -53,7 +53,7 @@ def test_parts_that_do_not_fit_each_other(tmp_path):
     file = write_case(tmp_path, dense_net())
     np.savez_compressed(tmp_path / "y_test.npz", np.eye(10)[:4])
     np.savez_compressed(tmp_path / "x_norm.npz", np.zeros((4, 63)))
-    with pytest.raises(DataError, match="23 test inputs and 4 labels do not fit"):
+    with pytest.raises(DataError, match="x_test.npz holds 23 inputs and y_test.npz 4 labels"):
         _ = load(file).labels
     with pytest.raises(DataError, match=r"x_norm.npz have shape \(63,\), those of x_test.npz \(64,\)"):
         _ = load(file).x_norm

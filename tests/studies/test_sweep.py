@@ -224,7 +224,7 @@ def test_a_full_disk_is_named_and_finished_points_are_kept(config, monkeypatch, 
         return really(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left on device.*free space"):
+    with pytest.raises(OutputError, match="the disk is full.*free space"):
         sweep(settings, subject, in_process)
     assert len(list(points_folder(settings).iterdir())) == 3  # two results and the lock
     monkeypatch.undo()
@@ -252,7 +252,7 @@ def test_workers_have_ended_before_the_folder_of_a_failed_sweep_is_free(config, 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="the disk is full"):
         sweep(settings, subject, runner)
     assert seen == ["closed while locked"]
 

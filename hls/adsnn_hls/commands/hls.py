@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -252,6 +253,7 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
     if len(start) > 1:
         raise ConfigError("--search starts from one width for all layers; remove the layers' own values from [hls].")
     x, labels = Run(config).held_out(config.hls.accuracy_images, only=True)
+    _need_visible(config, len(x))
     result = search(
         network,
         x,
@@ -269,6 +271,20 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
         f"{result.memory_bits[1]} bits instead of {result.memory_bits[0]}."
     )
     return result
+
+
+def _need_visible(config: Config, there: int) -> None:
+    """Refuse a loss that is less than one of the images, where the data set has no more of them.
+
+    Raises:
+        ConfigError: says which loss can be seen.
+    """
+    percent, wanted = config.hls.max_loss, config.hls.accuracy_images
+    if there < wanted and percent * there < 100:
+        raise ConfigError(
+            f"{config.file}: [hls] max_loss = {percent:g} percentage points is less than one image of the {there} that "
+            f"the data set holds out for validation; give {math.ceil(1e4 / there) / 100:g} or more."
+        )
 
 
 def _brief(widths: Mapping[str, Widths]) -> str:
