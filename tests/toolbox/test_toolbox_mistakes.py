@@ -127,7 +127,11 @@ def test_missing_data_are_named(tmp_path, missing, settings, words):
 
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
-    for content in (b"PK damaged", b"something else", b""):
+    for content, words in {
+        b"PK damaged": r"damaged network file \(it is cut short\)",
+        b"something else": "is no network file; it begins with other bytes than one",
+        b"": "is no network file; it is empty",
+    }.items():
         (tmp_path / "net_adsnn.npz").write_bytes(content)
-        with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file \(it is cut short\)"):
+        with pytest.raises(AdSNNError, match=rf"net_adsnn\.npz: {words}"):
             run(file)
