@@ -15,7 +15,7 @@ from snntb_adsnn.errors import OutputError
 from snntb_adsnn.network import SpikingNetwork
 
 
-@settings(NOT_SHRUNK, max_examples=25)
+@settings(NOT_SHRUNK, max_examples=15)
 @given(networks(dyadic=False), st.integers(0, 2**32 - 1))
 def test_a_forged_network_is_read_or_refused(case, seed):
     random = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def narrow_net():
         (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
         (conv1d_net, {}, "Conv1D"),
-        (narrow_net, {}, "do not fit 23 images and 3 classes"),
+        (narrow_net, {}, "10 columns, one a class, but the model has 3 outputs"),
         (dense_net, {"adsnn": {"m_g": "1"}}, "'m_g'.*did you mean 'm_f'"),
         (dense_net, {"adsnn": {"m_f": "-1"}}, "m_f = -1 is not allowed"),
         (
@@ -135,7 +135,11 @@ def test_missing_data_are_named(tmp_path, missing, settings, words):
 
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
-    for content in (b"PK damaged", b"something else", b""):
+    for content, words in {
+        b"PK damaged": r"damaged network file \(it is cut short\)",
+        b"something else": "is no network file; it begins with other bytes than one",
+        b"": "is no network file; it is empty",
+    }.items():
         (tmp_path / "net_adsnn.npz").write_bytes(content)
-        with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file \(it is not a zip archive\)"):
+        with pytest.raises(AdSNNError, match=rf"net_adsnn\.npz: {words}"):
             run(file)
