@@ -238,7 +238,8 @@ def content(path: Path, folder: str) -> Any:
     text = data.decode(errors="surrogateescape").replace(folder, "FOLDER")
     if path.suffix == ".json":
         return without(json.loads(text))
-    return re.sub(r"(Stamp: |LIB_STAMP=)\w+", r"\1", text)  # hls4ml draws one for each project
+    text = re.sub(r"(Stamp: |LIB_STAMP=)\w+", r"\1", text)  # hls4ml draws one for each project
+    return re.sub(r"/tmp[\w/.-]*", "TEMPORARY", text)
 
 
 def plain(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
