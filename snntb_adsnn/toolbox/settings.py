@@ -228,7 +228,7 @@ def need_pictures(folder: Path, kind: str) -> None:
 def need_data(config: Config) -> None:
     """Raise DataError where test data are missing: the toolbox names neither the file nor the way out."""
     folder = config.paths.dataset_path
-    missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).is_file()]
+    missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).exists()]
     if not missing:
         return
     if config.training is None:

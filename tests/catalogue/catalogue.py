@@ -83,14 +83,19 @@ class Outcome:
 
 def start(maker: Maker) -> Maker:
     """Register a function that fills an empty folder; the name is the function's."""
-    STARTS[maker.__name__] = maker
+    assert STARTS.setdefault(maker.__name__, maker) is maker, f"two starts are called {maker.__name__}"
     return maker
 
 
 def maker(function: Maker) -> Maker:
     """Register a function that makes a file, given its path; the name is the function's."""
-    MAKERS[function.__name__] = function
+    register(function.__name__, function)
     return function
+
+
+def register(name: str, function: Maker) -> None:
+    """Register a function that makes a file under a name of its own."""
+    assert MAKERS.setdefault(name, function) is function, f"two makers are called {name}"
 
 
 def cases(name: str, light: bool | None = None) -> list[Case]:

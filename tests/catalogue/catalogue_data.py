@@ -14,7 +14,7 @@ from typing import Any
 
 import filelock
 import numpy as np
-from catalogue import CONFIG, FOLDER, MAKERS, change_ini, maker, start
+from catalogue import CONFIG, FOLDER, change_ini, maker, register, start
 from catalogue_files import digits
 
 sys.path.insert(0, str(FOLDER.parent))
@@ -57,7 +57,7 @@ def pictures(folder: Path) -> None:
 
 def array(name: str, *values: Any, **named: Any) -> None:
     """Register the maker of an ``.npz`` file."""
-    MAKERS[name] = lambda path: np.savez(path, *values, **named)
+    register(name, lambda path: np.savez(path, *values, **named))
 
 
 def changed(place: Any, value: Any, dtype: Any = np.float64) -> np.ndarray[Any, Any]:
@@ -94,7 +94,7 @@ array("booleans", X > 0.5)
 array("bytes_0_to_255", (255 * X).astype(np.uint8))
 array("big_endian", X.astype(">f4"))
 array("by_columns", np.asfortranarray(X))
-array("half", X.astype(np.float16))
+array("half_data", X.astype(np.float16))
 array("good", X)
 array("other_shape", X[:, :63])
 array("class_numbers", np.arange(23) % 10)
@@ -122,7 +122,7 @@ def _bytes(array: Any) -> bytes:
 
 def content(name: str, make: Callable[[], bytes]) -> None:
     """Register the maker of a file that holds these bytes."""
-    MAKERS[name] = lambda path: path.write_bytes(make())
+    register(name, lambda path: path.write_bytes(make()))
 
 
 def _npy(header: str) -> bytes:
@@ -149,8 +149,8 @@ def _flipped() -> bytes:
 
 
 content("text", lambda: b"0.1,0.2\n0.3,0.4\n")
-content("pickle", lambda: pickle.dumps(X))
-content("gzipped", lambda: gzip.compress(X.tobytes()))
+content("pickle_data", lambda: pickle.dumps(X))
+content("gzipped_data", lambda: gzip.compress(X.tobytes()))
 content("half_a_file", lambda: _bytes(X)[:900])
 content("flipped", _flipped)
 content("empty_archive", lambda: _zip_of(""))
@@ -174,25 +174,12 @@ def model(path: Path) -> None:
     shutil.copy(FOLDER / "net.h5", path)
 
 
-@maker
-def link_to_itself(path: Path) -> None:
-    """A file that nobody can open."""
-    path.unlink(missing_ok=True)
-    path.symlink_to(path.name)
-
-
-@maker
-def gone(path: Path) -> None:
-    """Nothing: a file of the folder that is missing."""
-    path.unlink()
-
-
 # ---- images ------------------------------------------------------------------------------------------------------------
 
 
 def image(name: str, mode: str, format: str = "PNG", **options: Any) -> None:
     """Register the maker of an image."""
-    MAKERS[name] = lambda path: picture().convert(mode).save(path, format, **options)
+    register(name, lambda path: picture().convert(mode).save(path, format, **options))
 
 
 image("jpeg", "RGB", "JPEG")

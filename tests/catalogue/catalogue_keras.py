@@ -240,7 +240,7 @@ def _inputs(name: str, change: Callable[[Any], Any]) -> None:
 
 _inputs("huge_pixels", lambda x: x * np.float32(1e20))
 _inputs("bytes", lambda x: np.round(255 * x / x.max()).astype(np.uint8))
-_inputs("as_images", lambda x: x.reshape(-1, 8, 8, 1))
+_inputs("inputs_as_images", lambda x: x.reshape(-1, 8, 8, 1))
 _inputs("transposed_images", lambda x: x.reshape(-1, 1, 8, 8))
 
 
