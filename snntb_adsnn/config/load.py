@@ -192,12 +192,14 @@ def check_neurons(config: Config, trained: ASNParameters | None = None) -> None:
     def check(section: str, precisions: Collection[float], constants: Mapping[str, float], key: str = "") -> None:
         for m_f in precisions or ([(trained or _PAPER).m_f] if constants or trained else []):
             given = {"m_f": m_f, "dt": dt, **constants}
-            _refuse(path, section, partial(_check_constants, trained, given), about=f"{key}: " if key else "")
+            own = "" if precisions or constants else "the model's "
+            where = own or f"[{section}] {f'{key}: ' if key else ''}"
+            _refuse(path, where, partial(_check_constants, trained, given))
 
     for section, one in (("adsnn", adsnn), *(("parameter_sweep", swept) for swept in config.swept)):
         check(section, one.m_f.values(), one.overrides)
     if config.training is not None:  # its activation is AAN
-        _refuse(path, "training", partial(_check_constants, _PAPER, config.training.constants))
+        _refuse(path, "[training] ", partial(_check_constants, _PAPER, config.training.constants))
     # their defaults may not fit a network that is never swept
     if "sweep" in config.texts:
         for constants in config.sweep.constants():
@@ -227,15 +229,15 @@ def _check_durations(config: Config) -> None:
         place = f"duration = {duration:g} ms with dt = {dt:g} ms: "
         if duration < dt:
             raise ConfigError(f"{shown(config.file)}: [{section}] {place}it is shorter than a time step; lower dt.")
-        _refuse(config.file, section, partial(check_memory, round(min(duration / dt, 1e18))), about=place)
+        _refuse(config.file, f"[{section}] {place}", partial(check_memory, round(min(duration / dt, 1e18))))
 
 
-def _refuse(path: Path, section: str, check: Callable[[], None], about: str = "") -> None:
-    """Call ``check``, and name file and section where it refuses."""
+def _refuse(path: Path, where: str, check: Callable[[], None]) -> None:
+    """Call ``check``, and name the file, and where in it the values stand, where it refuses."""
     try:
         check()
     except ParameterError as error:
-        raise ConfigError(f"{shown(path)}: [{section}] {about}{error}") from None
+        raise ConfigError(f"{shown(path)}: {where}{error}") from None
 
 
 def _values(parser: configparser.ConfigParser, section: str) -> dict[str, Any]:

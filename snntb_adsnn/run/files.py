@@ -169,7 +169,8 @@ def read_npz(path: Path) -> Array:
     array: Array = read_arrays(path, ["arr_0"], _WAY_OUT, alone=True)["arr_0"]
     if array.ndim < 1 or not array.size:
         raise DataError(f"{path} holds {f'no input: shape {array.shape}' if array.ndim else 'one number'}; {_WAY_OUT}.")
-    if array.dtype.kind == "f" and not (fine := np.isfinite(array) & (abs(array) <= _LARGEST)).all():
+    largest = min(_LARGEST, float(np.finfo(array.dtype).max)) if array.dtype.kind == "f" else 0.0
+    if array.dtype.kind == "f" and not (fine := np.isfinite(array) & (abs(array) <= largest)).all():
         place = tuple(map(int, np.argwhere(~fine)[0]))
         raise DataError(
             f"{path}: number {place} of the array is {array[place]}, and 32 bits hold finite numbers up to "

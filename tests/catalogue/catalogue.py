@@ -204,7 +204,7 @@ def _contents(folder: Path) -> dict[str, str]:
     """The files in a folder, with size and time of writing: enough to see a change."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and path.suffix != ".lock":  # locks stay, hidden and empty
             status = path.stat()
             found[str(path.relative_to(folder))] = f"{status.st_size} bytes, {status.st_mtime_ns}"
     return found

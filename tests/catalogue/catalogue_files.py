@@ -70,6 +70,12 @@ def nothing(path: Path) -> None:
 
 
 @maker
+def some_model(path: Path) -> None:
+    """The model of the start ``digits``."""
+    shutil.copy(Path(__file__).parent / "net.h5", path)
+
+
+@maker
 def folder(path: Path) -> None:
     """A folder with a file in it, where a file should be."""
     path.unlink(missing_ok=True)

@@ -257,7 +257,7 @@ def test_any_value_is_accepted_or_refused_by_name(write, value):
         ("[sweep]\nm_f = 0.001, 0.2\n", r"\[sweep\] m_f = 0.001 .*more than once in a step"),
         ("[arousal]\nm_f_low = 3\n", r"\[arousal\] m_f_low: theta0 = 3 \(it follows m_f\).*below 2"),
         ("[arousal]\nm_f_high = 0.001\n", r"\[arousal\] m_f_high: m_f = 0.001 "),
-        ("[simulation]\ndt = 20\n", r"\[adsnn\] m_f = 0.2 .*more than once in a step of 20 ms"),
+        ("[simulation]\ndt = 20\n", r"the model's m_f = 0.2 .*more than once in a step of 20 ms"),
     ],
 )
 def test_constants_that_no_neuron_can_work_with(write, text, words):
