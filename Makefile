@@ -25,9 +25,10 @@ demo: $(VENV)/.installed  ## train a small net, convert it, run it through SNN T
 check: lint  ## check style, types, and who imports whom (docs/architecture.md)
 	$(BIN)/python -m pytest -q tests/house
 
-# a test that hangs ends after ten minutes, with the stacks of its threads
+# a test that hangs ends after ten minutes, with the stacks of its threads; files are handed out in their order, the longest
+# first, so that no worker is left with a long one at the end
 test: $(VENV)/.installed  ## run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 600
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --timeout 600
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

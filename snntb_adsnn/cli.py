@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,9 +44,11 @@ def cli() -> None:
 def train(config: Path) -> None:
     """Train the network of CONFIG ([training]); write model, data and a log to its working folder."""
     from snntb_adsnn.config import load_config
+    from snntb_adsnn.run import need_initial
 
     settings = load_config(config)
-    settings.need_training()
+    settings.need_training().data.state()  # what is wrong with a folder of images shows before TensorFlow is loaded
+    need_initial(settings)
     from snntb_adsnn.training.train import train as run_training
 
     result = run_training(settings)
@@ -70,9 +73,11 @@ def run(config: Path, json_copy: Path | None) -> None:
 
 def _study_command(name: str, study: Study) -> click.Command:
     def command(config: Path, **options: Any) -> None:
-        from snntb_adsnn.config import load_config
+        from snntb_adsnn.config import load_config, naming
 
-        study.run(load_config(config), **options)
+        settings = load_config(config)
+        with naming(settings.file):
+            study.run(settings, **options)
 
     for option in (*study.options, _CONFIG):
         command = option(command)
@@ -101,20 +106,25 @@ def paper(configs: tuple[Path, ...], **options: Any) -> None:
 @cli.command()
 @click.argument("section", required=False)
 def keys(section: str | None) -> None:
-    """Show the keys of our sections of a configuration, or of SECTION (such as training)."""
+    """Show the keys of our sections of a configuration, or of SECTION (such as training, or one of SNN Toolbox's)."""
     from rich.console import Console
     from rich.table import Table
 
     from snntb_adsnn.config import SECTIONS
-    from snntb_adsnn.config.reference import about, keys_of
+    from snntb_adsnn.config.reference import about, keys_of, toolbox_keys, toolbox_sections
 
-    if section is not None and section.strip("[]") not in SECTIONS:
-        raise AdSNNError(f"there is no section {section!r}; choose one of {', '.join(SECTIONS)}.")
-    for name in [section.strip("[]")] if section else SECTIONS:
-        table = Table(title=f"[{name}] {about(SECTIONS[name])}".replace("[", "\\[", 1), title_justify="left")
+    name = None if section is None else section.strip("[]")
+    if name is not None and name not in (*SECTIONS, *toolbox_sections()):
+        raise AdSNNError(
+            f"there is no section {section!r}; choose one of {', '.join((*SECTIONS, *toolbox_sections()))}."
+        )
+    for one in SECTIONS if name is None else [name]:
+        ours = one in SECTIONS
+        title = about(SECTIONS[one]) if ours else "SNN Toolbox's own, with simulator adsnn."
+        table = Table(title=f"[{one}] {title}".replace("[", "\\[", 1), title_justify="left")
         for column in ("key", "values", "default", "meaning"):
             table.add_column(column, overflow="fold")
-        for key in keys_of(SECTIONS[name]):
+        for key in keys_of(SECTIONS[one]) if ours else toolbox_keys(one):
             cells = (key.name, key.values, key.default, key.meaning)
             table.add_row(*(cell.replace("`", "").replace("[", "\\[") for cell in cells))
         Console().print(table, highlight=False)
@@ -124,14 +134,20 @@ def keys(section: str | None) -> None:
 @_CONFIG
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--backend", type=click.Choice(["vitis", "vivado", "rtl"]), help="Instead of the one in [hls].")
-@click.option("--csim", default=5, show_default=True, help="Images to run through the C++ and to compare.")
+@click.option(
+    "--csim",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Images to run through the C++ and to compare.",
+)
 @_json("json_file", "Write the figures there.")
 @click.option("--build", is_flag=True, help="Run the vendor's synthesis, and read its report.")
 @click.option("--search", is_flag=True, help="Look for the smallest widths first.")
 @click.option("--report", is_flag=True, help="Backend rtl: place it on an FPGA with open tools; size and speed.")
 def hls(config: Path, report: bool, **options: Any) -> None:
     """Turn the network of CONFIG into an HLS or RTL project ([hls]) and compare it with the golden model."""
-    from snntb_adsnn.config import load_config
+    from snntb_adsnn.config import load_config, naming
 
     settings = load_config(config)
     if (options["backend"] or settings.hls.backend) == "rtl":
@@ -146,12 +162,13 @@ def hls(config: Path, report: bool, **options: Any) -> None:
         from adsnn_hls.commands.hls import main as run_hls
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls]'") from error
-    run_hls(config_file=settings, **options)
+    with naming(settings.file):
+        run_hls(config_file=settings, **options)
 
 
 @cli.command()
 @_CONFIG
-@click.option("--images", default=20, show_default=True, help="Test images to simulate.")
+@click.option("--images", default=20, show_default=True, type=click.IntRange(min=1), help="Test images to simulate.")
 @click.option("--waves", is_flag=True, help="Write an FST file into the working folder (choose few images).")
 @_json("json_file", "Write the figures there.")
 def cosim(config: Path, **options: Any) -> None:
@@ -162,23 +179,36 @@ def cosim(config: Path, **options: Any) -> None:
 
 
 def _run_rtl(command: str, config: Config, **options: Any) -> None:
+    from snntb_adsnn.config import naming
+
     try:
         from adsnn_hls.commands.rtl import main as run_command
     except ImportError as error:
         raise AdSNNError(f"hls4ml is not installed ({error}); run: pip install 'snntb-adsnn[hls,cosim]'") from error
-    run_command(command, config_file=config, **options)
+    with naming(config.file):
+        run_command(command, config_file=config, **options)
 
 
 def main() -> None:
     """Entry point: 2 is the exit code of the user's mistakes, 130 of Ctrl-C, 143 of SIGTERM."""
     with ending("snntb-adsnn"):
         try:
-            cli(standalone_mode=False)
+            if "_SNNTB_ADSNN_COMPLETE" in os.environ:  # a shell asks how words may go on
+                cli(prog_name="snntb-adsnn")
+            # not cli(): for an interrupt it would write an empty line, and take an EOFError for one
+            with cli.make_context("snntb-adsnn", sys.argv[1:]) as context:
+                cli.invoke(context)
+        except click.exceptions.Exit as end:
+            sys.exit(end.exit_code)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
         except click.Abort:
             raise KeyboardInterrupt from None
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():  # behind the ^C there
+                print(file=sys.stderr)
+            raise
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -30,6 +31,50 @@ TEMPORARY = ".tmp-"
 
 LOCK = ".lock"
 """What the names of the hidden, empty files end with that ``locked`` leaves."""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your share of the disk is full",
+    errno.EFBIG: "it would be larger than a file may be here",
+    errno.EROFS: "the disk is read-only",
+}
+FULL = ("No space left on device", "Disk quota exceeded")
+"""What programs write where the disk is full."""
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in words for users.
+
+    Example:
+        >>> reason(OSError(errno.ENOSPC, "No space left on device"))
+        'the disk is full'
+    """
+    if any(words in str(error) for words in FULL):  # shutil.copytree gathers the errors of all files in one
+        return _REASONS[errno.ENOSPC]
+    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+
+
+def need_space(program: str, folder: Path, output: str) -> None:
+    """Say so where another program failed because a disk is full.
+
+    Args:
+        program: its name, for the message.
+        folder: where it writes, besides the folder of temporary files.
+        output: what it wrote before it failed.
+
+    Raises:
+        OutputError: the output says it, or there is no space for more of it.
+    """
+    places = dict.fromkeys((str(folder), tempfile.gettempdir()))
+    full = [place for place in places if shutil.disk_usage(place).free < _LEAST]
+    if full or any(words in output for words in FULL):
+        raise OutputError(
+            f"{program} stopped since the disk is full: it writes to {' and '.join(full or places)}. Free space, "
+            "choose another folder, or set TMPDIR to one on another disk."
+        )
+
+
+_LEAST = 4096  # bytes: a disk gives no less
 
 
 def open_npz(path: Path) -> Any:
@@ -73,7 +118,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder."
+            f"{path}: cannot be written ({reason(error)}); free space or choose another folder."
         ) from error
     finally:
         if temporary is not None:
@@ -98,7 +143,7 @@ def check_writable(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); name another file.") from None
+        raise OutputError(f"{path}: cannot be written ({reason(error)}); name another file.") from None
     return path
 
 
@@ -116,7 +161,7 @@ def locked(folder: Path, busy: str, name: str = "") -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / f".{name}{LOCK}")
+    lock = FileLock(folder / (f".{name}{LOCK}" if name else LOCK))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -124,7 +169,7 @@ def locked(folder: Path, busy: str, name: str = "") -> Iterator[None]:
         raise OutputError(f"{folder}: {busy}") from None
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder."
+            f"{folder}: cannot be written ({reason(error)}); free space or choose another folder."
         ) from error
     try:
         yield

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, reason
 
 Array = NDArray[Any]
 
 _HEADER = "header"
 _LARGEST_HEADER = 2**26
+_LONGEST_REASON = 200
 _NUMBERS = "biufc"
 """Kinds of NumPy types that a file may hold."""
 
@@ -93,16 +94,30 @@ class Format:
             OutputError: the file is missing, damaged, or something else.
         """
         try:
-            with _opened(path) as file:
+            # odd numbers that a forged header holds may overflow in the checks of its dataclasses
+            with _opened(path) as file, np.errstate(all="ignore"):
                 if not zipfile.is_zipfile(file):
-                    raise ValueError("it is not a zip archive")
+                    raise self._other(path, file)
                 with zipfile.ZipFile(file) as archive:
+                    if f"{_HEADER}.npy" not in archive.namelist():
+                        raise OutputError(f"{path}: is an archive of something else, no {self.noun}. {self.way_out}")
                     header = self._checked_header(_member(archive, _HEADER, _LARGEST_HEADER), path)
                     return self._rebuild(header["value"], archive, path)
         except FileNotFoundError:
             raise OutputError(f"{path}: no such {self.noun}. {self.way_out}") from None
-        except DAMAGED_NPZ as error:
-            raise OutputError(f"{path}: damaged {self.noun} ({error}). {self.way_out}") from None
+        except (*DAMAGED_NPZ, LookupError, ArithmeticError, AssertionError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            reason = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} ..."
+            raise OutputError(f"{path}: damaged {self.noun} ({reason}). {self.way_out}") from None
+
+    def _other(self, path: str | Path, file: BinaryIO) -> OutputError:
+        """What to say of a file that is no archive."""
+        file.seek(0)
+        start = file.read(4)
+        if start.startswith(b"PK"):
+            return OutputError(f"{path}: damaged {self.noun} (it is cut short). {self.way_out}")
+        what = "begins with other bytes than one" if start else "is empty"
+        return OutputError(f"{path}: is no {self.noun}; it {what}. {self.way_out}")
 
     def digest(self, value: Any) -> str:
         """SHA-256 of everything that ``write`` would keep, as a hexadecimal number."""
@@ -162,9 +177,13 @@ class Format:
             case {"list": items}:
                 return [self._rebuild(item, archive, path) for item in items]
             case {"keys": keys, "values": values}:
+                if not all(type(key) is str for key in keys):
+                    raise ValueError("a key of it is no text")
                 return {key: self._rebuild(item, archive, path) for key, item in zip(keys, values, strict=True)}
             case {"array": name, "type": text, "shape": shape, "order": order, "sha256": digest}:
                 dtype = np.dtype(text)
+                if any(size < 0 for size in shape):
+                    raise ValueError(f"its array {name} has the shape {shape}")
                 data = _member(archive, name, math.prod(shape) * dtype.itemsize)
                 array = np.frombuffer(data, dtype).reshape(shape, order=order)
                 if _hash(array) != digest:
@@ -187,7 +206,7 @@ def _opened(path: str | Path) -> BinaryIO:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from None
+        raise OutputError(f"{path}: cannot be read ({reason(error)}). Check the path and its permissions.") from None
 
 
 def _hash(array: Array) -> str:

@@ -6,12 +6,15 @@ from snntb_adsnn.config.load import (
     Config,
     adsnn_section,
     check_config,
+    check_neurons,
     is_ours,
     load_config,
-    read_ini,
     simulation_section,
+    source_of,
 )
+from snntb_adsnn.config.messages import naming
 from snntb_adsnn.config.paths import PathsSection
+from snntb_adsnn.config.reading import read_ini
 from snntb_adsnn.config.simulation import SimulationSection
 from snntb_adsnn.config.training import TrainingSection
 
@@ -24,8 +27,11 @@ __all__ = [
     "TrainingSection",
     "adsnn_section",
     "check_config",
+    "check_neurons",
     "is_ours",
     "load_config",
+    "naming",
     "read_ini",
     "simulation_section",
+    "source_of",
 ]

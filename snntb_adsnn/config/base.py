@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WrapValidator, create_model
 from pydantic_core import PydanticCustomError, core_schema
 
 from snntb_adsnn.neuron.constants import SETTABLE
@@ -29,9 +29,13 @@ class Section(BaseModel):
 
 
 def _listed(value: Any) -> Any:
-    """``0.1, 0.2, 0.1`` as ``("0.1", "0.2")``."""
+    """``0.1, 0.2, 0.1`` as ``("0.1", "0.2")``; brackets around them, as the toolbox wants them, are no mistake."""
     if isinstance(value, str):
+        if value[:1] == "[" and value[-1:] == "]":
+            value = value[1:-1]
         value = [part.strip() for part in value.split(",")]
+        if not all(value):
+            raise ValueError("write commas between values, and none behind the last")
     return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else (value,)
 
 
@@ -46,10 +50,30 @@ def by_layer(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in re.split(r",(?![^<]*>)", value)]
+    if ";" in value or "=" in value or not all(parts):
+        raise ValueError("write commas between values, and none behind the last, such as 8, dense_1: 6")
     pairs = [part.rpartition(":") for part in parts]
     if len({name.strip() for name, _, _ in pairs}) != len(pairs):
-        raise ValueError("write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6")
+        raise ValueError(
+            "write one value for all layers, then 'layer: value' for others, such as 8, dense_1: 6 (decimals: 0.5)"
+        )
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def whichever(wanted: str) -> WrapValidator:
+    """Annotation of a value that is one of several kinds: what is none of them is one mistake, not one for each kind.
+
+    Args:
+        wanted: the kinds, in words.
+    """
+
+    def check(value: Any, handler: Any) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise PydanticCustomError(MUST, "must be {wanted}", {"wanted": wanted}) from None
+
+    return WrapValidator(check)
 
 
 PositiveByLayer = Annotated[dict[str, Positive], BeforeValidator(by_layer)]
@@ -74,7 +98,7 @@ class OneOf:
         if name not in (names := list(self)):
             *others, last = (f"'{one}'" for one in names)
             expected = f"{', '.join(others)} or {last}" if others else last
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+            raise PydanticCustomError("literal_error", "it should be {expected}", {"expected": expected})
         return name
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:

@@ -6,11 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from snntb_adsnn.config.base import Count, Positive, Section, by_layer
+from snntb_adsnn.config.base import Count, Positive, Section, by_layer, whichever
 
 _Bits = Annotated[dict[str, Count], BeforeValidator(by_layer)]
-_BitsOrType = Annotated[dict[str, Count | Annotated[str, Field(pattern="fixed<.*>")]], BeforeValidator(by_layer)]
-_CountOrAuto = Annotated[dict[str, Count | Literal["auto"]], BeforeValidator(by_layer)]
+_BitOrType = Annotated[
+    Count | Annotated[str, Field(pattern="fixed<.*>")],
+    whichever("a whole number of bits above 0, or a type such as fixed<8,1>"),
+]
+_BitsOrType = Annotated[dict[str, _BitOrType], BeforeValidator(by_layer)]
+_CountOrAuto = Annotated[
+    dict[str, Annotated[Count | Literal["auto"], whichever("a whole number above 0, or auto")]],
+    BeforeValidator(by_layer),
+]
 
 
 class HlsSection(Section):

@@ -17,7 +17,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from snntb_adsnn.config.base import NeuronSection, OneOf, Section
+from snntb_adsnn.config.literals import EVALUATED
 from snntb_adsnn.config.load import SECTIONS
+from snntb_adsnn.config.toolbox import ACTS, TABLE, toolbox_defaults
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.neuron.constants import CONSTANTS, SETTABLE
 
@@ -49,6 +51,26 @@ def keys_of(section: type[Section]) -> list[Key]:
     fields = section.model_fields
     assert set(meanings) == set(fields), set(meanings) ^ set(fields)
     return [Key(name, _values(hints[name]), _default(fields[name]), text) for name, text in meanings.items()]
+
+
+def toolbox_sections() -> list[str]:
+    """The names of SNN Toolbox's own sections."""
+    return list(toolbox_defaults())
+
+
+def toolbox_keys(section: str) -> list[Key]:
+    """The keys of one of the toolbox's sections; their meaning is said in its own documentation, and here what they do
+    with simulator ``adsnn``."""
+    found = []
+    for name, default in toolbox_defaults()[section].items():
+        rule, kind = TABLE[section, name], EVALUATED.get((section, name))
+        values = kind.wanted if kind else "True or False" if default in ("True", "False") else ""
+        if rule == ACTS:
+            meaning = "acts"
+        else:
+            meaning = f"no effect: {rule}" if isinstance(rule, str) else f"acts, unless {rule[1]}"
+        found.append(Key(name, values, " ".join(default.split()), meaning))
+    return found
 
 
 def about(section: type[Section]) -> str:

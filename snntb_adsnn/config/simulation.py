@@ -13,6 +13,14 @@ from pydantic_core import PydanticCustomError
 from snntb_adsnn.config.base import MUST, Section
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether a text such as ``1e3`` or ``60.0`` is a whole number above 0, if not to the toolbox."""
+    try:
+        return float(value) > 0 and float(value).is_integer()
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _number(kind: type[int] | type[float]) -> Any:
     """A number above 0; what is none is refused in one sentence for all ways to be none."""
 
@@ -22,11 +30,17 @@ def _number(kind: type[int] | type[float]) -> Any:
         except (TypeError, ValueError, OverflowError):
             number = 0
         if not 0 < number < float("inf"):
-            raise PydanticCustomError(MUST, f"must be a {'whole ' if kind is int else ''}number above 0")
+            digits = ", written in digits" if kind is int and _is_whole(value) else ""
+            raise PydanticCustomError(MUST, f"must be a {'whole ' if kind is int else ''}number above 0{digits}")
+        if number > _LARGEST:
+            raise PydanticCustomError(MUST, f"must be at most {_LARGEST:.0e}")
         return number
 
     return BeforeValidator(check)
 
+
+_LARGEST = 1e15
+"""Above it, whole numbers get lost in what is computed with them."""
 
 Whole = Annotated[int, _number(int)]
 Number = Annotated[float, _number(float)]
@@ -76,10 +90,12 @@ class ToolsSection(Section):
 
     Attributes:
         parse: load the model.
+        convert: make a spiking network of it.
         simulate: the converted network.
     """
 
     parse: bool = True
+    convert: bool = True
     simulate: bool = True
 
 

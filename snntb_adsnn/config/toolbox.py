@@ -7,11 +7,10 @@ import configparser
 import importlib.util
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from snntb_adsnn.config.literals import EVALUATED, RefusedError, Unreadable, literal
+from snntb_adsnn.config.messages import short
 from snntb_adsnn.config.names import name_mistake
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.neuron.constants import SETTABLE
@@ -119,14 +118,12 @@ def refusals(parser: configparser.ConfigParser) -> list[str]:
         mistakes.append(f"[input] model_lib = {library}: simulator adsnn reads Keras models; use model_lib = keras.")
     dataset_format = _text(parser, "input", "dataset_format")
     if dataset_format not in ("", "npz", "jpg", "png"):
-        mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; use npz or jpg.")
+        mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; write npz or png.")
     for (section, key), rule in TABLE.items():
         value, default = _text(parser, section, key), toolbox_defaults()[section][key]
         if (reason := _reason(parser, rule)) and not _is_default(section, key, value):
-            remedy = f"Remove it, or write {_short(default)}." if default else "Remove it."
-            mistakes.append(
-                f"[{section}] {key} = {_short(value)} does not apply to simulator adsnn: {reason}. {remedy}"
-            )
+            remedy = f"Remove it, or write {short(default)}." if default else "Remove it."
+            mistakes.append(f"[{section}] {key} = {short(value)} does not apply to simulator adsnn: {reason}. {remedy}")
     return mistakes or [*_bad_names(parser), *_senseless(parser)]
 
 
@@ -151,7 +148,7 @@ def _bad_names(parser: configparser.ConfigParser) -> Iterator[str]:
     names = {key: _interpolated(parser, "paths", key) for key in ("filename_ann", *_OTHER_NAMES, "runlabel")}
     for key, name in names.items():
         if name and (mistake := name_mistake(name)):
-            yield f"[paths] {key} = {_short(name)} {mistake}."
+            yield f"[paths] {key} = {short(name)} {mistake}."
     if names["filename_ann"] and names["filename_parsed_model"] == names["filename_ann"]:
         yield (
             f"[paths] filename_parsed_model = {names['filename_ann']} would overwrite the model, whose name is the "
@@ -167,12 +164,16 @@ def _senseless(parser: configparser.ConfigParser) -> Iterator[str]:
     chosen = _text(parser, "simulation", "sample_idxs_to_test")
     indices = literal(_interpolated(parser, "simulation", "sample_idxs_to_test") or "[]")
     if indices and min(indices) < 0:
-        yield f"[simulation] sample_idxs_to_test = {_short(chosen)} is not allowed: test inputs are numbered from 0."
-    elif _pictures(parser) and any(a >= b for a, b in pairwise(indices)):
+        yield f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: test inputs are numbered from 0."
+    elif indices and _pictures(parser) and _shuffled(parser):
         yield (
-            f"[simulation] sample_idxs_to_test = {_short(chosen)} is not allowed: pictures are read in order, so the "
-            "numbers must rise."
+            f"[simulation] sample_idxs_to_test = {short(chosen)} is not allowed: pictures are shuffled, so numbers "
+            "mean nothing; add 'shuffle': False to [input] dataflow_kwargs."
         )
+    for key in ("log_vars", "plot_vars"):
+        allowed = literal(toolbox_defaults()["restrictions"][key])
+        for name in sorted(set(literal(_interpolated(parser, "output", key) or "{}")) - allowed):
+            yield f"[output] {key} names {short(name)!r}; choose from {', '.join(sorted(allowed))}."
     if values := sweep_values(parser):
         name = _text(parser, "parameter_sweep", "param_name") or "v_thresh"
         if name not in SWEEPABLE:
@@ -183,6 +184,10 @@ def _senseless(parser: configparser.ConfigParser) -> Iterator[str]:
         for value in values:
             if value <= 0:
                 yield f"[parameter_sweep] param_values holds {value}, but every value must be above 0."
+
+
+def _shuffled(parser: configparser.ConfigParser) -> bool:
+    return bool(literal(_interpolated(parser, "input", "dataflow_kwargs") or "{}").get("shuffle", True))
 
 
 def sweep_values(parser: configparser.ConfigParser) -> list[float]:
@@ -216,7 +221,7 @@ def value_mistakes(parser: configparser.ConfigParser) -> list[str]:
         for key, default in defaults.items():
             value = _text(parser, section, key)
             if value and default in ("True", "False") and value.lower() not in parser.BOOLEAN_STATES:
-                mistakes.append(f"[{section}] {key} = {_short(value)} is not allowed: write True or False.")
+                mistakes.append(f"[{section}] {key} = {short(value)} is not allowed: write True or False.")
             elif value and (section, key) in EVALUATED:
                 mistakes += _literal_mistakes(parser, section, key, value)
     return mistakes
@@ -226,9 +231,7 @@ def _literal_mistakes(parser: configparser.ConfigParser, section: str, key: str,
     try:
         EVALUATED[section, key](_interpolated(parser, section, key))
     except RefusedError as error:
-        yield f"[{section}] {key} = {_short(value)} is not allowed: {error}."
-    except configparser.InterpolationError as error:
-        yield f"[{section}] {' '.join(str(error).split())}; write a literal % as %%."
+        yield f"[{section}] {key} = {short(value)} is not allowed: {error}."
 
 
 def settled(parser: configparser.ConfigParser) -> Iterator[tuple[str, str, str]]:
@@ -255,9 +258,3 @@ def _text(parser: configparser.ConfigParser, section: str, key: str) -> str:
 def _interpolated(parser: configparser.ConfigParser, section: str, key: str) -> str:
     """The value as the toolbox reads it, with other values put in."""
     return parser.get(section, key, fallback="").strip()
-
-
-def _short(value: Any) -> str:
-    """A value as a message shows it."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.data.dataset import Dataset, one_hot
 from snntb_adsnn.data.images import read_archive, ycbcr
-from snntb_adsnn.data.source import dataset
+from snntb_adsnn.data.source import dataset, failure, searched
 from snntb_adsnn.errors import DataError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_write
+from snntb_adsnn.files import DAMAGED_NPZ, atomic_write, open_npz
 
 _KERAS_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -72,6 +73,7 @@ def _in_keras_cache(name: str) -> bool:
 
 
 def _from_keras(name: str, archive: Path) -> dict[str, Any]:
+    data = os.environ.get("ADSNN_DATA")
     try:
         from snntb_adsnn.frontends.keras.compat import keras
 
@@ -79,8 +81,8 @@ def _from_keras(name: str, archive: Path) -> dict[str, Any]:
     except Exception as error:
         # Keras' download raises bare Exception; whatever it was, the ways out are the same
         raise DataError(
-            f"{name} is neither in Keras' cache nor at {archive} (folder ADSNN_DATA), and its download failed "
-            f"({error}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
+            f"{name} is neither in Keras' cache nor at {archive} ($ADSNN_DATA: {searched(data)}), and its "
+            f"download failed ({failure(error)}). Set ADSNN_DATA to a folder with {archive.name}, or fill Keras' cache."
         ) from None
     classes = _CIFAR10 if name == "cifar10" else tuple(map(str, range(100)))
     return {
@@ -90,8 +92,10 @@ def _from_keras(name: str, archive: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in ("x_train", "y_train", "x_test", "y_test", "classes")}
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path}: damaged ({error}); delete it, and it is decoded again.") from None
+    way_out = "delete it, and it is decoded again"
+    pixels = read_arrays(path, ("x_train", "y_train", "x_test", "y_test"), way_out)
+    try:  # texts, which are not read as numbers are
+        with open_npz(path) as file:
+            return {**pixels, "classes": file["classes"]}
+    except DAMAGED_NPZ:
+        raise DataError(f"{path} is damaged; {way_out}.") from None

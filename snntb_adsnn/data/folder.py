@@ -14,6 +14,7 @@ from snntb_adsnn.data.dataset import NORM_SAMPLES, Array, Dataset, one_hot
 from snntb_adsnn.data.images import decode, same_classes, ycbcr
 from snntb_adsnn.data.source import DATASETS, Choice, Source
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
 _SHORTER_SIDE = 256 / 224
@@ -81,7 +82,9 @@ class ImageFolder:
                 try:
                     status = files[i].stat()
                 except OSError as error:
-                    raise DataError(f"{files[i]}: cannot be read ({error.strerror}).") from None
+                    raise DataError(
+                        f"{files[i]}: cannot be read ({reason(error)}); check its permissions, or remove it."
+                    ) from None
                 digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
         state = digest.hexdigest()[:12]
         return f"image_folder {self.root}, {test_images} images of {self.size} pixels, state {state}"
@@ -125,20 +128,30 @@ class ImageFolder:
 
 
 def _by_class(part: Path) -> dict[str, list[Path]]:
+    # hidden names are those of tools, which put copies there (.ipynb_checkpoints) or files that are no images (._1.jpg)
     try:
         found: dict[str, list[Path]] = {}
-        for label in sorted(entry.name for entry in os.scandir(part) if entry.is_dir()):
-            files = [Path(entry.path) for entry in os.scandir(part / label)]
-            images = sorted(file for file in files if file.suffix.lower() in _SUFFIXES)
+        others: list[Path] = []
+        for label in sorted(entry.name for entry in os.scandir(part) if entry.is_dir() and entry.name[0] != "."):
+            files = sorted(Path(entry.path) for entry in os.scandir(part / label) if entry.name[0] != ".")
+            images = [file for file in files if file.suffix.lower() in _SUFFIXES]
+            others += [file for file in files if file.suffix.lower() not in _SUFFIXES]
             if images:
                 found[label] = images
+        if not found and others:
+            raise DataError(
+                f"{part}: {others[0].relative_to(part)} is no image that is read; an image lies in train/CLASS/ or "
+                f"test/CLASS/ itself, and its name ends with one of {', '.join(sorted(_SUFFIXES))}."
+            )
         return found
+    except NotADirectoryError:
+        raise DataError(f"{part} is no folder; an image folder holds train/CLASS/IMAGE and test/CLASS/IMAGE.") from None
     except FileNotFoundError:
         raise DataError(
             f"{part}: there is no such folder; an image folder holds train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)."
         ) from None
     except OSError as error:
-        raise DataError(f"{part}: cannot be listed ({error.strerror}).") from None
+        raise DataError(f"{part}: cannot be listed ({reason(error)}); check its permissions.") from None
 
 
 class _Folders(Source):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
+import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import reason
 
 Pixels = NDArray[np.uint8]
 
@@ -46,8 +49,15 @@ def decode(data: bytes | Path, name: str | Path) -> Any:
                     f"{name}: has more than 8 bits a channel (mode {image.mode}), which would be cut off; save 8."
                 )
             return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: cannot be read as an image ({error}); replace or remove the file.") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{name}: cannot be read as an image; replace or remove the file.") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"{name}: has more pixels than any picture; replace or remove the file.") from None
+    except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
+        raise DataError(f"{name}: cannot be read ({reason(error)}); check its permissions, or remove it.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{name}: cannot be read as an image ({why}); replace or remove the file.") from None
 
 
 def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.int64]], tuple[str, ...]]:
@@ -66,8 +76,10 @@ def read_archive(path: Path) -> tuple[dict[str, Pixels], dict[str, NDArray[np.in
             for part, label, name, data in _members(archive):
                 if part in found:
                     found[part].append((label, name, np.asarray(decode(data, f"{path}: {name}"))))
-    except (OSError, EOFError, tarfile.TarError, LZMAError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); fetch the file again.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)}); check path and permissions.") from None
+    except (EOFError, tarfile.TarError, LZMAError, zlib.error, ValueError):
+        raise DataError(f"{path}: cannot be read as a tar file, or is cut off; fetch the file again.") from None
     classes = same_classes({part: {label for label, _, _ in images} for part, images in found.items()}, path)
     x, y = {}, {}
     for part, images in found.items():

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.data.dataset import Array, Dataset, one_hot
-from snntb_adsnn.data.source import dataset
+from snntb_adsnn.data.source import dataset, failure, searched
 from snntb_adsnn.errors import DataError
-from snntb_adsnn.files import DAMAGED_NPZ, open_npz
+from snntb_adsnn.files import reason
 
 _DIGITS = tuple("0123456789")
 
@@ -38,9 +39,16 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
         return _read_mnist_npz(cache)
     data = os.environ.get("ADSNN_DATA")
     for folder in (Path(data) / "mnist", Path(data)) if data else ():
-        files = [_find_idx(folder, part, kind) for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-        if all(files):
-            return tuple(read_idx(file) for file in files if file)
+        files = {
+            f"{part}-{kind}-ubyte": _find_idx(folder, part, kind)
+            for part in ("train", "t10k")
+            for kind in ("images-idx3", "labels-idx1")
+        }
+        missing = [name for name, file in files.items() if file is None]
+        if missing and len(missing) < len(files):
+            raise DataError(f"{folder} holds files of MNIST, but no {missing[0]} (nor .gz of it); put it there.")
+        if not missing:
+            return tuple(_of_mnist(file, read_idx(file)) for file in files.values() if file)
     try:
         from snntb_adsnn.frontends.keras.compat import keras
 
@@ -48,18 +56,25 @@ def _mnist_arrays() -> tuple[NDArray[np.uint8], ...]:
     except Exception as error:
         # Keras' download raises bare Exception; whatever it was, the ways out are the same
         raise DataError(
-            f"MNIST is neither at {cache} nor in $ADSNN_DATA ({data or 'not set'}), and its download failed ({error}). "
-            "Set ADSNN_DATA to a folder with the four idx files, or copy mnist.npz there."
+            f"MNIST is neither at {cache} nor in $ADSNN_DATA ({searched(data)}), and its download failed "
+            f"({failure(error)}). Set ADSNN_DATA to a folder with the four idx files, or copy mnist.npz there."
         ) from None
     return x_train, y_train, x_test, y_test
 
 
 def _read_mnist_npz(path: Path) -> tuple[NDArray[np.uint8], ...]:
-    try:
-        with open_npz(path) as file:
-            return tuple(file[key] for key in ("x_train", "y_train", "x_test", "y_test"))
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path}: damaged MNIST file ({error}); delete it, and it is fetched again.") from None
+    names = ("x_train", "y_train", "x_test", "y_test")
+    arrays = read_arrays(path, names, "delete it, and MNIST is fetched again")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "ui" or array.shape[1:] != ((28, 28) if name[0] == "x" else ()):
+            raise DataError(f"{path}: the array {name} is not MNIST's; delete the file, and MNIST is fetched again.")
+    return tuple(arrays.values())
+
+
+def _of_mnist(path: Path, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if array.shape[1:] != ((28, 28) if "images" in path.name else ()):
+        raise DataError(f"{path} holds an array of shape {array.shape}, not MNIST's; fetch the file again.")
+    return array
 
 
 def _find_idx(folder: Path, part: str, kind: str) -> Path | None:
@@ -75,9 +90,13 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         DataError: the file is missing, damaged, or of another type.
     """
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error}); fetch the file again.") from None
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)}); check path and permissions.") from None
+    try:
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error, struct.error):
+        raise DataError(f"{path}: not a whole gzip file; fetch the file again.") from None
     # magic number: two zero bytes, the type (8: unsigned byte), the number of dimensions; then their sizes
     dimensions = raw[3] if len(raw) > 3 and raw[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * dimensions

@@ -6,6 +6,7 @@ A data set in memory is a function under ``@dataset("name")``. One of another ki
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,3 +130,15 @@ def load_dataset(name: str, *, cache: Path | None = None) -> Dataset:
         known = ", ".join(name for name, source in DATASETS.items() if isinstance(source, InMemory))
         raise DataError(f"data set {name!r} is unknown: choose one of {known}.")
     return source.load(cache)
+
+
+def searched(data: str | None) -> str:
+    """What a message says of the folder of data that ``ADSNN_DATA`` names."""
+    if not data:
+        return "not set"
+    return data if Path(data).is_dir() else f"{data}, which is no folder"
+
+
+def failure(error: Exception) -> str:
+    """Why a download failed, without the system's numbers."""
+    return re.sub(r"\[Errno -?\d+\] |<urlopen error |>", "", " ".join(str(error).split())) or type(error).__name__

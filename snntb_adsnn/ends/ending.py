@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import errno
 import signal
 import sys
@@ -23,6 +24,8 @@ _SYSTEM = {
     errno.ENOSPC: "the disk is full; free space, or choose another folder",
     errno.EDQUOT: "your share of the disk is full; free space, or choose another folder",
 }
+_NO_TEMPORARY = "No usable temporary directory found"
+"""What ``tempfile`` says where TMPDIR, /tmp, /var/tmp and the present folder are all full or closed."""
 
 
 @contextmanager
@@ -46,6 +49,9 @@ def ending(program: str) -> Iterator[None]:
         raise KeyboardInterrupt  # on SIGTERM too: what cleans up after Ctrl-C cleans up then
 
     before = _handle(stop)
+    if before and _ignore_stops not in _REGISTERED:
+        _REGISTERED.append(_ignore_stops)
+        atexit.register(_ignore_stops)
     try:
         with _dropped_come_again(seen):
             yield
@@ -63,6 +69,8 @@ def ending(program: str) -> Iterator[None]:
             _end(program, str(error), _MISTAKE)
         if isinstance(error, OSError) and error.errno in _SYSTEM:
             _end(program, f"{error.filename or 'a file'}: {_SYSTEM[error.errno]}.", _MISTAKE)
+        if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in str(error):
+            _end(program, "no folder takes temporary files: free space, or set TMPDIR to a folder that does.", _MISTAKE)
         raise
     finally:
         for number, handler in before.items():
@@ -95,6 +103,16 @@ def _dropped_come_again(seen: list[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = original
+
+
+_REGISTERED: list[Any] = []
+"""What runs at the end of Python, once."""
+
+
+def _ignore_stops() -> None:
+    """At the end of Python, which takes tenths of a second with TensorFlow: all is done and said."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _forget_unhandled() -> None:

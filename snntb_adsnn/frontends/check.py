@@ -16,6 +16,10 @@ TOLERANCE = 1e-5
 that is above 1."""
 
 
+class DeviationError(ConversionError):
+    """The network differs from the model by more than ``TOLERANCE``."""
+
+
 def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: Array, framework: str) -> float:
     """Compare the network with the model on real inputs, layer by layer.
 
@@ -34,7 +38,8 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         the largest deviation of the model's output.
 
     Raises:
-        ConversionError: a layer deviates by more than ``TOLERANCE``.
+        DeviationError: a layer deviates by more than ``TOLERANCE``.
+        ConversionError: the framework computes values that are infinite or no numbers.
     """
     values: dict[str, Array] = {network.input.name: x.astype(np.float64)}
     deviation = 0.0
@@ -42,6 +47,7 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         if isinstance(node, Neurons):
             S = node.potential(total)
             y = seen[node.name].reshape(S.shape).astype(np.float64)
+            _need_finite(y, node.name, framework)
             values[node.name] = y
             margin = TOLERANCE * max(1.0, float(np.abs(S).max()))
             low, high = (transfer(S + d, node.parameters, node.form) for d in (-margin, margin))
@@ -49,12 +55,24 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         elif isinstance(node, Readout):
             logits = total + node.bias
             expected = output.astype(np.float64)
+            _need_finite(expected, None, framework)
             deviation = float(np.abs((softmax(logits) if node.activation == "softmax" else logits) - expected).max())
             deviation /= max(1.0, float(np.abs(expected).max()))
         if not deviation <= TOLERANCE:
-            raise ConversionError(
+            raise DeviationError(
                 f"after conversion layer {node.name!r} deviates from {framework} by {deviation:.2g} (allowed: "
                 f"{TOLERANCE:g}) on {len(x)} check inputs, so the conversion is refused. Please report the model: this "
                 "is a fault of the converter."
             )
     return deviation
+
+
+def _need_finite(values: Array, layer: str | None, framework: str) -> None:
+    """Raise ConversionError where one of the framework's values, shape (images, ...), is infinite or no number."""
+    wrong = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if wrong.any():
+        raise ConversionError(
+            f"{'the model' if layer is None else f'layer {layer!r}'} gives infinite values, or none at all (NaN), in "
+            f"{framework} on {wrong.sum()} of {len(values)} test inputs: they pass the largest number of its type. "
+            "Give the model inputs of the size that it was trained with, or train it again with smaller weights."
+        )

@@ -18,6 +18,7 @@ from snntb_adsnn.network import rewrite
 from snntb_adsnn.network.graph import SpikingNetwork
 from snntb_adsnn.network.maps import Array, MaxPool2D, Node, Shape
 from snntb_adsnn.network.neurons import Neurons, Readout
+from snntb_adsnn.network.pooling import Source, merge_max_pooling
 from snntb_adsnn.neuron import ASNParameters
 
 
@@ -52,8 +53,8 @@ class Draft:
 
     def finish(
         self, output: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
-    ) -> tuple[SpikingNetwork, Mapping[str, str]]:
-        """The network, and by population the draft's node whose value it computes.
+    ) -> tuple[SpikingNetwork, Mapping[str, Source]]:
+        """The network, and by population the draft's node whose value it computes (``pooling.Source``).
 
         Args:
             output: the node that the model ends with; a read-out is put behind it.
@@ -64,7 +65,7 @@ class Draft:
             ConversionError, NetworkError: the graph cannot become a spiking network.
         """
         self._read_out(output, readout_tau_phi)
-        nodes, constants, computes = rewrite.merge_max_pooling(rewrite.prune(self.nodes), self.constants)
+        nodes, constants, computes = merge_max_pooling(rewrite.prune(self.nodes), self.constants)
         nodes = rewrite.move_constants_to_neurons(nodes, constants)
         nodes = rewrite.fold_padding(nodes)
         nodes = rewrite.fold_gains(nodes)
@@ -96,8 +97,12 @@ class Draft:
 
     def _check(self, output: str) -> ASNParameters:
         """Constants of the first neurons; raises ConversionError where no read-out can follow node ``output``."""
-        if any(isinstance(n, Softmax) for n in self.nodes.values()):
-            raise ConversionError("softmax stands inside the network; only the last layer may have it.")
+        if inside := next((n.name for n in self.nodes.values() if isinstance(n, Softmax)), None):
+            name = inside.removesuffix("/softmax")
+            raise ConversionError(
+                f"layer {name!r}: softmax stands inside the network; only the last layer may have it. Train with AAN "
+                "or ReLU there."
+            )
         if isinstance(self.nodes[output], Neurons):
             raise ConversionError(
                 f"the last layer, {output!r}, has an activation that spikes, but the read-out does not spike. End the "

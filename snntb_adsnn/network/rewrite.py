@@ -1,5 +1,5 @@
 """Rewrites that turn a layer-by-layer graph into the form a spiking network has. Each keeps the analog function; the
-last one rounds its constants."""
+last one rounds its constants. Max pooling has a file of its own (``pooling.py``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from snntb_adsnn.network.maps import (
     Dense,
     DepthwiseConv2D,
     Linear,
-    MaxPool2D,
     Node,
     Reshape,
     Scale,
@@ -42,7 +41,7 @@ def readers(nodes: Graph, name: str) -> list[Node]:
     return [node for node in nodes.values() if name in node.inputs]
 
 
-def _reconnect(node: Node, old: str, new: Node) -> Node:
+def reconnect(node: Node, old: str, new: Node) -> Node:
     """``node``, reading ``new`` where it read ``old``."""
     pairs = [
         (new.name, new.shape) if source == old else (source, shape)
@@ -59,109 +58,6 @@ def prune(nodes: Graph) -> Graph:
             needed.update(node.inputs)
     first = next(iter(nodes))  # the input stays, so that a model that ignores it is refused by the network
     return {name: node for name, node in nodes.items() if name in needed or name == first}
-
-
-# ---- max pooling ---------------------------------------------------------------------------------------------------
-
-
-def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph, dict[str, Array], dict[str, str]]:
-    """Move every max pooling into the neurons before or behind it.
-
-    Behind an activation: the transfer function grows with S, so pooling its output equals pooling S. Before it, with a
-    batch norm of gains of at least 0 between: the same.
-
-    Returns:
-        graph, constants, and by population the node (before the rewrite) whose output it now computes.
-
-    Raises:
-        ConversionError: a max pooling that is next to no neurons.
-    """
-    nodes = _reshape_behind_neurons(nodes)
-    result: Graph = {}
-    constants = dict(constants)
-    computes: dict[str, str] = {}
-    became: dict[str, str] = {}  # names that changed
-    for original in nodes.values():
-        node = original
-        for source in node.inputs:
-            if source in became:
-                node = _reconnect(node, source, result[became[source]])
-        before = result[node.inputs[0]] if isinstance(node, MaxPool2D) else None
-        if isinstance(node, MaxPool2D) and isinstance(before, Neurons):
-            if before.pool is not None:
-                raise ConversionError(
-                    f"max pooling {node.name!r} follows another one; merge the two into one pooling layer."
-                )
-            alone = len(readers(nodes, before.name)) == 1
-            merged = replace(before, name=before.name if alone else node.name, pool=node.window)
-            result.pop(merged.name, None)
-            result[merged.name] = merged
-            became[node.name] = merged.name
-            computes[merged.name] = node.name
-            continue
-        if isinstance(node, Neurons):
-            node = _pull_pool(node, result, constants)
-            computes[node.name] = node.name
-        result[node.name] = node
-    result = prune(result)
-    for node in result.values():
-        if isinstance(node, MaxPool2D):
-            raise ConversionError(
-                f"max pooling {node.name!r} is not next to an AAN activation, so neurons cannot take it over. Put it "
-                "directly before or after an activation (a batch norm between them must have no negative gain), or use "
-                "average pooling."
-            )
-    return result, constants, {name: computes[name] for name in result if name in computes}
-
-
-def _reshape_behind_neurons(nodes: Graph) -> Graph:
-    """Move reshapes that stand between a max pooling and neurons (global pooling) behind the neurons."""
-    result: Graph = {}
-    became: dict[str, str] = {}  # a node whose reshape now stands behind it, and that reshape
-    for node in nodes.values():
-        for source in node.inputs:
-            if source in became:
-                node = _reconnect(node, source, result[became[source]])
-        before = result[node.inputs[0]] if isinstance(node, Scale | Neurons) else None
-        if isinstance(before, Reshape) and _is_pooled(before, result):
-            node = _reconnect(node, before.name, result[before.inputs[0]])
-            result[node.name] = node
-            name = fresh_name(f"{before.name}/behind", {**nodes, **result})
-            became[node.name] = name
-            node = replace(before, name=name, inputs=(node.name,), input_shapes=(node.shape,))
-        result[node.name] = node
-    return result
-
-
-def _is_pooled(reshape: Reshape, nodes: Graph) -> bool:
-    """Whether ``reshape`` keeps the channels of a max pooling, seen through batch-norm gains."""
-    source = nodes[reshape.inputs[0]]
-    while isinstance(source, Scale):
-        source = nodes[source.inputs[0]]
-    return isinstance(source, MaxPool2D) and reshape.target[-1] == source.shape[-1]
-
-
-def _pull_pool(neurons: Neurons, nodes: Graph, constants: dict[str, Array]) -> Neurons:
-    """Take over a max pooling that stands before ``neurons``, alone or behind batch-norm gains of at least 0."""
-    gains: list[Scale] = []
-    source = nodes[neurons.inputs[0]]
-    while isinstance(source, Scale) and (source.factors >= 0).all():
-        gains.append(source)
-        source = nodes[source.inputs[0]]
-    if not isinstance(source, MaxPool2D):
-        return neurons
-    before: Node = nodes[source.inputs[0]]
-    for gain in reversed(gains):
-        moved = replace(
-            gain,
-            name=fresh_name(f"{gain.name}/before_pool", nodes),
-            inputs=(before.name,),
-            input_shapes=(before.shape,),
-        )
-        if gain.name in constants:
-            constants[moved.name] = constants[gain.name]
-        nodes[moved.name] = before = moved
-    return replace(neurons, inputs=(before.name,), input_shapes=(before.shape,), pool=source.window)
 
 
 # ---- constants -----------------------------------------------------------------------------------------------------
@@ -230,7 +126,7 @@ def fold_gains(nodes: Graph) -> Graph:
     """Multiply batch-norm gains into neighbouring weights where that is possible; else they stay as ``Scale``."""
     result = dict(nodes)
     for name in nodes:
-        scale = result[name]  # it may read another node than at the beginning
+        scale = result[name]  # what it reads may have been folded
         if isinstance(scale, Scale) and not _fold_up(result, scale):
             _fold_down(result, scale)
     return result
@@ -240,7 +136,7 @@ def _remove(nodes: Graph, name: str) -> None:
     """Take a node with one input out; its readers read that input instead."""
     source = nodes[nodes.pop(name).inputs[0]]
     for node in readers(nodes, name):
-        nodes[node.name] = _reconnect(node, name, source)
+        nodes[node.name] = reconnect(node, name, source)
 
 
 def _fold_up(nodes: Graph, scale: Scale) -> bool:

@@ -257,8 +257,9 @@ def transfer_gradient(S: ArrayLike, params: ASNParameters, form: str = "exact") 
     return np.where(active, -f / T / _input_slope(T, params), 0.0)
 
 
-TABLE_START, TABLE_END, TABLE_STEP = -18.0, 8.0, 1 / 32
-"""Range and step of z in ``interval_table``: multiples of powers of two, so that z - z_i is exact in float32."""
+TABLE_START, TABLE_END, TABLE_STEP = -18.0, 22.0, 1 / 32
+"""Range and step of z in ``interval_table``: multiples of powers of two, so that z - z_i is exact in float32. Beyond
+the end the interval is within 1e-8 of its limit."""
 
 
 def interval_table(params: ASNParameters) -> NDArray[np.float64]:

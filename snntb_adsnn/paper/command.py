@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import atomic_write, locked
+from snntb_adsnn.files import atomic_write, check_writable, locked
 from snntb_adsnn.paper import figures, page, record
 from snntb_adsnn.paper.measure import arousal_of, find_configs, measure
 from snntb_adsnn.report import study_plots
@@ -52,16 +52,18 @@ def run(
     Raises:
         AdSNNError: a configuration, its data, or a folder cannot be used.
     """
+    if measured is not None and (configs or quick):
+        raise ConfigError("--measured writes an earlier run anew; leave out configurations and --quick.")
     if measured is not None and output is None:
         record.read(measured)
         _need_no_others(measured, OUTPUT / "measured.json")
     output = output or OUTPUT
+    for folder in (output, *([docs] if docs else [])):
+        check_writable(folder / "results.md")
     if measured is None:
         text = record.as_text(record.reduce(_measure(configs, quick=quick)))
         data = json.loads(text)  # the page is written from what the file holds
     else:
-        if configs or quick:
-            raise ConfigError("--measured writes an earlier run anew; leave out configurations and --quick.")
         data = record.read(measured)
         try:
             markdown(data, output, output)
@@ -100,7 +102,7 @@ def _measure(configs: Sequence[Path], *, quick: bool) -> dict[str, Any]:
     files = list(configs) or find_configs(QUICK_SETS if quick else SETS)
     loaded = [load_config(file) for file in files]
     for config in loaded:
-        config.need_training()
+        config.need_training("the tables have no data set to name")
     return measure(loaded, quick=quick)
 
 

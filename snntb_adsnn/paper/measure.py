@@ -39,8 +39,11 @@ def measure(configs: Sequence[Config], *, quick: bool) -> dict[str, Any]:
     """
     _need_different_names(configs)
     sets = {}
-    for config in configs:
-        subject = Subject.of(load(config), QUICK_IMAGES if quick else None)
+    runs = [load(config, model=True) for config in configs]
+    for run in runs:  # before hours of work on the first one
+        run.need_files()
+    for config, run in zip(configs, runs, strict=True):
+        subject = Subject.of(run, QUICK_IMAGES if quick else None)
         if quick:
             config = _quick(config)
         print(f"\n{config.file.stem}: {len(subject.x)} test images")

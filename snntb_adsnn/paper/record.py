@@ -73,8 +73,12 @@ def read(file: Path) -> dict[str, Any]:
     """
     try:
         measured = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); give the measured.json of an earlier run.") from error
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be read ({error.strerror}); give the measured.json of an earlier run."
+        ) from error
+    except (ValueError, RecursionError):
+        raise DataError(f"{file}: is no JSON; give the measured.json of an earlier run.") from None
     if not isinstance(measured, dict) or set(measured) != _PARTS:
         raise DataError(f"{file}: is not the measured.json that snntb-adsnn paper writes.")
     return measured

@@ -1,7 +1,27 @@
 """From a configuration to a network: ``load(config)``, the one way. Importing this room imports no framework."""
 
-from snntb_adsnn.run.files import correction_inputs, prepare_run, read_npz
+from snntb_adsnn.run.files import (
+    correction_inputs,
+    need_initial,
+    need_model,
+    need_parsed,
+    need_shape,
+    prepare_run,
+    read_npz,
+)
 from snntb_adsnn.run.load import Run, load
 from snntb_adsnn.run.network import configured, simulated_network
 
-__all__ = ["Run", "configured", "correction_inputs", "load", "prepare_run", "read_npz", "simulated_network"]
+__all__ = [
+    "Run",
+    "configured",
+    "correction_inputs",
+    "load",
+    "need_initial",
+    "need_model",
+    "need_parsed",
+    "need_shape",
+    "prepare_run",
+    "read_npz",
+    "simulated_network",
+]

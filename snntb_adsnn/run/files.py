@@ -5,27 +5,61 @@ from __future__ import annotations
 import filecmp
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from snntb_adsnn.config import Config
+from snntb_adsnn.config import Config, check_neurons
 from snntb_adsnn.data import ensure_toolbox_data
-from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.files import DAMAGED_NPZ, atomic_path, open_npz
+from snntb_adsnn.data.arrays import read_arrays
+from snntb_adsnn.errors import ConfigError, ConversionError, DataError
+from snntb_adsnn.files import atomic_path
+from snntb_adsnn.frontends.keras.peek import common_neuron
+from snntb_adsnn.frontends.keras.stored import configuration, find_model, instead_of_model
+from snntb_adsnn.frontends.keras.trust import need_data_only
 from snntb_adsnn.network.maps import Array
 
 
-def prepare_run(config: Config) -> None:
-    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``.
+def prepare_run(config: Config, *, model: bool = False) -> None:
+    """Make what a run of ``config`` reads, where it is missing: folders, data, and the model from ``pretrained``. No
+    framework is imported.
+
+    Args:
+        config: the configuration.
+        model: there must be one; without it nothing is made.
 
     Raises:
-        ConfigError: ``[adsnn] pretrained`` names a missing file, or no model.
+        ConfigError: there is no model; ``[adsnn] pretrained`` names a missing file, is no Keras 2 model, or holds code
+            and is not trusted; or the model's neurons cannot have the constants of the configuration.
+        ConversionError: the model is none of Keras 2, or holds code and is not trusted.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
+    _bring_model(config)
+    if model:
+        need_model(config)
     if config.training is not None:
         ensure_toolbox_data(config.training.data, config.paths.dataset_path)
+    else:
+        _need_folder(config)
+    file = find_model(config.paths.path_wd / config.paths.filename_ann)
+    if file is not None and (neuron := common_neuron(file)) is not None:
+        check_neurons(config, neuron)
+
+
+def _need_folder(config: Config) -> None:
+    """Refuse a configuration whose data should lie in a folder that is not there, and that nobody would make."""
+    if not (folder := config.paths.dataset_path).is_dir():
+        key = "path_wd" if folder == config.paths.path_wd else "dataset_path"
+        raise ConfigError(
+            f"{config.file}: [paths] {key}: there is no folder {folder}, in which test data should lie; correct it, or "
+            "add a section [training], whose data set is used."
+        )
+
+
+def _bring_model(config: Config) -> None:
+    """Copy the model from ``pretrained`` where there is none yet."""
     pretrained, model = config.adsnn.pretrained, config.paths.model_file
     if (state := config.paths.training_state).is_file():
         print(
@@ -43,12 +77,87 @@ def prepare_run(config: Config) -> None:
             f"{config.file}: [adsnn] pretrained = {pretrained} does not exist; train first (snntb-adsnn train "
             f"{config.file}), or correct the path."
         )
+    try:
+        _need_data_only(config, pretrained)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [adsnn] pretrained = {error}") from None
     if not h5py.is_hdf5(pretrained):
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} is no .h5 file; name a model that Keras saved as .h5."
+            f"{config.file}: [adsnn] pretrained = {pretrained} is in the format .keras; name a model that Keras saved "
+            "as .h5."
         )
     with atomic_path(model) as temporary:
         shutil.copyfile(pretrained, temporary)
+
+
+def need_model(config: Config) -> None:
+    """Refuse a model that is missing, is no Keras 2 model, or holds code and is not trusted. Keras is not asked.
+
+    Raises:
+        ConfigError: there is none, and ``pretrained`` brings none; what lies there instead is named.
+        ConversionError: it cannot be used; says what the file is, and what to do.
+    """
+    paths = config.paths
+    if config.adsnn.pretrained is not None and not paths.model_file.exists():
+        return
+    path = paths.path_wd / paths.filename_ann
+    if (file := find_model(path)) is None:
+        train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
+        raise ConfigError(
+            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
+            f".keras); {instead_of_model(path) or f'{train}correct filename_ann or path_wd.'}"
+        )
+    _need_data_only(config, file)
+
+
+def need_initial(config: Config) -> None:
+    """Refuse a ``[training] initial`` that is missing, is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConfigError: says what the file is, and what to do.
+    """
+    initial = None if config.training is None else config.training.initial
+    if initial is None:
+        return
+    if not initial.is_file():
+        raise ConfigError(
+            f"{config.file}: [training] initial = {initial} does not exist; name a trained model, or leave it out."
+        )
+    try:
+        _need_data_only(config, initial)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [training] initial = {error}") from None
+
+
+def need_parsed(config: Config) -> None:
+    """Refuse a parsed model of an earlier run that is no Keras 2 model, or holds code and is not trusted.
+
+    Raises:
+        ConversionError: says what the file is, and what to do.
+    """
+    name = config.texts.get("paths", {}).get("filename_parsed_model") or f"{config.paths.filename_ann}_parsed"
+    if (parsed := config.paths.path_wd / f"{name}.h5").is_file():
+        _need_data_only(config, parsed)
+
+
+def need_shape(model: Any, x: Array, file: Path) -> None:
+    """Refuse inputs, read from ``file``, of another shape than the model takes.
+
+    Raises:
+        DataError: they are.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
+        return
+    if x.shape[1:] != shape[1:]:
+        raise DataError(
+            f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set "
+            "and model belong together."
+        )
+
+
+def _need_data_only(config: Config, model: Path) -> None:
+    configuration(model) if config.adsnn.trust_model else need_data_only(model)
 
 
 def read_npz(path: Path) -> Array:
@@ -57,18 +166,55 @@ def read_npz(path: Path) -> Array:
     Raises:
         DataError: the file is missing, damaged, or holds something else.
     """
-    try:
-        with open_npz(path) as file:
-            array: Array = file["arr_0"]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such data file; write it with numpy.savez_compressed(path, array).") from None
-    except DAMAGED_NPZ as error:
-        raise DataError(f"{path}: not a whole .npz file with an array 'arr_0' ({error}); write it again.") from None
-    if array.dtype.kind not in "buif":
-        raise DataError(f"{path}: the array holds {array.dtype.name}, not real numbers; write it again.")
-    if array.ndim < 1 or not len(array) or not np.isfinite(array).all():
-        raise DataError(f"{path}: the array is empty or holds NaN or infinite values; write it again.")
+    array: Array = read_arrays(path, ["arr_0"], _WAY_OUT, alone=True)["arr_0"]
+    if array.ndim < 1 or not array.size:
+        raise DataError(f"{path} holds {f'no input: shape {array.shape}' if array.ndim else 'one number'}; {_WAY_OUT}.")
+    largest = min(_LARGEST, float(np.finfo(array.dtype).max)) if array.dtype.kind == "f" else 0.0
+    if array.dtype.kind == "f" and not (fine := np.isfinite(array) & (abs(array) <= largest)).all():
+        place = tuple(map(int, np.argwhere(~fine)[0]))
+        raise DataError(
+            f"{path}: number {place} of the array is {array[place]}, and 32 bits hold finite numbers up to "
+            f"{_LARGEST:.1g} only; clean the data and write the file again."
+        )
     return array
+
+
+_WAY_OUT = "write one array with numpy.savez_compressed(path, array)"
+_LARGEST = float(np.finfo(np.float32).max)
+_SHOWN = 12  # numbers of a row
+
+
+def need_one_hot(file: Path, labels: Array, inputs_file: Path, inputs: Array) -> None:
+    """Check labels in the form that SNN Toolbox reads.
+
+    Args:
+        file: of the labels, and ``inputs_file`` of the inputs, for messages.
+        labels: one row for each input, with a 1 in the column of its class.
+        inputs: shape (inputs, *input shape).
+
+    Raises:
+        DataError: they have another form, or are more or fewer than the inputs.
+    """
+    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
+        raise DataError(
+            f"{file} holds one number for each input (shape {labels.shape}), but a row with a 1 in the column of the "
+            "class is needed: write numpy.eye(CLASSES)[numbers], with the number of classes."
+        )
+    if labels.ndim != 2:
+        raise DataError(f"{file}: labels have shape {labels.shape}, but (inputs, classes) is needed; write them so.")
+    if len(labels) != len(inputs):
+        raise DataError(
+            f"{inputs_file} holds {len(inputs)} inputs and {file.name} {len(labels)} labels; write one label for each "
+            "input."
+        )
+    wrong = np.flatnonzero(~(np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1)))
+    if len(wrong):
+        row = labels[wrong[0]]
+        shown = ", ".join(f"{number:g}" for number in row[:_SHOWN]) + (", ..." if len(row) > _SHOWN else "")
+        raise DataError(
+            f"{file}: row {wrong[0]} is [{shown}], which is not one-hot; write a 1 in the column of the class and 0 "
+            "elsewhere."
+        )
 
 
 def correction_inputs(file: Path, count: int) -> Array:
@@ -80,5 +226,7 @@ def correction_inputs(file: Path, count: int) -> Array:
     """
     x = read_npz(file)
     if len(x) < count:
-        raise ConfigError(f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; lower it.")
+        raise ConfigError(
+            f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less."
+        )
     return x[:count]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snntb_adsnn.config import Config, load_config
+from snntb_adsnn.config import Config, load_config, naming
 from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.run.files import correction_inputs, prepare_run, read_npz
+from snntb_adsnn.run.files import correction_inputs, need_model, need_shape, prepare_run, read_npz
 from snntb_adsnn.run.network import configured, simulated_network
 
 _DURATION, _BATCH_SIZE = 500.0, 100
@@ -65,16 +65,37 @@ class Run:
         return read_npz(self.config.paths.data_file("x_test"))
 
     @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Classes of all test inputs, shape (images,)."""
+    def y_test(self) -> Array:
+        """Labels of all test inputs as they stand in the file: classes, or one-hot rows."""
         x, y = self.x_test, read_npz(self.config.paths.data_file("y_test"))
         if len(x) != len(y):
             raise DataError(
-                f"{self.config.paths.dataset_path}: {len(x)} test inputs and {len(y)} labels do not fit each other."
+                f"{self.config.paths.data_file('x_test')} holds {len(x)} inputs and y_test.npz {len(y)} labels; write "
+                "one label for each input."
             )
-        classes = self.trained.readout.shape[0]
+        return y
+
+    def need_files(self, *, x_norm: bool = False) -> None:
+        """Refuse a configuration whose model or data are not there, before a framework is imported.
+
+        Args:
+            x_norm: training inputs are needed, too.
+
+        Raises:
+            ConfigError: there is no model.
+            DataError: data are missing or damaged.
+        """
+        need_model(self.config)
+        _ = self.y_test
+        if x_norm or self.config.adsnn.bias_correction:
+            _ = self.x_norm
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Classes of all test inputs, shape (images,)."""
+        y, classes = self.y_test, self.trained.readout.shape[0]
         need_classes(classes)
-        return as_classes(y, len(x), classes)
+        return as_classes(y, len(y), classes)
 
     @cached_property
     def x_norm(self) -> Array:
@@ -105,6 +126,7 @@ class Run:
     @cached_property
     def model(self) -> Any:
         """The Keras model, as it was trained."""
+        need_model(self.config)  # before TensorFlow is imported, which takes seconds
         from snntb_adsnn.frontends.keras.files import load_model
 
         paths = self.config.paths
@@ -116,17 +138,20 @@ class Run:
         from snntb_adsnn.frontends import convert
 
         section = self.config.adsnn
+        need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
         return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
 
     @cached_property
     def configured(self) -> SpikingNetwork:
         """The network with the constants of ``[adsnn]`` and the time step; biases as trained."""
-        return configured(self.trained, self.config.adsnn, self.dt)
+        with naming(self.config.file):
+            return configured(self.trained, self.config.adsnn, self.dt)
 
     @cached_property
     def simulated(self) -> SpikingNetwork:
         """The network that is simulated: ``configured``, with its biases corrected where ``[adsnn]`` asks for it."""
-        return simulated_network(self.trained, self.config.adsnn, self.dt, self.config.paths.data_file("x_norm"))
+        with naming(self.config.file):
+            return simulated_network(self.trained, self.config.adsnn, self.dt, self.config.paths.data_file("x_norm"))
 
     def ann(self, x: Array) -> NDArray[np.int64]:
         """The classes that the ANN chooses for inputs of shape (images, *input shape)."""
@@ -134,14 +159,18 @@ class Run:
         return np.asarray(outputs).argmax(axis=1)
 
 
-def load(config: Config | str | Path) -> Run:
+def load(config: Config | str | Path, *, model: bool = False) -> Run:
     """The network and data of a configuration; brings shipped model and data to their folders where they are missing.
 
+    Args:
+        config: it, or its file.
+        model: a model will be needed, so that without one nothing is made.
+
     Raises:
-        ConfigError: the configuration has a mistake, or ``[adsnn] pretrained`` names no model.
+        ConfigError: the configuration has a mistake, there is no model, or ``[adsnn] pretrained`` names none.
         DataError: the data set cannot be loaded.
         OutputError: a folder cannot be written.
     """
     run = Run(load_config(config))
-    prepare_run(run.config)
+    prepare_run(run.config, model=model)
     return run

@@ -34,7 +34,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
             try:
                 check_constants(parameters, node.form)
             except ParameterError as error:
-                raise ConfigError(f"layer {node.name!r} cannot be simulated so: {error}") from None
+                raise ConfigError(f"[adsnn] does not fit layer {node.name!r}: {error}") from None
             return replace(node, parameters=parameters).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.overrides.get("tau_beta", node.tau_beta)

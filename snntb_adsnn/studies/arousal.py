@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.engine import Switch, simulate
-from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
+from snntb_adsnn.errors import ConfigError, NoMistakesError
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, compute, fingerprint, make_runner
 from snntb_adsnn.studies.sweep import (
@@ -24,10 +23,10 @@ from snntb_adsnn.studies.sweep import (
     common_key,
     engine_of,
     make_shared,
+    need_usable,
     ready,
     simulate_images,
     simulate_point,
-    transfer_change,
 )
 from snntb_adsnn.studies.workers import Runner
 
@@ -121,6 +120,9 @@ def estimate_threshold(margins: Array, wrong: NDArray[np.bool_], quantile: float
     return float(np.quantile(margins[wrong], quantile, method="inverted_cdf"))
 
 
+_NO_IMAGES = "there are no labelled images to estimate a threshold from: give [arousal] threshold"
+
+
 def training_subject(config: Config, subject: Subject) -> Subject:
     """The same network on labelled training images: those held out for validation first.
 
@@ -130,7 +132,7 @@ def training_subject(config: Config, subject: Subject) -> Subject:
     """
     from snntb_adsnn.run import Run
 
-    config.need_training("there are no labelled images to estimate a threshold from: give [arousal] threshold")
+    config.need_training(_NO_IMAGES)
     x, labels = Run(config).held_out(config.arousal.calibration_images)
     if x.shape[1:] != subject.x.shape[1:]:
         raise ConfigError(
@@ -186,16 +188,28 @@ def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
             f"{config.file}: [arousal] m_f_low = {low:g} must be above the high precision's m_f, {high:g}: the larger "
             "m_f, the lower the precision and the firing rate."
         )
-    for m_f in (low, high):
-        for population in network.with_m_f(m_f).populations:
-            try:
-                check_constants(population.parameters, population.form)
-            except ParameterError as error:
-                raise ConfigError(
-                    f"{config.file}: layer {population.name!r} cannot have m_f = {m_f:g} ({error}) Give [arousal] "
-                    f"{'m_f_low' if m_f == low else 'm_f_high'}."
-                ) from None
+    for key, m_f in (("m_f_low", low), ("m_f_high", high)):
+        need_usable(config, network.with_m_f(m_f), f"[arousal] {key} = {m_f:g}")
     return low, high
+
+
+def need_windows(config: Config, duration: float) -> tuple[Window, ...]:
+    """The windows of ``[arousal]``.
+
+    Raises:
+        ConfigError: one does not end within ``duration``, in ms, or holds no step.
+    """
+    section, dt = config.arousal, config.simulation.dt
+    windows = tuple(Window(*times) for times in itertools.product(section.waiting_time, section.accumulation_time))
+    for window in windows:
+        start, steps = round(window.waiting_time / dt), round(window.accumulation_time / dt)
+        if steps < 1 or start + steps > round(duration / dt):
+            raise ConfigError(
+                f"{config.file}: [arousal] waiting_time = {window.waiting_time:g} and accumulation_time = "
+                f"{window.accumulation_time:g} ms do not fit: the window must hold a step of {dt:g} ms and end within "
+                f"the {duration:g} ms that are simulated; change them, or [simulation] duration."
+            )
+    return windows
 
 
 def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> ArousalOutcome:
@@ -212,12 +226,11 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
     """
     from snntb_adsnn.report.outcomes import ArousalOutcome
 
-    section = config.arousal
+    section, windows = config.arousal, need_windows(config, subject.duration)
     low, high = precisions(config, subject.network)
     steps = round(subject.duration / subject.network.dt)
-    windows = tuple(Window(*times) for times in itertools.product(section.waiting_time, section.accumulation_time))
     for window in windows:
-        window.switch(high, 0.0).schedule(subject.network, steps)  # refuses windows outside the run
+        window.switch(high, 0.0).schedule(subject.network, steps)  # refuses a network with one output
     shared = make_shared(config, subject)
     runner = ready(runner, shared)
     folder = config.paths.path_wd / FOLDER / "points"
@@ -244,9 +257,6 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
 
 def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
     subject = shared.subject
-    for item in items:
-        if isinstance(item, Point):
-            transfer_change(subject.trained, item.of(subject.network))  # refuses neurons that never spike
     common = fingerprint(common_key(shared), subject.network, subject.duration)
     return {fingerprint(common, item): item for item in items}
 
@@ -265,8 +275,11 @@ def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | 
     from snntb_adsnn.report.arousals import print_arousal, write_arousal
     from snntb_adsnn.run import load
 
-    runner = make_runner(scheduler, workers, engine_of(config))
-    outcome = arouse(config, Subject.of(load(config)), runner)
+    if config.arousal.threshold is None:
+        config.need_training(_NO_IMAGES)
+    runner, run = make_runner(scheduler, workers, engine_of(config)), load(config, model=True)
+    need_windows(config, run.duration)
+    outcome = arouse(config, Subject.of(run), runner)
     folder = config.paths.path_wd / FOLDER
     write_arousal(outcome, folder, plots=config.adsnn.plots)
     print_arousal(outcome)

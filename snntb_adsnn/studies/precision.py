@@ -19,7 +19,7 @@ from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork, softmax
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.studies.registry import study
+from snntb_adsnn.studies.registry import finite, study
 
 if TYPE_CHECKING:
     from snntb_adsnn.config import Config
@@ -162,7 +162,13 @@ def _log_softmax(x: Array) -> Array:
 
 @study(
     "precision",
-    click.option("--rate", required=True, type=click.FloatRange(min=0, min_open=True), help="Firing rate wanted, Hz."),
+    click.option(
+        "--rate",
+        required=True,
+        type=click.FloatRange(min=0, min_open=True),
+        callback=finite,
+        help="Firing rate wanted, Hz.",
+    ),
     click.option(
         "--images", default=300, show_default=True, type=click.IntRange(min=1), help="Training images simulated."
     ),
@@ -185,7 +191,8 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
         raise ConfigError(
             f"{config.file}: [adsnn] theta0 would stay as it is; in the search it follows m_f: remove it."
         )
-    run, file = load(config), config.paths.data_file("x_norm")
+    run, file = load(config, model=True), config.paths.data_file("x_norm")
+    run.need_files(x_norm=True)
     # the constants of the run, from the trained m_f on
     network = configured(run.trained, config.adsnn.model_copy(update={"m_f": {}}), run.dt)
     x = run.x_norm

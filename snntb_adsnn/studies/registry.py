@@ -6,6 +6,7 @@ imports what is slow to load (configurations, reports) inside its functions.
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ WORKERS: tuple[Option, ...] = (
     click.option("--workers", type=click.IntRange(min=1), help="Processes on this machine.  [default: one a core]"),
 )
 """Options of studies that simulate many times, see ``study.make_runner``."""
+
+
+def finite(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Callback of an option that takes a number: ``click`` takes ``nan`` and ``inf`` for some."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number.")
+    return value
 
 
 def study(name: str, *options: Option, help: str) -> Callable[[_Run], _Run]:

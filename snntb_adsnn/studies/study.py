@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
-from snntb_adsnn.files import TEMPORARY, locked, write_json
+from snntb_adsnn.files import TEMPORARY, locked, reason, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
@@ -77,6 +77,8 @@ class Subject:
                 f"{run.config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test "
                 "inputs; remove it."
             )
+        run.need_files()  # a mistake in data shows before TensorFlow is imported
+        _ = run.correction
         count = min(len(run.x_test), images or run.config.simulation.num_to_test or len(run.x_test))
         x = np.asarray(run.x_test[:count], np.float32)
         return cls(
@@ -242,7 +244,7 @@ def _read(folder: Path, key: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise OutputError(f"{file}: cannot be read ({error.strerror}); allow it, or delete the file.") from None
+        raise OutputError(f"{file}: cannot be read ({reason(error)}); allow it, or delete the file.") from None
     except (OSError, ValueError, RecursionError):
         result = None
     if isinstance(result, dict) and result.pop(_KEY, None) == key and result.pop(_DIGEST, None) == _digest(result):
@@ -256,7 +258,9 @@ def _progress_bar() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    console = Console(stderr=True)
+    console.quiet = not (console.is_terminal or console.is_jupyter)  # in a file of messages it would say nothing
+    return Progress(*columns, console=console)
 
 
 # ---- where -----------------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.engine import Switch, automatic, simulate
+from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.evaluate import Evaluation
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Node
-from snntb_adsnn.neuron.transfer import transfer
+from snntb_adsnn.neuron.transfer import check_constants, transfer
 from snntb_adsnn.report import Figures
 from snntb_adsnn.report.outcomes import SweepOutcome
 from snntb_adsnn.report.results import versions
@@ -72,6 +73,19 @@ def grid(section: SweepSection, duration: float) -> list[Point]:
     """All points of ``[sweep]``; ``duration`` where it gives none."""
     axes = (section.m_f, section.constants(), section.form or [None], section.duration or [duration])
     return [Point(*values) for values in itertools.product(*axes)]
+
+
+def need_usable(config: Config, network: SpikingNetwork, what: str) -> None:
+    """Refuse a network with neurons that cannot be simulated, before anything is.
+
+    Raises:
+        ConfigError: there is one; the message names ``what``.
+    """
+    for population in network.populations:
+        try:
+            check_constants(population.parameters, population.form)
+        except ParameterError as error:
+            raise ConfigError(f"{config.file}: {what} does not fit layer {population.name!r}: {error}") from None
 
 
 def transfer_change(trained: SpikingNetwork, simulated: SpikingNetwork) -> float:
@@ -178,7 +192,7 @@ def sweep(config: Config, subject: Subject, runner: Runner | None = None) -> Swe
         runner: where to simulate; default: on all cores.
 
     Raises:
-        ParameterError: a point's neurons can never spike; nothing is simulated then.
+        ConfigError: a point's neurons cannot encode values from 0 to 1; nothing is simulated then.
         OutputError: a result cannot be written.
         WorkerError: a point has no result; the others are kept.
     """
@@ -197,7 +211,7 @@ def simulate_points(
     items = {}
     for point in points:
         network = point.of(subject.network)
-        transfer_change(subject.trained, network)  # refuses neurons that never spike
+        need_usable(config, network, f"the point {point}")
         items[fingerprint(common, network, point.duration)] = point
     folder = config.paths.path_wd / FOLDER / "points"
     return list(compute(simulate_point, shared, items, folder, ready(runner, shared), title=title).values())
@@ -242,7 +256,7 @@ def run_sweep(config: Config, *, scheduler: str | None = None, workers: int | No
     from snntb_adsnn.run import load
 
     runner = make_runner(scheduler, workers, engine_of(config))
-    outcome = sweep(config, Subject.of(load(config)), runner)
+    outcome = sweep(config, Subject.of(load(config, model=True)), runner)
     folder = config.paths.path_wd / FOLDER
     write_sweep(outcome, folder, plots=config.adsnn.plots)
     print_sweep(outcome)

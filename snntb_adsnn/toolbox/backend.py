@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from snntoolbox.simulation.utils import AbstractSNN, get_samples_from_list
+from snntoolbox.simulation.utils import AbstractSNN
 
+from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import atomic_write, optional_picture
+from snntb_adsnn.files import atomic_write, optional_picture, reason
 from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import load_model
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
@@ -22,8 +23,8 @@ from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import simulated_network
-from snntb_adsnn.toolbox import logs, origin, settings
+from snntb_adsnn.run import configured, simulated_network
+from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
 
@@ -72,15 +73,24 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         """Nothing layer by layer: ``compile`` converts the whole parsed model."""
 
     def compile(self) -> None:
-        """Convert the parsed model; compared with it on real inputs, layer by layer."""
-        inputs = settings.check_inputs(self.config, self.section.check_images)
-        self._set_network(convert(self.parsed_model, inputs, readout_tau_phi=self.section.readout_tau_phi))
+        """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
+        layer."""
+        tau_phi = self.section.readout_tau_phi
+        network = ahead.network_of(self.parsed_model, tau_phi)
+        if network is None:
+            inputs = settings.check_inputs(self.config, self.section.check_images)
+            network = convert(self.parsed_model, inputs, readout_tau_phi=tau_phi)
+        self._set_network(network)
 
     def _set_network(self, network: SpikingNetwork) -> None:
         self.network = network
         self.data_format = "channels_last" if len(network.input.shape) == 3 else None
         self.num_classes = network.readout.shape[0]
         self.top_k = min(self.num_classes, self.config.getint("simulation", "top_k"))
+        if settings.is_sweep(self.config):  # a value that fits no neuron is named before the first one is simulated
+            name = self.config.get("parameter_sweep", "param_name")
+            for value in literal_eval(self.config.get("parameter_sweep", "param_values")):
+                configured(network, adsnn_section(self.config, {name: repr(value)}), self._dt)
         for name, label in logs.labels(network).items():
             print(f"Spiking layer {label}: {name}")
 
@@ -230,7 +240,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             folder /= "_".join(f"{key}_{value}" for key, value in changed.items())
         if not self.is_built:
             self.restore_snn()
-        x_test, y_test = get_samples_from_list(x_test, y_test, dataflow, self.config)
+        x_test, y_test = self._chosen(x_test, y_test, dataflow)
         _remove_old(folder)
         self.init_cells()
         assert self.evaluation is not None
@@ -248,6 +258,19 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.reset(index)
             self.reset_log_vars()
         return self._finish(folder, sample, totals)
+
+    def _chosen(self, x_test: Any, y_test: Any, dataflow: Any) -> tuple[Any, Any]:
+        """The inputs that ``sample_idxs_to_test`` names, where it names some; the toolbox's own function counts in
+        batches, of which the last may be shorter, and does not end where an input is not there."""
+        indices = list(literal_eval(self.config.get("simulation", "sample_idxs_to_test")))
+        if not indices:
+            return x_test, y_test
+        if x_test is None:
+            dataflow.reset()
+            batches = [next(dataflow) for _ in range(len(dataflow))]
+            x_test, y_test = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        self.config.set("simulation", "num_to_test", str(len(indices)))
+        return x_test[indices], y_test[indices]
 
     def _batches(self, x_test: Any, y_test: Any, dataflow: Any) -> Iterator[tuple[Array, Array, Array]]:
         """Inputs, one-hot labels and the ANN's outputs, which may be known from its evaluation."""
@@ -352,5 +375,5 @@ def _remove_old(folder: Path) -> None:
             file.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: the last run's files cannot be removed ({error.strerror}); choose another runlabel."
+            f"{folder}: the last run's files cannot be removed ({reason(error)}); choose another runlabel."
         ) from error

@@ -8,7 +8,7 @@ from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.errors import ConfigError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.toolbox.flow import RESULTS, start_tensorflow
+from snntb_adsnn.toolbox.flow import RESULTS, prepare, start_tensorflow
 from snntb_adsnn.toolbox.register import register
 
 
@@ -27,14 +27,18 @@ def run(config: Config | str | Path, json_copy: str | Path | None = None) -> lis
     """
     config = load_config(config)
     if config.simulation.simulator != NAME:
-        raise ConfigError(f"{config.file}: [simulation] simulator must be adsnn to be run by this command.")
+        raise ConfigError(
+            f"{config.file}: [simulation] simulator = {config.simulation.simulator} is not run by this command; write "
+            "simulator = adsnn, or run another simulator with snntoolbox -t."
+        )
     if json_copy is not None and not config.tools.simulate:
         raise ConfigError(f"{config.file}: [tools] simulate = False leaves no results for --json; set it to True.")
     register()
+    prepared = prepare(config)
     start_tensorflow()
     from snntoolbox.bin.utils import run_pipeline, update_setup
 
-    settings = update_setup(config)
+    settings = update_setup(prepared)
     accuracies: list[float] = run_pipeline(settings, adapted=True)
     if json_copy is not None:
         results = Path(settings.get("paths", "log_dir_of_current_run")) / RESULTS

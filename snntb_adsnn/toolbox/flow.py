@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import difflib
 import functools
@@ -11,15 +12,16 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snntb_adsnn.config import Config, check_config, is_ours, read_ini
+from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, source_of
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.files import locked
-from snntb_adsnn.run import prepare_run
+from snntb_adsnn.files import LOCK, locked, reason
+from snntb_adsnn.run import need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -32,6 +34,7 @@ def start_tensorflow() -> None:
 
 def patch_utils(module: Any) -> None:
     """Wrap what ``bin.utils`` does with a configuration whose simulator is ours."""
+    module.load_config = _load_config(module.load_config)
     module.update_setup = _update_setup(module.update_setup)
     module.run_pipeline = _run_pipeline(module.run_pipeline)
     module.initialize_simulator = _initialize_simulator(module.initialize_simulator)
@@ -45,52 +48,134 @@ def patch_run(module: Any) -> None:
 
 def _update_setup(original: Any) -> Any:
     @functools.wraps(original)
-    def update_setup(config_filepath: str | Config) -> Any:
-        """Also takes a configuration of ours that is loaded already."""
-        if isinstance(config_filepath, Config):
+    def update_setup(config_filepath: str | Prepared) -> Any:
+        """Also takes a configuration of ours that is prepared already."""
+        if isinstance(config_filepath, Prepared):
             return _set_up(original, config_filepath)
         path = Path(config_filepath).expanduser().absolute()
+        if (ready := _READY.pop(path.resolve(), None)) is not None:
+            made = _set_up(original, ready)
+            made.unchanged = True
+            return made
         parser = read_ini(path)
         if not is_ours(parser):
             _check_spelling(path, parser)
             return original(config_filepath)
-        return _set_up(original, check_config(path, parser))
+        return _set_up(original, prepare(check_config(path, parser)))
 
     return update_setup
 
 
-def _set_up(original: Any, config: Config) -> Any:
-    """What a run of ``config`` needs, and the settings that the toolbox makes of it."""
-    path, prepared = config.file, settings.toolbox_file(config)
-    prepare_run(config)
+@dataclass(frozen=True)
+class Prepared:
+    """A configuration of which everything is there and checked that can be without TensorFlow.
+
+    Attributes:
+        config: as it was checked.
+        settings: as the toolbox can read them.
+        inputs: how many test inputs there are, where more are asked for.
+    """
+
+    config: Config
+    settings: configparser.ConfigParser
+    inputs: str | None = None
+
+
+_READY: dict[Path, Prepared] = {}
+"""What the command has prepared, by its file."""
+
+
+def prepare(config: Config) -> Prepared:
+    """Make and check what a run of ``config`` needs, before TensorFlow is imported.
+
+    Raises:
+        AdSNNError: a mistake of the user.
+    """
+    found = settings.toolbox_file(config)
+    paths = config.texts["paths"]
+    logs = paths.get("log_dir_of_current_run") or f"log/gui/{paths.get('runlabel', 'test')}"
+    _need_free(config.paths.path_wd / logs)
+    if config.tools.convert and not config.tools.parse:
+        need_parsed(config)
+    prepare_run(config, model=config.tools.parse)
     if config.input.dataset_format == "npz":
         settings.need_data(config)
-    if config.tools.parse:
-        _need_model(config.paths.path_wd / config.paths.filename_ann)
+    whole = settings.completed(found)
+    asked = whole.get("simulation", "num_to_test")
+    with naming(config.file):
+        settings.check_looks(whole)
+        settings.check_files(whole)
+    there = whole.get("simulation", "num_to_test")
+    return Prepared(config, found, None if there == asked else there)
+
+
+class _Settings(configparser.ConfigParser):
+    """Settings that are not changed by what is in them already: the toolbox puts a path back as it has read it, and a
+    ``%`` in it could not be read again."""
+
+    optionxform = staticmethod(str)  # type: ignore[assignment]
+
+    def set(self, section: str, option: str, value: str | None = None) -> None:
+        """As ``ConfigParser.set``."""
+        if value is None or value != self.get(section, option, fallback=None):
+            super().set(section, option, value)
+
+
+def _load_config(original: Any) -> Any:
+    @functools.wraps(original)
+    def load_config(filepath: str) -> Any:
+        loaded, found = original(filepath), _Settings()
+        found.read_dict({section: dict(loaded.items(section, raw=True)) for section in loaded.sections()})
+        return found
+
+    return load_config
+
+
+def _set_up(original: Any, prepared: Prepared) -> Any:
+    """The settings that the toolbox makes of a configuration."""
+    from snntb_adsnn.toolbox.ahead import look_ahead  # imports TensorFlow
+
+    path = prepared.config.file
+    with naming(path):
+        look_ahead(prepared.config)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with copy.open("w", encoding="utf-8") as file:
-            prepared.write(file)
+            prepared.settings.write(file)
         try:
-            return original(str(copy))
+            made = original(str(copy))
         except OSError as error:
             raise OutputError(_unwritable(error)) from error
         except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
             raise ConfigError(f"{path}: {error}") from None
         except (ValueError, TypeError, configparser.Error) as error:
             raise ConfigError(f"{path}: cannot be used ({error}).") from None
+    made.source = path
+    if prepared.inputs is not None:
+        made.set("simulation", "num_to_test", prepared.inputs)
+    return made
 
 
-def _check_first(arguments: list[str]) -> None:
-    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds."""
-    for path in (Path(argument).absolute() for argument in arguments if not argument.startswith("-")):
-        if path.is_file() and is_ours(parser := read_ini(path)):
-            check_config(path, parser)
+def _check_first(arguments: list[str]) -> dict[Path, Prepared]:
+    """Name mistakes in the configuration on the command line before TensorFlow is imported, which takes seconds.
+
+    Returns:
+        what is prepared, by its file.
+    """
+    line = argparse.ArgumentParser("snntoolbox", description="Convert a network, and simulate it, with SNN Toolbox.")
+    line.add_argument("config", help="configuration file")  # without it the toolbox ends with a traceback
+    line.add_argument("-t", "--terminal", action="store_true", help="run at once, without the graphical user interface")
+    path = Path(line.parse_args(arguments).config).absolute()
+    parser = read_ini(path)
+    if is_ours(parser):
+        return {path.resolve(): prepare(check_config(path, parser))}
+    _check_spelling(path, parser)
+    return {}
 
 
 def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
     """The toolbox's own list of simulators does not name ours."""
-    name = parser.get("simulation", "simulator", fallback="INI")
+    name = parser.get("simulation", "simulator", raw=True, fallback="INI")
     if difflib.get_close_matches(name.lower(), [NAME], cutoff=0.7):
         raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {NAME}?")
 
@@ -98,15 +183,9 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
 def _unwritable(error: OSError) -> str:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
     return (
-        f"{error.filename or 'a file'}: {error.strerror or error}; free space, or choose another path_wd or runlabel."
+        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another "
+        "path_wd or runlabel."
     )
-
-
-def _need_model(path: Path) -> None:
-    # with_name, not with_suffix: a file name may hold dots
-    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
-    if not any(file.is_file() for file in candidates):
-        raise ConfigError(f"there is no model {candidates[0]} (nor .keras); train it first, or correct filename_ann.")
 
 
 def _run_pipeline(original: Any) -> Any:
@@ -115,12 +194,12 @@ def _run_pipeline(original: Any) -> Any:
         """``adapted``: nobody has changed the settings since ``update_setup``."""
         if not is_ours(config):
             return original(config, queue)
-        if not adapted:
+        if not (adapted or getattr(config, "unchanged", False)):
             settings.adapt(config)
-        settings.check_files(config)
+            settings.check_files(config)
         token = settings.RUN_TRUSTS.set(settings.current_section(config).trust_model)
         try:
-            with locked_run(config), warnings.catch_warnings():
+            with naming(source_of(config)), locked_run(config), warnings.catch_warnings():
                 # the toolbox reads no other format
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
@@ -146,6 +225,28 @@ def _load(original: Any) -> Any:
     return load
 
 
+_CURE = "wait for it, end it, or give this one another [paths]"
+_BUSY = f"another run is writing its results there; {_CURE} runlabel."
+
+
+def _need_free(folder: Path) -> None:
+    """Check that a run will be able to write its results, before TensorFlow is imported.
+
+    Raises:
+        OutputError: another run is at work in ``folder``, or it cannot be made or written.
+    """
+    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        error.filename = str(folder)
+        raise OutputError(_unwritable(error)) from None
+    if (folder / LOCK).exists():
+        with locked(folder, _BUSY):
+            pass
+
+
 @contextmanager
 def locked_run(config: Any) -> Iterator[None]:
     """Keep a second run out of the folders that a run writes to.
@@ -155,10 +256,9 @@ def locked_run(config: Any) -> Iterator[None]:
     """
     logs, working = (Path(config.get("paths", key)) for key in ("log_dir_of_current_run", "path_wd"))
     snn = config.get("paths", "filename_snn")
-    cure = "wait for it, end it, or give this one another [paths]"
     with (
-        locked(logs, f"another run is writing its results there; {cure} runlabel."),
-        locked(working, f"another run is writing its network {snn} there; {cure} filename_snn.", snn),
+        locked(logs, _BUSY),
+        locked(working, f"another run is writing its network {snn} there; {_CURE} filename_snn.", snn),
     ):
         yield
 
@@ -181,7 +281,7 @@ def _main(original: Any) -> Any:
         if filepath is not None:  # called by a program, which may handle errors itself
             return original(filepath)
         with ending("snntoolbox"):
-            _check_first(sys.argv[1:])
+            _READY.update(_check_first(sys.argv[1:]))
             start_tensorflow()
             return original()
 

@@ -15,13 +15,15 @@ import numpy as np
 from snntoolbox.parsing.utils import AbstractModelParser
 
 from snntb_adsnn.config import adsnn_section
-from snntb_adsnn.errors import ConversionError, DataError
+from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends.keras.files import load_model, packed
+from snntb_adsnn.frontends.keras.files import packed
 from snntb_adsnn.measure.evaluate import as_classes
-from snntb_adsnn.toolbox import origin
+from snntb_adsnn.run import need_shape
+from snntb_adsnn.toolbox import ahead, origin
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
+from snntb_adsnn.toolbox.ahead import take
 from snntb_adsnn.toolbox.settings import RUN_TRUSTS, check_inputs
 
 TOLERANCE = 1e-5
@@ -39,7 +41,7 @@ def compile_for_inference(model: Any, top_k: int) -> None:
 
 def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
     """The input model, as the toolbox asks for it: a dictionary with ``model`` and ``val_fn``."""
-    model = load_model(Path(path) / filename, trust=bool(RUN_TRUSTS.get()))
+    model = take(Path(path) / filename, trust=bool(RUN_TRUSTS.get()))
     compile_for_inference(model, _TOP_K)
     return {"model": model, "val_fn": model.evaluate}
 
@@ -76,18 +78,10 @@ def _batches(
         for _ in range(-(-min(num_to_test, dataflow.n) // batch_size)):
             yield next(dataflow)
         return
-    _check_shape(model, x_test)
+    need_shape(model, x_test, Path("x_test.npz"))
     as_classes(y_test, len(x_test), int(model.output_shape[-1]))
     for start in range(0, len(x_test), batch_size):
         yield x_test[start : start + batch_size], y_test[start : start + batch_size]
-
-
-def _check_shape(model: Any, x: Any) -> None:
-    if x.shape[1:] != tuple(model.input_shape[1:]):
-        raise DataError(
-            f"the test inputs have shape {x.shape[1:]}, but the model takes {tuple(model.input_shape[1:])}; check that "
-            "data set and model belong together."
-        )
 
 
 class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has no types
@@ -117,12 +111,13 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
         self.parsed_model.save = _AtomicSave(self.parsed_model, origin.model_of(self.config))
         self._check()
         inherit(self.parsed_model, self.input_model)
+        ahead.inherit(self.parsed_model, self.input_model)
         self.parsed_model.summary()
         return self.parsed_model
 
     def _check(self) -> None:
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
-        _check_shape(self.input_model, x)
+        need_shape(self.input_model, x, Path(self.config.get("paths", "dataset_path")) / "x_test.npz")
         wanted, found = (np.asarray(m(x, training=False), np.float64) for m in (self.input_model, self.parsed_model))
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(

@@ -6,13 +6,22 @@ from configparser import ConfigParser
 from contextvars import ContextVar
 from pathlib import Path
 
-import numpy as np
-
 from snntb_adsnn.config import AdsnnSection, Config, adsnn_section, simulation_section
-from snntb_adsnn.config.toolbox import NAME, RESTRICTIONS, SWEEPABLE, refusals, settled, value_mistakes
+from snntb_adsnn.config.literals import literal
+from snntb_adsnn.config.messages import short
+from snntb_adsnn.config.toolbox import (
+    NAME,
+    RESTRICTIONS,
+    SWEEPABLE,
+    refusals,
+    settled,
+    toolbox_defaults,
+    value_mistakes,
+)
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run import correction_inputs, read_npz
+from snntb_adsnn.run.files import need_one_hot
 from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
@@ -100,17 +109,11 @@ def toolbox_file(config: Config) -> ConfigParser:
     """The user's file as the toolbox can read it: paths absolute, settings adapted."""
     merged = ConfigParser()
     merged.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        merged.read_dict(config.texts)
-    except ValueError as error:
-        raise ConfigError(f"{config.file}: {error}; write a literal % as %%.") from None
+    merged.read_dict(config.texts)
+    merged.source = config.file  # type: ignore[attr-defined]
     adapt(merged)
-    paths = {"path_wd": config.paths.path_wd, "dataset_path": config.paths.dataset_path}
-    for key in ("log_dir_of_current_run", "class_idx_path"):
-        if value := merged.get("paths", key, fallback=""):
-            paths[key] = (config.file.parent / Path(value).expanduser()).resolve()
-    for key, path in paths.items():
-        _set(merged, "paths", key, str(path).replace("%", "%%"))
+    for key, value in _paths(config, merged).items():
+        _set(merged, "paths", key, str(value).replace("%", "%%"))
     for key, text in RESTRICTIONS.items():
         _set(merged, "restrictions", key, text)
     # the toolbox would test a whole batch where fewer images are asked for
@@ -118,6 +121,29 @@ def toolbox_file(config: Config) -> ConfigParser:
     if not section.chosen:
         _set(merged, "simulation", "batch_size", str(min(section.batch_size or 1, section.num_to_test or 1)))
     return merged
+
+
+def _paths(config: Config, merged: ConfigParser) -> dict[str, str | Path]:
+    """``[paths]``, complete: what the toolbox adds itself, it adds as it is, and cannot read a ``%`` again."""
+    name, given = config.paths.filename_ann, merged["paths"]
+    paths: dict[str, str | Path] = {"path_wd": config.paths.path_wd, "dataset_path": config.paths.dataset_path}
+    for key in ("log_dir_of_current_run", "class_idx_path"):
+        if value := given.get(key, ""):
+            paths[key] = (config.file.parent / Path(value).expanduser()).resolve()
+    label = given.get("runlabel", "") or toolbox_defaults()["paths"]["runlabel"]
+    paths.setdefault("log_dir_of_current_run", config.paths.path_wd / "log" / "gui" / label)
+    paths["filename_parsed_model"] = given.get("filename_parsed_model", "") or f"{name}_parsed"
+    paths["filename_snn"] = given.get("filename_snn", "") or f"{name}_{NAME}"
+    return paths
+
+
+def completed(config: ConfigParser) -> ConfigParser:
+    """``config`` with the toolbox's defaults, as the toolbox itself completes it."""
+    whole = ConfigParser()
+    whole.optionxform = str  # type: ignore[assignment,method-assign]
+    whole.read_dict(toolbox_defaults())
+    whole.read_dict({section: dict(config.items(section, raw=True)) for section in config.sections()})
+    return whole
 
 
 def check_files(config: ConfigParser) -> None:
@@ -138,41 +164,71 @@ def check_files(config: ConfigParser) -> None:
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":
         data = Path(config.get("paths", "dataset_path"))
-        if next(data.glob(f"*/*.{kind}"), None) is None:
-            raise DataError(
-                f"[input] dataset_format = {kind}, but {data} holds no CLASS/*.{kind}; correct dataset_path or format."
-            )
+        need_pictures(data, kind)
+        _need_samples(config, sum(file.suffix.lower() in PICTURES for file in data.glob("*/**/*")), "pictures")
     if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
-        x, y = (read_npz(Path(config.get("paths", "dataset_path")) / f"{part}_test.npz") for part in ("x", "y"))
-        if y.ndim != 2 or len(y) != len(x):
-            raise DataError(
-                f"y_test.npz of shape {y.shape} does not fit x_test.npz of shape {x.shape}: it must hold one one-hot "
-                "row for each input."
-            )
-        wrong = np.flatnonzero(~(np.isin(y, (0, 1)).all(axis=1) & (y.sum(axis=1) == 1)))
-        if len(wrong):
-            raise DataError(
-                f"y_test.npz: row {wrong[0]} is {y[wrong[0]].tolist()}, which is not one-hot; write a 1 in the column "
-                "of the class and 0 elsewhere."
-            )
+        x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
+        x, y = read_npz(x_file), read_npz(y_file)
+        need_one_hot(y_file, y, x_file, x)
         if (top_k := config.getint("simulation", "top_k")) > y.shape[1]:
             raise ConfigError(
                 f"[simulation] top_k = {top_k} is above the number of classes: y_test.npz has {y.shape[1]}; lower it."
             )
+        _need_samples(config, len(x), "test inputs")
         if len(x) < config.getint("simulation", "num_to_test"):
-            if (chosen := config.get("simulation", "sample_idxs_to_test")).strip("[] "):
-                raise DataError(
-                    f"[simulation] sample_idxs_to_test = {chosen} names an input that is not there: there are {len(x)} "
-                    f"test inputs, numbered from 0 to {len(x) - 1}."
-                )
             print(f"There are only {len(x)} test inputs: num_to_test is {len(x)}.")
             config.set("simulation", "num_to_test", str(len(x)))
+
+
+def check_looks(config: ConfigParser) -> None:
+    """Refuse settings of plots that matplotlib does not know.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    from matplotlib import RcParams
+
+    for key, value in literal(config.get("output", "plotproperties")).items():
+        try:
+            RcParams({key: value})
+        except (KeyError, ValueError, TypeError):
+            raise ConfigError(
+                f"[output] plotproperties: {key!r} is no setting of matplotlib, or cannot be {short(value)!r}; correct "
+                "it, or leave it out."
+            ) from None
+
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
+"""What the toolbox takes for a picture, in the folders of the classes."""
+
+
+def _need_samples(config: ConfigParser, there: int, kind: str) -> None:
+    """Refuse chosen inputs that are not there.
+
+    Raises:
+        DataError: there is one.
+    """
+    indices = literal(config.get("simulation", "sample_idxs_to_test"))
+    if indices and max(indices) >= there:
+        raise DataError(
+            f"[simulation] sample_idxs_to_test = {short(indices)} names input {max(indices)}, but there are {there} "
+            f"{kind}, numbered from 0 to {there - 1}; choose among them."
+        )
+
+
+def need_pictures(folder: Path, kind: str) -> None:
+    """Raise DataError where ``[input] dataset_format`` asks for pictures and there are none."""
+    if not any(file.suffix.lower() in PICTURES for file in folder.glob("*/**/*")):
+        raise DataError(
+            f"[input] dataset_format = {kind}, but {folder} holds no picture in a folder of its class (of the kinds "
+            f"{', '.join(PICTURES)}); correct dataset_path or dataset_format."
+        )
 
 
 def need_data(config: Config) -> None:
     """Raise DataError where test data are missing: the toolbox names neither the file nor the way out."""
     folder = config.paths.dataset_path
-    missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).is_file()]
+    missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).exists()]
     if not missing:
         return
     if config.training is None:
@@ -184,7 +240,7 @@ def need_data(config: Config) -> None:
 
 def _need(path: Path, step: str) -> None:
     if not path.is_file():
-        raise ConfigError(f"{path} is not there; set [tools] {step} = True once, which writes it.")
+        raise ConfigError(f"[tools] {step} = False, but {path} is not there; set it to True once, which writes it.")
 
 
 def check_inputs(config: ConfigParser, count: int) -> Array:

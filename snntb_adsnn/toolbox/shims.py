@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from snntb_adsnn.files import optional_picture
+
 
 class _NumPy:
     """NumPy as the toolbox's ``simulation.utils`` knew it."""
@@ -87,8 +89,9 @@ def _keyword_labels(original: Any) -> Any:
 def _logarithmic_axis(original: Any, plt: Any) -> Any:
     @functools.wraps(original)
     def plot_param_sweep(results: Any, n: int, params: Any, param_name: str, param_logscale: bool) -> None:
-        original(results, n, params, param_name, False)
-        if param_logscale:
-            plt.xscale("log", nonpositive="clip")
+        with optional_picture("the plot of SNN Toolbox's parameter sweep"):
+            original(results, n, params, param_name, False)
+            if param_logscale:
+                plt.xscale("log", nonpositive="clip")
 
     return plot_param_sweep

@@ -85,19 +85,52 @@ def load(path: Path, learner: Any, settings: dict[str, Any]) -> Course:
     if not path.exists():
         return Course()
     state: State = _FORMAT.read(path)
+    _need_whole(state, path)
     old = state.settings
     changed = sorted(key for key in {*settings, *old} - _FREE if settings.get(key) != old.get(key))
     if changed:
-        values = ", ".join(f"{key} was {old.get(key)}, is {settings.get(key)}" for key in changed)
+        values = ", ".join(f"{key} was {str(old.get(key))[:80]}, is {settings.get(key)}" for key in changed)
         raise OutputError(
             f"{path}: state of a training with other settings ({values}). {_WAY_OUT} Or change the settings back to "
             "continue it."
         )
     learner.optimizer.build(learner.trainable_variables)
-    try:
-        learner.set_weights(list(state.weights))
-        for variable, value in zip(learner.optimizer.variables, state.optimizer, strict=True):
-            variable.assign(value)
-    except ValueError:
-        raise OutputError(f"{path}: state of a training of another net. {_WAY_OUT}") from None
+    variables = learner.optimizer.variables
+    shapes = [w.shape for w in learner.get_weights()]
+    kept = [state.weights, *([state.course.best_weights] if state.course.best else [])]
+    fits = all([w.shape for w in weights] == shapes for weights in kept)
+    if not fits or [v.shape for v in state.optimizer] != [tuple(v.shape) for v in variables]:
+        raise OutputError(f"{path}: state of a training of another net. {_WAY_OUT}")
+    learner.set_weights(list(state.weights))
+    for variable, value in zip(variables, state.optimizer, strict=True):
+        variable.assign(value.astype(variable.dtype.as_numpy_dtype))
     return state.course
+
+
+def _need_whole(state: Any, path: Path) -> None:
+    """Refuse a state whose parts are of other kinds than ``save`` writes, as somebody may have made it by hand.
+
+    Raises:
+        OutputError: it is one.
+    """
+
+    def arrays(part: Any) -> bool:
+        return all(isinstance(a, np.ndarray) and a.dtype.kind in "biuf" and np.isfinite(a).all() for a in part)
+
+    def numbers(entry: Any) -> bool:
+        return isinstance(entry, dict) and all(type(entry.get(key)) in (int, float) for key in ("val_loss", "seconds"))
+
+    course = getattr(state, "course", None)
+    if not (
+        isinstance(state, State)
+        and isinstance(state.settings, dict)
+        and isinstance(course, Course)
+        and isinstance(course.epochs, list)
+        and all(map(numbers, course.epochs))
+        and type(course.best) is int
+        and (1 if course.epochs else 0) <= course.best <= len(course.epochs)
+        and isinstance(course.best_weights, list)
+        and all(isinstance(part, tuple) for part in (state.weights, state.optimizer))
+        and all(map(arrays, (course.best_weights, state.weights, state.optimizer)))
+    ):
+        raise OutputError(f"{path}: damaged state of an interrupted training (a part is of another kind). {_WAY_OUT}")

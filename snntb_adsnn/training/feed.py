@@ -255,10 +255,11 @@ def split_indices(labels: NDArray[np.int64], settings: TrainingSection, config_f
         parts: list[NDArray[np.int64]] = train_test_split(
             np.arange(len(labels)), test_size=settings.validation_split, stratify=labels, random_state=settings.seed
         )
-    except ValueError as error:
+    except ValueError:
         raise ConfigError(
-            f"{config_file}: [training] validation_split = {settings.validation_split} does not fit "
-            f"{len(labels)} training inputs ({error})"
+            f"{config_file}: [training] validation_split = {settings.validation_split} does not fit {len(labels)} "
+            f"training inputs of {len(np.unique(labels))} classes: both parts must hold inputs of every class; choose "
+            "another."
         ) from None
     return parts
 

@@ -19,7 +19,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.errors import ConfigError, ConversionError, OutputError, TrainingError
-from snntb_adsnn.files import locked, write_json
+from snntb_adsnn.files import locked, reason, write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
@@ -60,7 +60,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
 
     Args:
         config: a loaded configuration with a section ``[training]``.
-        progress: show a progress bar on standard error.
+        progress: show a progress bar, where standard error is a terminal.
 
     Raises:
         ConfigError: no ``[training]``, or settings that do not fit the data.
@@ -114,10 +114,6 @@ def _train(config: Config, progress: bool) -> TrainingResult:
 def _start_from(model: Any, path: Path, config: Config) -> None:
     """Give ``model`` the weights in the model file ``path``."""
     config_file = config.file
-    if not path.is_file():
-        raise ConfigError(
-            f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
-        )
     try:
         weights = read_model(path, trust=config.adsnn.trust_model).get_weights()
     except ConversionError as error:
@@ -165,7 +161,7 @@ def _need_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror}); the trained model would be lost. Choose another path_wd."
+            f"{folder}: cannot be written ({reason(error)}); the trained model would be lost. Choose another path_wd."
         ) from None
 
 
@@ -266,7 +262,9 @@ def _progress_bar(shown: bool) -> Progress:
     from rich.console import Console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not shown)
+    console = Console(stderr=True)
+    console.quiet = not (console.is_terminal or console.is_jupyter)  # in a file of messages it would say nothing
+    return Progress(*columns, console=console, disable=not shown)
 
 
 @dataclass

@@ -10,8 +10,12 @@ import sys
 from pathlib import Path
 
 import catalogue
+import catalogue_data
 import catalogue_files
+import catalogue_keras
+import catalogue_models
 
+MAKERS = (catalogue_data, catalogue_files, catalogue_keras, catalogue_models)  # their makers are registered
 HEAVY = ("tensorflow", "tf_keras")
 
 
@@ -34,5 +38,4 @@ def main(name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    assert catalogue_files  # its makers are registered
     main(*sys.argv[1:])

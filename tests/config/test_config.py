@@ -1,13 +1,15 @@
 """Configuration files: what is accepted, how paths resolve, and that every mistake names file, section, key, value."""
 
+import errno
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snntb_adsnn.config import AdsnnSection, TrainingSection, load_config
+from snntb_adsnn.config import AdsnnSection, TrainingSection, check_neurons, load_config
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.neuron import ASNParameters
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MINIMAL = "[paths]\nfilename_ann = net\n"
@@ -59,13 +61,13 @@ def test_what_is_read_of_the_toolboxs_own_sections(write):
         write(
             MINIMAL
             + "[simulation]\nsimulator = adsnn\nduration = 60\ndt = 0.5\nnum_to_test = 7\n"
-            + "[input]\ndataset_format = png\n[tools]\nsimulate = no\n[output]\nlog_vars = {'a%%b'}\n"
+            + "[input]\ndataset_format = png\n[tools]\nsimulate = no\n[output]\nplotproperties = {'font.family': 'a%%b'}\n"
         )
     )
     simulation = config.simulation
     assert (simulation.duration, simulation.dt, simulation.num_to_test, simulation.batch_size) == (60, 0.5, 7, None)
     assert (config.input.dataset_format, config.tools.simulate, config.tools.parse) == ("png", False, True)
-    assert config.texts["output"] == {"log_vars": "{'a%%b'}"}
+    assert config.texts["output"] == {"plotproperties": "{'font.family': 'a%%b'}"}
     assert load_config(config) is config
     assert load_config(write(MINIMAL + "[simulation]\nsample_idxs_to_test = []\n")).simulation.chosen == ""
     # settings for other simulators are theirs
@@ -109,37 +111,38 @@ def test_comments_follow_the_toolbox(write):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("[adsnn]\nm_ff = 0.1\n", ["[adsnn]", "'m_ff'", "did you mean 'm_f'", "readout_tau_phi"]),
+        ("[adsnn]\nm_ff = 0.1\n", ["[adsnn]", "'m_ff'", "did you mean 'm_f'", "snntb-adsnn keys adsnn"]),
         ("[training]\nepoch = 3\n", ["[training]", "'epoch'", "did you mean 'epochs'"]),
         ("[simulation]\nnum_to_tset = 3\n", ["[simulation]", "'num_to_tset'", "did you mean 'num_to_test'"]),
         ("[adsn]\nm_f = 0.1\n", ["[adsn]", "did you mean 'adsnn'"]),
         ("[adsnn]\nm_f = -0.1\n", ["[adsnn]", "m_f = -0.1", "greater than 0"]),
         ("[adsnn]\nm_f = nan\n", ["m_f = nan", "finite"]),
         ("[adsnn]\nm_f = inf\n", ["m_f = inf", "finite"]),
-        ("[adsnn]\nm_f = fast\n", ["m_f = fast", "valid number"]),
+        ("[adsnn]\nm_f = fast\n", ["m_f = fast", "should be a number"]),
         ("[adsnn]\nm_f = 0.4, conv_1: 0\n", ["m_f.conv_1 = 0", "greater than 0"]),
         ("[adsnn]\nm_f = 0.4, 0.8\n", ["m_f = 0.4, 0.8", "'layer: value'"]),
         ("[adsnn]\nbias_correction = -1\n", ["bias_correction = -1", "greater than or equal to 0"]),
         ("[adsnn]\nengine = warp\n", ["engine = warp", "'auto'", "'event'", "'reference'"]),
         ("[adsnn]\nform = relu\n", ["form = relu", "'exact'", "'taylor'"]),
         ("[adsnn]\nmatching_fraction = 1.5\n", ["matching_fraction = 1.5", "less than or equal to 1"]),
-        ("[adsnn]\nplots = maybe\n", ["plots = maybe", "boolean"]),
+        ("[adsnn]\nplots = maybe\n", ["plots = maybe", "write True or False"]),
         ("[adsnn]\ncheck_images = 0\n", ["check_images = 0", "greater than or equal to 1"]),
         ("[training]\narchitecture = iris\n", ["[training]", "needs the key 'dataset'"]),
         ("[training]\ndataset = cifar\narchitecture = iris\n", ["dataset = cifar", "'mnist'"]),
         ("[training]\ndataset = iris\narchitecture = vgg\n", ["architecture = vgg", "'mnist_dense'"]),
         ("[training]\ndataset = iris\narchitecture = iris\nvalidation_split = 1\n", ["validation_split = 1", "less"]),
-        ("[training]\ndataset = iris\narchitecture = iris\nepochs = 2.5\n", ["epochs = 2.5", "integer"]),
+        (
+            "[training]\ndataset = iris\narchitecture = iris\nepochs = 2.5\n",
+            ["epochs = 2.5", "should be a whole number"],
+        ),
         ("[training]\ndataset = iris\narchitecture = iris\ncoding_noise = -1\n", ["coding_noise = -1"]),
         ("[adsnn]\npretrained = a%b\n", ["[adsnn]", "%%"]),
         ("[sweep]\nm_f = 0.1 0.2\n", ["[sweep]", "0.1 0.2", "commas between values"]),
         ("[sweep]\nm_f = 0.1, 0.2,\n", ["[sweep]", "none behind the last"]),
-        ("[sweep]\ntau_eta = 50 # finer\n", ["[sweep]", "a comment needs a line of its own"]),
-        ("[sweep]\nm_f = 0.001, 0.2\n", ["[sweep]", "m_f = 0.001"]),
+        ("[sweep]\ntau_eta = 50 # finer\n", ["[sweep]", "comments on lines of their own"]),
+        ("[sweep]\nm_f = 0, 0.2\n", ["[sweep]", "m_f = 0 is not allowed"]),
         ("[sweep]\nm_f = 0.2\ntau_eta = 50, 1e-3\n", ["[sweep]", "tau_eta = 0.001"]),
-        ("[sweep]\nduration = 0.3\n", ["[sweep]", "duration = 0.3 ms is shorter than a time step, 1 ms"]),
-        ("[arousal]\nm_f_low = 3\n", ["[arousal] m_f_low: theta0 = 3 (it follows m_f)", "below 2"]),
-        ("[arousal]\nm_f_high = 0.001\n", ["[arousal] m_f_high: ", "m_f = 0.001"]),
+        ("[sweep]\nduration = 0.3\n", ["[sweep]", "duration = 0.3 ms with dt = 1 ms: it is shorter than a time step"]),
         ("[tools]\nconvert = yess\n", ["[tools] convert = yess", "write True or False"]),
         ("[output]\noverwrite = 3\n", ["[output] overwrite = 3", "write True or False"]),
         ("[output]\nlog_vars = spiketrains\n", ["[output] log_vars = spiketrains", "a set of names"]),
@@ -176,9 +179,9 @@ def test_every_mistake_has_its_line(write):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"no section here\n", "not a valid .ini file"),
-        (b"[paths]\nfilename_ann = a\nfilename_ann = b\n", "not a valid .ini file"),
-        (b"\xff\xfe\x00\x01", "text file"),
+        (b"no section here\n", r"line 1 \(no section here\) stands before the first section"),
+        (b"[paths]\nfilename_ann = a\nfilename_ann = b\n", r"\[paths\] filename_ann is given twice, again in line 3"),
+        (b"\xff\xfe\x00\x01", "text in UTF-16"),
         (b"", "needs the key 'filename_ann'"),
         (b"[adsnn]\nm_f = 0.1\n", "needs the key 'filename_ann'"),
     ],
@@ -194,8 +197,20 @@ def test_broken_files(tmp_path, content, reason):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(ConfigError, match="no such configuration file"):
         load_config(tmp_path / "none.ini")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder"):
         load_config(tmp_path)
+
+
+def test_a_file_that_may_not_be_read(write, monkeypatch):
+    path = write(MINIMAL)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, who may read everything
+    with pytest.raises(ConfigError) as failure:
+        load_config(path)
+    assert str(failure.value) == f"{path}: may not be read; allow it (chmod u+r), or name another file."
 
 
 def test_missing_training_section(write):
@@ -231,7 +246,7 @@ def test_any_value_is_accepted_or_refused_by_name(write, value):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[adsnn]\nm_f = 1e-30\n", "m_f = 1e-30 .*more than once in a step of 1 ms.*at least 0.016"),
+        ("[adsnn]\nm_f = 1e-30\n", r"\[adsnn\] m_f = 1e-30 .*more than once in a step of 1 ms.*at least 0.016"),
         ("[adsnn]\nm_f = 0.004\n", "m_f = 0.004 .*at least 0.016"),
         ("[adsnn]\nm_f = 2\n", r"theta0 = 2 \(it follows m_f\): a neuron with S = 1 never spikes.*below 2"),
         ("[adsnn]\nm_f = 0.2, conv_1: 3\n", "theta0 = 3 .*never spikes"),
@@ -239,11 +254,28 @@ def test_any_value_is_accepted_or_refused_by_name(write, value):
         ("[adsnn]\ntau_gamma = 1e-9\n", "tau_gamma = 1e-09 ms does not fit steps of 1 ms"),
         ("[adsnn]\ntau_beta = 1e30\n", r"tau_beta = 1e\+30 ms .*0.01 to 100000 ms"),
         ("[training]\ndataset = iris\narchitecture = iris\nm_f = 5\n", r"\[training\] theta0 = 5"),
+        ("[sweep]\nm_f = 0.001, 0.2\n", r"\[sweep\] m_f = 0.001 .*more than once in a step"),
+        ("[arousal]\nm_f_low = 3\n", r"\[arousal\] m_f_low: theta0 = 3 \(it follows m_f\).*below 2"),
+        ("[arousal]\nm_f_high = 0.001\n", r"\[arousal\] m_f_high: m_f = 0.001 "),
+        ("[simulation]\ndt = 20\n", r"the model's m_f = 0.2 .*more than once in a step of 20 ms"),
     ],
 )
 def test_constants_that_no_neuron_can_work_with(write, text, words):
     with pytest.raises(ConfigError, match=words):
-        load_config(write(MINIMAL + text))
+        check_neurons(load_config(write(MINIMAL + text)), ASNParameters(m_f=0.2))
+
+
+@pytest.mark.parametrize("text", ["[adsnn]\nm_f = 300\n", "[adsnn]\ntheta0 = 2.5\n", "[sweep]\nm_f = 0.001, 9\n"])
+def test_constants_that_graded_spikes_can_have(write, text):
+    """Which neurons a model has is not known when its configuration is read."""
+    load_config(write(MINIMAL + text))
+
+
+def test_constants_not_given_are_the_models_own(write):
+    text = MINIMAL + "[adsnn]\nm_f = 0.004\n"
+    with pytest.raises(ConfigError, match="at least 0.016"):
+        check_neurons(load_config(write(text)), ASNParameters())
+    check_neurons(load_config(write(text)), ASNParameters(tau_gamma=100.0, tau_eta=300.0))
 
 
 def test_shorter_steps_allow_higher_precision(write):

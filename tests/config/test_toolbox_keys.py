@@ -4,10 +4,11 @@ import configparser
 
 import pytest
 
-from snntb_adsnn.config import load_config
+from snntb_adsnn.config import check_neurons, load_config
 from snntb_adsnn.config.literals import EVALUATED, RefusedError, literal
 from snntb_adsnn.config.toolbox import ACTS, TABLE, settled, toolbox_defaults
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.neuron import ASNParameters
 
 DEFAULTS = {(section, key): text for section, keys in toolbox_defaults().items() for key, text in keys.items()}
 IDLE = [place for place, rule in TABLE.items() if rule != ACTS]
@@ -131,19 +132,18 @@ def test_keys_of_a_sweep_act_with_a_sweep(tmp_path):
             "[simulation] sample_idxs_to_test = [3, -1] is not allowed",
         ),
         ([("simulation", "duration", "-5")], "[simulation] duration = -5 must be a whole number above 0."),
-        ([("simulation", "duration", "1"), ("simulation", "dt", "2")], "duration = 1 ms is shorter than a time step"),
+        (
+            [("simulation", "duration", "1"), ("simulation", "dt", "2")],
+            "duration = 1 ms with dt = 2 ms: it is shorter than a time step",
+        ),
         ([("parameter_sweep", "param_values", "[1]")], "param_name = v_thresh has no effect on simulator adsnn"),
         (
             [("parameter_sweep", "param_values", "[0.1, -1]"), ("parameter_sweep", "param_name", "m_f")],
             "param_values holds -1",
         ),
         (
-            [("parameter_sweep", "param_values", "[0.1, 3]"), ("parameter_sweep", "param_name", "m_f")],
-            "[adsnn] theta0 = 3",
-        ),
-        (
             [("input", "dataset_format", "png"), ("simulation", "sample_idxs_to_test", "[3, 3]")],
-            "the numbers must rise",
+            "pictures are shuffled, so numbers mean nothing; add 'shuffle': False",
         ),
     ],
 )
@@ -153,6 +153,13 @@ def test_values_of_the_right_type_that_mean_nothing(tmp_path, places, words):
         load_config(file)
     assert str(failure.value).startswith(f"{file}: ")
     assert words in str(failure.value)
+
+
+def test_a_swept_value_that_fits_no_neuron(tmp_path):
+    sweep = [("param_values", "[0.1, 3]"), ("param_name", "m_f")]
+    config = load_config(configuration(tmp_path, *(("parameter_sweep", *one) for one in sweep)))
+    with pytest.raises(ConfigError, match=r"c\.ini: \[parameter_sweep\] theta0 = 3 "):
+        check_neurons(config, ASNParameters())
 
 
 def test_mistakes_are_named_before_tensorflow_is_imported(tmp_path, monkeypatch, capsys):

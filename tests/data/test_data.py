@@ -1,7 +1,9 @@
 """Data sets: what they hold, that splits are stable, and that damaged or missing files are named."""
 
 import gzip
+import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,6 +161,49 @@ def test_mnist_nowhere(no_mnist, monkeypatch):
         load_dataset("mnist")
 
 
+def test_a_part_of_mnist(no_mnist, tiny_mnist, monkeypatch):
+    write_idx(no_mnist / "data", tiny_mnist)
+    monkeypatch.setenv("ADSNN_DATA", str(no_mnist / "data"))
+    (no_mnist / "data" / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match=r"data holds files of MNIST, but no t10k-labels-idx1-ubyte \(nor .gz of it\)"):
+        load_dataset("mnist")
+
+
+def test_a_place_of_data_that_is_not_there(no_mnist, monkeypatch):
+    monkeypatch.setenv("ADSNN_DATA", str(no_mnist / "nowhere"))
+    with pytest.raises(DataError, match=r"in \$ADSNN_DATA \(.*nowhere, which is no folder\), and its download failed"):
+        load_dataset("mnist")
+    monkeypatch.setenv("ADSNN_DATA", "")
+    with pytest.raises(DataError, match=r"in \$ADSNN_DATA \(not set\), and its download failed \(URL fetch failure\)"):
+        load_dataset("mnist")
+
+
+def test_images_of_another_set_named_as_mnist(no_mnist, tiny_mnist, monkeypatch):
+    write_idx(no_mnist / "data", {**tiny_mnist, "x_test": tiny_mnist["x_test"][:, :14]})
+    monkeypatch.setenv("ADSNN_DATA", str(no_mnist / "data"))
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte holds an array of shape \(10, 14, 28\), not MNIST's"):
+        load_dataset("mnist")
+
+
+def test_a_pickle_is_never_read(no_mnist, tmp_path, monkeypatch):
+    """Nor is what it would run."""
+
+    class Payload:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "stolen",))
+
+    cache = no_mnist / "keras" / "datasets" / "mnist.npz"
+    cache.parent.mkdir(parents=True)
+    objects = np.array([Payload()], dtype=object)
+    np.savez(cache, **dict.fromkeys(("x_train", "y_train", "x_test", "y_test"), objects))
+    with pytest.raises(DataError, match=r"the array x_train holds Python objects .* not real numbers; delete it"):
+        load_dataset("mnist")
+    cache.write_bytes(pickle.dumps(Payload()))
+    with pytest.raises(DataError, match="mnist.npz is a pickle, which is never read"):
+        load_dataset("mnist")
+    assert not (tmp_path / "stolen").exists()
+
+
 def test_damaged_keras_cache(no_mnist, tiny_mnist):
     cache = no_mnist / "keras" / "datasets" / "mnist.npz"
     cache.parent.mkdir(parents=True)
@@ -166,10 +211,13 @@ def test_damaged_keras_cache(no_mnist, tiny_mnist):
     whole = cache.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"PK nonsense"):
         cache.write_bytes(broken)
-        with pytest.raises(DataError, match="damaged MNIST file"):
+        with pytest.raises(DataError, match=r"mnist\.npz is .*; delete it, and MNIST is fetched again"):
             load_dataset("mnist")
     np.savez(cache, x_train=tiny_mnist["x_train"])
-    with pytest.raises(DataError, match="damaged MNIST file"):
+    with pytest.raises(DataError, match=r"holds the array x_train, but no y_train; delete it"):
+        load_dataset("mnist")
+    np.savez(cache, **{**tiny_mnist, "x_test": tiny_mnist["x_test"][:, :14]})
+    with pytest.raises(DataError, match=r"mnist\.npz: the array x_test is not MNIST's"):
         load_dataset("mnist")
 
 
@@ -199,7 +247,7 @@ def test_damaged_idx(tmp_path, suffix):
             read_idx(path)
     if suffix:
         path.write_bytes(gzip.compress(good)[:-9])
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match="not a whole gzip file"):
             read_idx(path)
     path.unlink()
     with pytest.raises(DataError, match="cannot be read"):

@@ -111,6 +111,24 @@ def test_a_stop_that_comes_out_of_c_code(tmp_path):
     assert (process.returncode, errors) == (143, LINES[signal.SIGTERM] + "\n")
 
 
+AT_THE_END = """
+import atexit, signal
+from snntb_adsnn.ends import ending
+
+atexit.register(lambda: signal.raise_signal(signal.SIG{}))  # runs after what is registered later
+with ending("snntb-adsnn"):
+    print("done")
+"""
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_stop_that_comes_when_all_is_done(name):
+    """Python itself ends then, which takes tenths of a second with TensorFlow."""
+    process = start("-c", AT_THE_END.format(name))
+    assert process.communicate(timeout=60) == ("done\n", "")
+    assert process.returncode == 0
+
+
 def test_other_errors_of_finalizers_are_shown(monkeypatch):
     class Finalized:
         def __del__(self) -> None:
@@ -128,6 +146,10 @@ def test_other_errors_of_finalizers_are_shown(monkeypatch):
     [
         (OutputError("it is full."), "snntb-adsnn: it is full."),
         (OSError(28, "No space left on device", "/x"), "snntb-adsnn: /x: the disk is full; free space, or choose"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            "snntb-adsnn: no folder takes temporary",
+        ),
         (OSError(36, "File name too long", "/xx"), "snntb-adsnn: /xx: the path is too long for this file system"),
     ],
 )

@@ -69,6 +69,12 @@ CASES = {
     "dense on pixels": [L.Dense(4, activation=AAN(0.2))],
     "rescaling and dropout": [L.Rescaling(2.0, -1.0), L.Conv2D(2, 3, activation=AAN(0.2, "taylor")), L.Dropout(0.5), L.SpatialDropout2D(0.2)],
     "reshape": [L.Conv2D(4, 3, activation=AAN(0.2)), L.Reshape((5, 3, 8)), L.Conv2D(2, 2)],
+    "batch norm between the activation and max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.MaxPooling2D(2), L.Conv2D(3, 2)],
+    "zero padding between the activation and max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.ZeroPadding2D(((1, 0), (2, 1))), L.MaxPooling2D(3, 2)],
+    "padding and batch norms between": [L.Conv2D(4, 3, activation="relu"), L.ZeroPadding2D(1), L.BatchNormalization(), L.BatchNormalization(), L.MaxPooling2D(3, 2, padding="same")],
+    "batch norm, global max pooling": [L.Conv2D(4, 3, activation=AAN(0.2)), L.BatchNormalization(), L.GlobalMaxPooling2D()],
+    "batch norms in a row": [L.Conv2D(4, 3), L.ZeroPadding2D(1), L.BatchNormalization(), L.BatchNormalization(), L.ReLU()],
+    "normalization of the data": [L.Normalization(mean=[0.3, -0.1], variance=[2.0, 0.5]), L.RandomFlip(), L.Conv2D(2, 3, activation=AAN(0.2))],
     "two linear layers in a row": [L.Conv2D(4, 3, activation=AAN(0.2)), L.Conv2D(3, 2), L.Conv2D(3, 2, padding="same")],
 }  # fmt: skip
 
@@ -88,6 +94,39 @@ def test_max_pooling_of_the_whole_image():
     h = L.Conv2D(4, 3, activation=AAN(0.2))(i)
     h = L.MaxPooling2D((6, 5))(h)
     assert_exact(randomised(keras.Model(i, L.Dense(3)(L.Flatten()(h)))), images(IMAGE))
+
+
+def test_max_pooling_of_branches_moves_into_their_neurons():
+    i = L.Input(IMAGE)
+    a, b = L.Conv2D(4, 3, activation=AAN(0.2), name="a")(i), L.Conv2D(3, 3, activation="relu", name="b")(i)
+    both = L.BatchNormalization()(L.Concatenate()([a, L.BatchNormalization()(b)]))
+    h = L.Concatenate()([L.Flatten()(L.MaxPooling2D(2)(both)), L.Flatten()(a)])  # a is also read as it is
+    network = assert_exact(randomised(keras.Model(i, L.Dense(3)(h))), images(IMAGE))
+    assert {"a", "b"} < set(network.population_names)
+    assert [p.pool is None for p in network.populations] == [True, False, False]
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_models_that_keras_computes_in_other_types(policy):
+    x = images((12,), 20)
+    model = randomised(keras.Sequential([L.Input((12,)), L.Dense(9, AAN(0.2), dtype=policy), L.Dense(3)]))
+    plain = keras.Sequential([L.Input((12,)), L.Dense(9, AAN(0.2)), L.Dense(3)])
+    plain.set_weights(model.get_weights())
+    np.testing.assert_array_equal(convert(model, x).analog(x), convert(plain, x).analog(x))
+
+
+@pytest.mark.parametrize("size", [1e4, 1e12, 1e30])
+def test_values_of_any_size_are_converted(size):
+    x = images((12,), 20)
+    model = randomised(keras.Sequential([L.Input((12,)), L.Dense(9, AAN(0.2)), L.Dense(3)]))
+    assert_exact(model, np.float32(size) * x)
+
+
+def test_values_that_pass_float32_are_named():
+    model = randomised(keras.Sequential([L.Input((12,)), L.Dense(9, "relu", name="one"), L.Dense(9, "relu", name="two"), L.Dense(3)]))  # fmt: skip
+    model.set_weights([np.float32(1e30) * w for w in model.get_weights()])
+    with pytest.raises(ConversionError, match=r"'two' gives infinite values.*on 20 of 20 test inputs"):
+        convert(model, images((12,), 20))
 
 
 def residual_model(seed=0):
@@ -118,7 +157,7 @@ def small_nets(draw):
     """Random chains of convolution, batch norm, activation and pooling that are valid, as functions that make the layers.
 
     No window is larger than the image that it finds, and zero padding behind a batch norm's shift never comes before max
-    pooling, as the bias there would differ between pixels.
+    pooling that stands in front of the neurons, as the bias there would differ between pixels.
     """
     layers, side, shifted = [], min(SMALL[:2]), False
     if draw(st.booleans()):
@@ -131,8 +170,7 @@ def small_nets(draw):
             "activation": partial(L.Activation, activation),
             "pool": pool and partial(pool, 2, steps, padding="same"),
         }
-        # a max pooling behind a batch norm behind the activation is refused: never in that order
-        order = draw(st.permutations(list(stage)).filter(lambda o: o != ["activation", "norm", "pool"]))
+        order = draw(st.permutations(list(stage)))
         padding = draw(st.sampled_from(["valid"] if shifted and pool is L.MaxPooling2D else ["same", "valid"]))
         filters, size, use_bias = draw(st.integers(1, 4)), draw(st.integers(1, min(3, side))), draw(st.booleans())
         strides = draw(st.integers(1, 2))
@@ -273,9 +311,16 @@ def negative_gain():
     return model
 
 
+def negative_gain_between():
+    model = chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.BatchNormalization(name="n"), L.MaxPooling2D(2, name="p"))  # fmt: skip
+    gamma, *rest = model.get_layer("n").get_weights()
+    model.get_layer("n").set_weights([-gamma, *rest])
+    return model
+
+
 REFUSED = {
     "tanh": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation="tanh", name="c")), "'c'.*'tanh'.*AAN"),
-    "leaky relu": (lambda: chain(IMAGE, L.LeakyReLU(name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .LeakyReLU.*Supported"),
+    "leaky relu": (lambda: chain(IMAGE, L.LeakyReLU(name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .LeakyReLU.*Train with AAN or ReLU"),
     "relu6": (lambda: chain(IMAGE, L.ReLU(6.0, name="r"), L.Dense(2, activation=AAN(0.2))), "'r' .ReLU.*max_value"),
     "nan": (with_nan, "'broken'.*NaN"),
     "custom layer": (lambda: chain(IMAGE, Doubled(3, activation=AAN(0.2), name="d")), "'d' .Doubled"),
@@ -284,6 +329,10 @@ REFUSED = {
     "no activation": (lambda: chain(IMAGE, L.Conv2D(2, 3)), "no AAN or ReLU activation"),
     "softmax inside": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation="softmax"), L.Conv2D(2, 3, activation=AAN(0.2))), "softmax"),
     "max pooling of a linear map": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.Conv2D(2, 1), L.MaxPooling2D(2, name="p")), "'p' is not next to"),
+    "max pooling of the input": (lambda: chain(IMAGE, L.MaxPooling2D(2, name="p"), L.Conv2D(2, 2, activation=AAN(0.2))), "'p' .* pools the input"),
+    "negative gain between": (lambda: negative_gain_between(), "'p' .* negative gains"),
+    "sigmoid at the output": (lambda: keras.Sequential([L.Input((4,)), L.Dense(2, activation=AAN(0.2)), L.Dense(2, "sigmoid", name="out")]), "last layer, 'out'.* set its activation to linear"),
+    "one sigmoid": (lambda: keras.Sequential([L.Input((4,)), L.Dense(2, activation=AAN(0.2)), L.Dense(1, "sigmoid", name="out")]), "two outputs with softmax"),
     "two max poolings": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.MaxPooling2D(2), L.MaxPooling2D(2, name="p")), "'p' follows another"),
     "negative gain behind max pooling": (negative_gain, "'the_pool'"),
     "zero padding behind a shift": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.BatchNormalization(), L.Conv2D(2, 3, padding="same", name="c"), L.MaxPooling2D(2), L.Activation(AAN(0.2))), "max pooling in layer .* differs between pixels"),

@@ -5,6 +5,7 @@ import tempfile
 import numpy as np
 from adsnn_hls.fixed import FixedNetwork
 from damage import assert_damage_is_noticed, damaged, same
+from forged import assert_refused_or_read, forged
 from hls_nets import fixed_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,3 +25,13 @@ def test_a_damaged_network_is_read_as_it_was_or_refused(case, seed):
         assert again.digest() == case[0].digest()
         changes = [damaged(data, random) for _ in range(30)]
         assert assert_damage_is_noticed(path, case[0], changes, FixedNetwork.load)
+
+
+@settings(NOT_SHRUNK, max_examples=6)
+@given(fixed_networks(), st.integers(0, 2**32 - 1))
+def test_a_forged_network_is_read_or_refused(case, seed):
+    random = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = case[0].save(f"{folder}/net.npz")
+        data = path.read_bytes()
+        assert assert_refused_or_read(path, [forged(data, random) for _ in range(30)], FixedNetwork.load)

@@ -231,7 +231,7 @@ def test_no_compiler(
 def test_too_many_images(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = configuration(folder)
     assert "8 test images" in _fails(capsys, tmp_path / "project", file, "--csim", 9)
-    assert "at least one" in _fails(capsys, tmp_path / "project", file, "--csim", 0)
+    assert "not in the range x>=1" in _fails(capsys, tmp_path / "project", file, "--csim", 0)
 
 
 def test_search_needs_training_data(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_gradient_equals_finite_differences(form, m_f):
     np.testing.assert_allclose(transfer_gradient(S, p, form), numeric, rtol=1e-5, atol=1e-7)
 
 
-@given(m_f=precisions, z=st.floats(-17.9, 7.9))
+@given(m_f=precisions, z=st.floats(-17.9, 21.9))
 def test_interval_table_equals_newton(m_f, z):
     p = ASNParameters(m_f=m_f)
     table = interval_table(p)

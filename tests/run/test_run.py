@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toolbox_cases import dense_net, digits, image_net, write_case
 
-from snntb_adsnn import cli, convert
+from snntb_adsnn import AAN, cli, convert
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.run import Run, load
@@ -53,13 +53,26 @@ def test_parts_that_do_not_fit_each_other(tmp_path):
     file = write_case(tmp_path, dense_net())
     np.savez_compressed(tmp_path / "y_test.npz", np.eye(10)[:4])
     np.savez_compressed(tmp_path / "x_norm.npz", np.zeros((4, 63)))
-    with pytest.raises(DataError, match="23 test inputs and 4 labels do not fit"):
+    with pytest.raises(DataError, match="x_test.npz holds 23 inputs and y_test.npz 4 labels"):
         _ = load(file).labels
     with pytest.raises(DataError, match=r"x_norm.npz have shape \(63,\), those of x_test.npz \(64,\)"):
         _ = load(file).x_norm
     pictures = write_case(tmp_path, dense_net(), {"input": {"dataset_format": "png"}})
     with pytest.raises(ConfigError, match="dataset_format = png, but this command reads x_test.npz"):
         _ = load(pictures).x_test
+
+
+def test_constants_that_do_not_fit_the_network_name_the_file(tmp_path):
+    """Two activations of different constants: what fits both is known once the model is converted."""
+    model = dense_net()
+    model.layers[2].activation = AAN(m_f=0.4)
+    file = write_case(tmp_path, model, {"adsnn": {"m_f": "0.2, dense_1: 3"}})
+    name = convert(model, digits((64,))[0]).population_names[1]
+    file.write_text(file.read_text().replace("dense_1:", f"{name}:"))
+    run = load(file)
+    with pytest.raises(ConfigError) as failure:
+        _ = run.simulated
+    assert str(failure.value).startswith(f"{file}: [adsnn] does not fit layer {name!r}: theta0 = 3 (it follows m_f)")
 
 
 def test_without_values_a_study_has_its_own(tmp_path):

@@ -26,7 +26,7 @@ def config(folder: Path, pretrained: str):
 
 def test_prepare_run_brings_data_and_shipped_model(tmp_path, capsys):
     with h5py.File(tmp_path / "shipped.h5", "w") as file:
-        file.attrs["model_config"] = "shipped"
+        file.attrs["model_config"] = '{"class_name": "Sequential"}'
     shipped = (tmp_path / "shipped.h5").read_bytes()
     prepare_run(config(tmp_path, "shipped.h5"))
     model = tmp_path / "run" / "net.h5"
@@ -42,7 +42,7 @@ def test_prepare_run_brings_data_and_shipped_model(tmp_path, capsys):
 
 def test_prepare_run_copies_nothing_but_a_model(tmp_path):
     (tmp_path / "README.md").write_text("# no model")
-    with pytest.raises(ConfigError, match=r"pretrained = .*README.md is no .h5 file"):
+    with pytest.raises(ConfigError, match=r"pretrained = .*README.md: is no model file"):
         prepare_run(config(tmp_path, "README.md"))
     assert not (tmp_path / "run" / "net.h5").exists()
 

@@ -18,7 +18,7 @@ from study_jobs import points_folder, small_network, small_subject, sweep_config
 
 from snntb_adsnn import cli
 from snntb_adsnn.engine import simulate
-from snntb_adsnn.errors import ConfigError, OutputError, ParameterError, WorkerError
+from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.neuron.transfer import transfer
@@ -27,7 +27,7 @@ from snntb_adsnn.report.sweeps import print_sweep, write_sweep
 from snntb_adsnn.run import load
 from snntb_adsnn.studies import study
 from snntb_adsnn.studies.study import Subject, compute, fingerprint
-from snntb_adsnn.studies.sweep import Point, Shared, grid, simulate_point, sweep, transfer_change
+from snntb_adsnn.studies.sweep import Point, Shared, grid, need_usable, simulate_point, sweep, transfer_change
 from snntb_adsnn.studies.workers import Failure, Local, in_process
 
 
@@ -52,10 +52,10 @@ def test_the_grid_is_the_product_of_all_lists(config):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("m_f = 0.1, 0\n", "m_f.1 = 0 is not allowed"),
-        ("m_f = 0.1,, 0.2\n", "m_f.1 =  is not allowed"),
-        ("form = exact, wrong\n", "form.1 = wrong is not allowed"),
-        ("duration = -5\n", "duration.0 = -5"),
+        ("m_f = 0.1, 0\n", "m_f = 0 is not allowed"),
+        ("m_f = 0.1,, 0.2\n", "m_f = 0.1,, 0.2 is not allowed: write commas between values"),
+        ("form = exact, wrong\n", "form = wrong is not allowed"),
+        ("duration = -5\n", "duration = -5"),
         ("tolerance = -0.1\n", "tolerance = -0.1"),
         ("mf = 0.1\n", "unknown key 'mf'.*did you mean 'm_f'"),
     ],
@@ -224,7 +224,7 @@ def test_a_full_disk_is_named_and_finished_points_are_kept(config, monkeypatch, 
         return really(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left on device.*free space"):
+    with pytest.raises(OutputError, match="the disk is full.*free space"):
         sweep(settings, subject, in_process)
     assert len(list(points_folder(settings).iterdir())) == 3  # two results and the lock
     monkeypatch.undo()
@@ -252,7 +252,7 @@ def test_workers_have_ended_before_the_folder_of_a_failed_sweep_is_free(config, 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="the disk is full"):
         sweep(settings, subject, runner)
     assert seen == ["closed while locked"]
 
@@ -308,15 +308,17 @@ def test_points_without_a_result_are_named_and_the_others_kept(config):
 
 
 def test_a_point_that_can_never_spike_is_refused_before_work_starts(config):
-    with pytest.raises(ConfigError, match="never spikes"):
-        config("m_f = 0.1, 3\n")
-    # what the configuration cannot know: the network's own constants
-    settings = config("m_f = 0.1, 1.5\n")
     subject = small_subject(images=4)
+    with pytest.raises(ConfigError, match="the point m_f = 3, .* does not fit layer .*never spikes"):
+        sweep(config("m_f = 0.1, 3\n"), subject, in_process)
+    graded = subject.network.map_neurons(lambda n: dataclasses.replace(n, form="relu"))
+    need_usable(config(), graded.with_m_f(3.0), "graded spikes")  # which have no such bound
+    # the network's own constants
+    settings = config("m_f = 0.1, 1.5\n")
     doubled = subject.network.map_neurons(
         lambda n: dataclasses.replace(n, parameters=dataclasses.replace(n.parameters, theta0=2 * n.parameters.m_f))
     )
-    with pytest.raises(ParameterError, match="never spikes"):
+    with pytest.raises(ConfigError, match="never spikes"):
         sweep(settings, dataclasses.replace(subject, network=doubled, trained=doubled), in_process)
     assert not points_folder(settings).exists()
 

@@ -364,6 +364,46 @@ def test_image_files(tmp_path):
     assert found["snn_accuracy"] == np.mean(result.decisions[:, -1] == y[order].argmax(axis=1))
 
 
+def test_chosen_pictures(tmp_path):
+    """By their numbers, in any order, whatever the batches."""
+    from PIL import Image
+
+    model = image_net()
+    kwargs = "{'target_size': (8, 8), 'color_mode': 'grayscale', 'shuffle': False, 'batch_size': 4}"
+    file = write_case(
+        tmp_path,
+        model,
+        {
+            "paths": {"dataset_path": "pictures"},
+            "input": {"dataset_format": "png", "datagen_kwargs": "{'rescale': 1 / 255}", "dataflow_kwargs": kwargs},
+            "simulation": {"sample_idxs_to_test": "[9, 0, 4]"},
+        },
+    )
+    values = np.arange(10, 250, 24, np.uint8)  # of the ten pictures, one of each class
+    for c, value in enumerate(values):
+        (tmp_path / f"pictures/{c}").mkdir(parents=True)
+        Image.fromarray(np.full((8, 8), value)).save(tmp_path / f"pictures/{c}/0.png")
+    (accuracy,) = run(file)
+    seen = np.broadcast_to(values[[9, 0, 4], None, None, None] / np.float32(255), (3, 8, 8, 1))
+    result = simulate(convert(model, seen), seen, duration=60, engine="reference")
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    assert found["num_images"] == 3
+    assert accuracy == np.mean(result.decisions[:, -1] == [9, 0, 4])
+    assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz, rel=1e-6)
+
+
+def test_the_plot_of_a_sweep_that_cannot_be_drawn_costs_nothing(tmp_path, monkeypatch, capsys):
+    import snntoolbox.simulation.plotting as plotting
+
+    def fail(*_, **__):
+        raise OSError("no display")
+
+    monkeypatch.setattr(plotting.plt, "errorbar", fail)
+    sweep = {"param_name": "m_f", "param_values": "[0.1, 0.4]"}
+    assert len(run(write_case(tmp_path, dense_net(), {"parameter_sweep": sweep}))) == 2
+    assert "parameter sweep was not drawn (no display)" in capsys.readouterr().err
+
+
 # ---- the simulator as the toolbox calls it ---------------------------------------------------------------------------
 
 

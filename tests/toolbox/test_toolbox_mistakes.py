@@ -41,7 +41,7 @@ def narrow_net():
         (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
         (conv1d_net, {}, "Conv1D"),
-        (narrow_net, {}, "do not fit 23 images and 3 classes"),
+        (narrow_net, {}, "10 columns, one a class, but the model has 3 outputs"),
         (dense_net, {"adsnn": {"m_g": "1"}}, "'m_g'.*did you mean 'm_f'"),
         (dense_net, {"adsnn": {"m_f": "-1"}}, "m_f = -1 is not allowed"),
         (
@@ -52,11 +52,15 @@ def narrow_net():
         (dense_net, {"adsnn": {"bias_correction": "9"}}, "x_norm.npz: no such data file"),
         (dense_net, {"adsnn": {"engine": "fast"}}, "engine = fast"),
         (dense_net, {"adsnn": {"m_f": "1e-30"}}, "more than once in a step of 1 ms"),
-        (dense_net, {"simulation": {"dt": "20"}}, "'dense.*' cannot be simulated so: m_f = 0.2 .*step of 20 ms"),
+        (dense_net, {"simulation": {"dt": "20"}}, r"\[adsnn\] m_f = 0.2 .*step of 20 ms"),
         (dense_net, {"simulation": {"duration": "soon"}}, "duration = soon must be a whole number"),
         (dense_net, {"simulation": {"dt": "0"}}, "dt = 0 must be a number above 0"),
         (dense_net, {"simulation": {"batch_size": "0"}}, "batch_size = 0"),
-        (dense_net, {"simulation": {"sample_idxs_to_test": "[3, 500]"}}, "500.* names an input that is not there"),
+        (
+            dense_net,
+            {"simulation": {"sample_idxs_to_test": "[3, 500]"}},
+            "names input 500, but there are 23 test inputs",
+        ),
         (dense_net, {"input": {"model_lib": "caffe"}}, "model_lib = caffe"),
         (dense_net, {"input": {"poisson_input": "True"}}, "poisson_input"),
         (dense_net, {"conversion": {"spike_code": "ttfs"}}, "spike_code = ttfs"),
@@ -64,8 +68,12 @@ def narrow_net():
         (dense_net, {"output": {"log_vars": "{'voltage'}"}}, "voltage"),
         (dense_net, {"paths": {"filename_ann": "other"}}, "other.h5"),
         (dense_net, {"paths": {"dataset_path": "nowhere"}}, "nowhere"),
-        (dense_net, {"tools": {"parse": "False"}}, "net_parsed.h5 is not there"),
-        (dense_net, {"tools": {"parse": "False", "convert": "False"}}, "net_adsnn.npz is not there"),
+        (dense_net, {"tools": {"parse": "False"}}, "\\[tools\\] parse = False, but .*net_parsed.h5 is not there"),
+        (
+            dense_net,
+            {"tools": {"parse": "False", "convert": "False"}},
+            "\\[tools\\] convert = False, but .*net_adsnn.npz is not there",
+        ),
         (dense_net, {"parameter_sweep": {"param_name": "v_thresh", "param_values": "[1]"}}, "v_thresh has no effect"),
     ],
 )
@@ -79,12 +87,12 @@ def test_mistakes_are_named(tmp_path, net, settings, words):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("net.h5", b"not a model", "net.h5: cannot be read as a Keras 2 model"),
-        ("x_test.npz", b"PK not an archive", "x_test.npz: not a whole .npz file"),
-        ("y_test.npz", np.zeros((4, 10)), "does not fit"),
-        ("y_test.npz", np.zeros(IMAGES), "does not fit"),
+        ("net.h5", b"not a model", "net.h5: is no model file"),
+        ("x_test.npz", b"PK not an archive", "x_test.npz is a part of an .npz file, or damaged"),
+        ("y_test.npz", np.zeros((4, 10)), "x_test.npz holds 23 inputs and y_test.npz 4 labels"),
+        ("y_test.npz", np.zeros(IMAGES), "y_test.npz holds one number for each input"),
         ("x_test.npz", np.zeros((IMAGES, 63)), "takes \\(64,\\)"),
-        ("x_test.npz", np.full((IMAGES, 64), np.nan), "NaN"),
+        ("x_test.npz", np.full((IMAGES, 64), np.nan), r"number \(0, 0\) of the array is nan"),
         ("x_test.npz", np.full((IMAGES, 64), "7"), "not real numbers"),
         ("y_test.npz", np.full((IMAGES, 10), 0.1), "row 0 .* is not one-hot"),
         ("y_test.npz", -np.eye(10)[np.zeros(IMAGES, int)], "row 0 .* is not one-hot"),
@@ -127,7 +135,11 @@ def test_missing_data_are_named(tmp_path, missing, settings, words):
 
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
-    for content in (b"PK damaged", b"something else", b""):
+    for content, words in {
+        b"PK damaged": r"damaged network file \(it is cut short\)",
+        b"something else": "is no network file; it begins with other bytes than one",
+        b"": "is no network file; it is empty",
+    }.items():
         (tmp_path / "net_adsnn.npz").write_bytes(content)
-        with pytest.raises(AdSNNError, match=r"net_adsnn.npz: damaged network file \(it is not a zip archive\)"):
+        with pytest.raises(AdSNNError, match=rf"net_adsnn\.npz: {words}"):
             run(file)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +24,7 @@ from adsnn_hls.quantize import PixelFormat, Recipe, Widths
 from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.errors import ConfigError, ParameterError
-from snntb_adsnn.files import optional_picture, write_json
+from snntb_adsnn.files import check_writable, optional_picture, write_json
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import STATES
@@ -70,14 +72,15 @@ def run(
         AdSNNError: a mistake of the user; nothing is written then.
     """
     config = load_config(config_file)
+    check_section(config)
     options = make_options(config.hls, backend)
-    check_replaceable(output.expanduser().absolute())
+    check_output(output)
     check_compiler()
     if csim < 1:
         raise ParameterError(f"--csim {csim} is not allowed: compare at least one image.")
-    network, data = load(config)
-    if csim > len(data.x_test):
-        raise ParameterError(f"--csim {csim} is more than the {len(data.x_test)} test images.")
+    if search:
+        config.need_training("--search has no labelled validation data, which are taken from the training set")
+    network, data = load(config, csim, "--csim")
     names = [*network.population_names, network.readout.name]
     options = dataclasses.replace(options, reuse_factor=_reuse(config.hls, names))
     widths = make_widths(config.hls, names)
@@ -138,6 +141,49 @@ def main(**arguments: Any) -> None:
 # ---- settings ------------------------------------------------------------------------------------------------------
 
 
+def check_section(config: Config) -> None:
+    """Check ``[hls]`` as far as that is possible without the network.
+
+    Raises:
+        ConfigError: a value is not allowed.
+    """
+    section = config.hls
+    with in_section(config):
+        make_options(section, "vitis" if section.backend == "rtl" else None)
+        for signal in Widths.SIGNALS:
+            for value in getattr(section, signal).values():
+                bits: Any = _type_of(signal, value) if isinstance(value, str) else value
+                Widths(**{signal: bits})
+
+
+def _type_of(key: str, text: str) -> FixedType:
+    try:
+        return FixedType.parse(text)
+    except ParameterError as error:
+        raise ParameterError(f"{key} = {text} is not allowed: {error}") from None
+
+
+@contextmanager
+def in_section(config: Config) -> Iterator[None]:
+    """Put file and section before what the body's errors say about a value of ``[hls]``."""
+    try:
+        yield
+    except ParameterError as error:
+        text = str(error)
+        raise ConfigError(f"{config.file}: {text if text.startswith('[') else f'[hls] {text}'}") from None
+
+
+def check_output(output: Path) -> None:
+    """Refuse a folder of the project that cannot be written, before any work.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    folder = output.expanduser().absolute()
+    check_replaceable(folder)
+    check_writable(folder / "report.json")
+
+
 def make_options(section: HlsSection, backend: str | None = None) -> Options:
     """``[hls]`` as options of the hardware; reuse factors come later, when the layers' names are known."""
     return Options(
@@ -186,9 +232,16 @@ def _spread(key: str, values: Mapping[str, Any], names: list[str], default: Any)
 # ---- what goes in --------------------------------------------------------------------------------------------------
 
 
-def load(config: Config) -> tuple[SpikingNetwork, Data]:
-    """The network as it is simulated, and the data."""
-    run = load_run(config)
+def load(config: Config, images: int = 1, option: str = "--images") -> tuple[SpikingNetwork, Data]:
+    """The network as it is simulated, and the data.
+
+    Raises:
+        ParameterError: ``option`` asks for more test ``images`` than there are, or for none.
+    """
+    run = load_run(config, model=True)
+    run.need_files(x_norm=True)
+    if not 1 <= images <= (there := len(run.x_test)):
+        raise ParameterError(f"{option} {images} is not allowed: there are {there} test images; choose 1 to {there}.")
     data = Data(run.x_test, run.labels, run.x_norm)  # first: a mistake in them shows at once
     return run.simulated, data
 
@@ -196,15 +249,11 @@ def load(config: Config) -> tuple[SpikingNetwork, Data]:
 def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths], recipe: Recipe) -> Any:
     from adsnn_hls.quantize.search import search
 
-    if config.training is None:
-        raise ConfigError(
-            f"{config.file}: --search needs labelled validation data, which are taken from the training set: add a "
-            "section [training] with the data set."
-        )
     start = set(map(repr, widths.values()))
     if len(start) > 1:
         raise ConfigError("--search starts from one width for all layers; remove the layers' own values from [hls].")
     x, labels = Run(config).held_out(config.hls.accuracy_images, only=True)
+    _need_visible(config, len(x))
     result = search(
         network,
         x,
@@ -222,6 +271,20 @@ def _search(config: Config, network: SpikingNetwork, widths: Mapping[str, Widths
         f"{result.memory_bits[1]} bits instead of {result.memory_bits[0]}."
     )
     return result
+
+
+def _need_visible(config: Config, there: int) -> None:
+    """Refuse a loss that is less than one of the images, where the data set has no more of them.
+
+    Raises:
+        ConfigError: says which loss can be seen.
+    """
+    percent, wanted = config.hls.max_loss, config.hls.accuracy_images
+    if there < wanted and percent * there < 100:
+        raise ConfigError(
+            f"{config.file}: [hls] max_loss = {percent:g} percentage points is less than one image of the {there} that "
+            f"the data set holds out for validation; give {math.ceil(1e4 / there) / 100:g} or more."
+        )
 
 
 def _brief(widths: Mapping[str, Widths]) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adsnn_hls.commands.hls import Data, load, make_widths, print_table
+from adsnn_hls.commands.hls import Data, check_output, check_section, in_section, load, make_widths, print_table
 from adsnn_hls.cores import Lanes
-from adsnn_hls.cpp.folder import MARK, check_replaceable, replaced_folder
+from adsnn_hls.cpp.folder import MARK, replaced_folder
 from adsnn_hls.fixed import FixedNetwork
 from adsnn_hls.quantize import PixelFormat, calibrate, quantize
 from adsnn_hls.rtl.cosim import Cosimulation, Simulation, cosimulate
@@ -74,15 +74,21 @@ class Prepared:
         }
 
 
-def prepare(config_file: Config | Path) -> Prepared:
+def prepare(config_file: Config | Path, images: int = 1, option: str = "--images") -> Prepared:
     """Load, quantise and choose the parallelism.
+
+    Args:
+        config_file: the configuration, or its file.
+        images: test images that ``option`` asks for.
 
     Raises:
         AdSNNError: a mistake in the configuration.
     """
     config = load_config(config_file)
-    check_steps(config.hls.steps)  # before a long calibration
-    network, data = load(config)
+    check_section(config)
+    with in_section(config):
+        check_steps(config.hls.steps)  # before a long calibration
+    network, data = load(config, images, option)
     names = [*network.population_names, network.readout.name]
     widths = make_widths(config.hls, names)
     pixels = PixelFormat.of(data.x_norm, config.hls.pixel_bits)
@@ -139,7 +145,7 @@ def cosim(
         the figures, as in the JSON file.
     """
     find_verilator()
-    prepared = prepare(config_file)
+    prepared = prepare(config_file, images)
     if waves:
         folder = prepared.config.paths.path_wd / "cosim"
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,9 +170,9 @@ def hls(
     """
     from adsnn_hls.rtl.backend import rtl_model
 
-    check_replaceable(output.expanduser().absolute())
+    check_output(output)
     find_verilator()
-    prepared = prepare(config_file)
+    prepared = prepare(config_file, csim, "--csim")
     with replaced_folder(output) as folder:
         rtl_model(prepared.network, folder, prepared.lanes, **prepared.settings).write()
         prepared.network.save(folder / "network.npz")
@@ -196,8 +202,6 @@ def main(command: str, **arguments: Any) -> None:
 
 def _cosimulate(prepared: Prepared, folder: Path, images: int, waves: bool) -> dict[str, Any]:
     data = prepared.data
-    if not 1 <= images <= len(data.x_test):
-        raise ParameterError(f"{images} images are not allowed: there are 1 to {len(data.x_test)} test images.")
     simulation = Simulation(
         prepared.network, folder, prepared.lanes, multiplier_free=prepared.multiplier_free, waves=waves
     )

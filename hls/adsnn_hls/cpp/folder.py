@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from snntb_adsnn.errors import OutputError
+from snntb_adsnn.files import reason
 
 MARK = "adsnn_project.json"
 """A folder with this file was written by us and may be replaced."""
@@ -33,7 +34,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         _exchange(temporary, folder)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); free space or choose another folder."
+            f"{folder}: cannot be written ({reason(error)}); free space or choose another folder."
         ) from error
     finally:
         if temporary is not None and temporary.exists():

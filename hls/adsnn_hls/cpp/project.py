@@ -20,9 +20,11 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.cpp.folder import MARK
 from adsnn_hls.cpp.model import model_graph
 from adsnn_hls.cpp.options import Options
+from adsnn_hls.cpp.programs import run_program
 from adsnn_hls.cpp.register import HEADERS, SOURCES
 from adsnn_hls.fixed import RECORDABLE, FixedNetwork, GoldenResult, simulate
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.files import need_space
 
 VECTOR_BYTES = 16_000_000
 """The test vectors in a project are at most so large; fewer images, then fewer steps are kept."""
@@ -236,10 +238,9 @@ def compile_project(folder: Path, optimization: int = 2) -> tuple[str, ...]:
         ToolError: no compiler, or an error of it.
     """
     environment = {**os.environ, "CXX": check_compiler(), "OPT": str(optimization)}
-    done = subprocess.run(
-        ["sh", "csim.sh", "--compile-only"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_program(["sh", "csim.sh", "--compile-only"], folder, environment)
     if done.returncode:
+        need_space("the C++ compiler", folder, done.stdout + done.stderr)
         errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or done.stderr.splitlines()[:3]
         raise ToolError(f"{folder}: the C++ compiler stopped: {' '.join(errors)}; please report it.")
     log = (folder / "csim_warnings.log").read_text()
@@ -276,5 +277,6 @@ def run_csim(
         text = log.read()
     found = re.search(r"^(?:PASSED|FAILED): images (\d+), compared (\d+), mismatches (\d+)$", text, re.M)
     if found is None:
+        need_space("the C simulation", folder, text)
         raise ToolError(f"{folder}: the C simulation stopped with code {code}: {text.strip()[-500:]}")
     return Comparison(len(images), steps, int(found[2]), int(found[3]), tuple(warnings), text), results

@@ -11,7 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from adsnn_hls.cpp.programs import run_program
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.files import need_space
 
 OLDEST = (5, 36)
 """Oldest Verilator that cocotb 2 works with."""
@@ -112,9 +114,10 @@ def run_tool(command: list[str], folder: Path, environment: dict[str, str] | Non
     Raises:
         ToolError: it failed; the message ends with the last lines it wrote.
     """
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = run_program(command, folder, environment)
     output = done.stdout + done.stderr
     if done.returncode:
+        need_space(Path(command[0]).name, folder, output)
         tail = "\n".join(output.strip().splitlines()[-15:])
         raise ToolError(f"{Path(command[0]).name} failed with exit code {done.returncode} in {folder}:\n{tail}")
     return output

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import check
+from snntb_adsnn.frontends.check import DeviationError, check
 from snntb_adsnn.frontends.keras.activation import AAN
 from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.frontends.keras.layers import CONVERTERS, KerasLayer
+from snntb_adsnn.frontends.keras.layers import CONVERTERS, FunctionLayer, KerasLayer, is_relu_function
+from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
 from snntb_adsnn.network import Input, Neurons, SpikingNetwork
 from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
 from snntb_adsnn.network.maps import Array, MaxPool2D
@@ -38,24 +39,62 @@ def convert(
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.
     """
+    types = {layer.compute_dtype for layer in getattr(keras_model, "layers", [])}
+    if types & _SHORT:
+        return _converted(_in_float64(keras_model), x_check, readout_tau_phi, dtype)
+    try:
+        return _converted(keras_model, x_check, readout_tau_phi, dtype)
+    except DeviationError as error:
+        try:
+            twin = _in_float64(keras_model)
+        except Exception:  # whatever a layer of the user's own raises
+            raise error from None
+        return _converted(twin, x_check, readout_tau_phi, dtype)
+
+
+_SHORT = {"float16", "bfloat16"}
+"""Types in which Keras rounds by more than a conversion may deviate."""
+
+
+def _converted(keras_model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]) -> SpikingNetwork:
     draft, outputs = Draft(), dict[int, str]()
     for call in _ordered_calls(keras_model):
-        _translate(call, draft, outputs)
+        _translate(call, draft, outputs, last=call.outputs is keras_model.outputs[0])
     output = outputs[id(keras_model.outputs[0])]
     try:
-        network, computes = draft.finish(output, readout_tau_phi, dtype)
+        network, sources = draft.finish(output, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     x = network.check_images(x_check, np.float32)
-    seen, found = _values(keras_model, x, {name: draft.tensors[node] for name, node in computes.items()})
+    seen, found = _values(keras_model, x, {name: draft.tensors[source.node] for name, source in sources.items()})
+    for population in network.populations:
+        if not sources[population.name].pooled:
+            y = seen[population.name].reshape(-1, *population.input_shapes[0])
+            seen[population.name] = population.pooled(y)
     check(network, x, seen, found, "Keras")
     return fit_thresholds(network, x_check)
 
 
-def _values(keras_model: Any, x: Array, tensors: Mapping[str, Any]) -> tuple[Mapping[str, Array], Array]:
+def _in_float64(model: Any) -> Any:
+    """The same model, computed in float64: what its layers and weights say, without Keras' rounding."""
+    twin = type(model).from_config(_typed(model.get_config()))
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _typed(part: Any) -> Any:
+    """A configuration with every type of numbers made float64."""
+    if isinstance(part, list | tuple):
+        return type(part)(map(_typed, part))
+    if not isinstance(part, dict):
+        return part
+    return {key: "float64" if key == "dtype" and value is not None else _typed(value) for key, value in part.items()}
+
+
+def _values(keras_model: Any, x: Array, tensors: Mapping[str, Any]) -> tuple[dict[str, Array], Array]:
     """What Keras computes for inputs ``x``: by name the values of ``tensors``, and the model's output."""
     probe = keras.Model(keras_model.inputs, [*tensors.values(), keras_model.outputs[0]])
-    *found, output = (np.asarray(y) for y in probe(tf.constant(x), training=False))
+    *found, output = (np.asarray(y) for y in probe(tf.constant(x, probe.inputs[0].dtype), training=False))
     return dict(zip(tensors, found, strict=True)), output
 
 
@@ -88,7 +127,7 @@ def _ordered_calls(model: Any) -> list[Any]:
     return found
 
 
-def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
+def _translate(call: Any, draft: Draft, outputs: dict[int, str], *, last: bool) -> None:
     layer, output = call.outbound_layer, call.outputs
     if isinstance(layer, keras.layers.InputLayer):
         output = output[0] if isinstance(output, list | tuple) else output
@@ -97,17 +136,15 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
             raise ConversionError(f"input {layer.name!r} has shape {shape}; give it fixed sizes.")
         outputs[id(output)] = draft.add(Input(layer.name, (), (), shape))
         return
-    # the very type: a subclass may compute something else
-    converter = CONVERTERS.get(type(layer))
-    if converter is None:
-        raise ConversionError(
-            f"layer {layer.name!r} ({type(layer).__name__}) has no spiking equivalent here. Supported: "
-            f"{', '.join(sorted({k.__name__ for k in CONVERTERS}))}. Rebuild the model from these, or "
-            "register a converter (@converts, docs/conversion.md, 'A layer of your own')."
-        )
+    converter = CONVERTERS.get(type(layer))  # the very type: a subclass may compute something else
+    if converter is None or (type(layer) is FunctionLayer and not is_relu_function(layer)):
+        raise ConversionError(unsupported(layer))
     for weights in layer.weights:
         if not np.isfinite(weights.numpy()).all():
-            raise ConversionError(f"layer {layer.name!r}: {weights.name} holds NaN or infinite values; train again.")
+            kind = weights.name.rpartition("/")[2].partition(":")[0]
+            raise ConversionError(
+                f"layer {layer.name!r}: its {kind} holds NaN or infinite values; train the model again."
+            )
     try:
         sources = tuple(outputs[id(tensor)] for tensor in call.keras_inputs)
         # the population carries the layer's name; the weights in front of it step back
@@ -125,11 +162,14 @@ def _translate(call: Any, draft: Draft, outputs: dict[int, str]) -> None:
                 draft.tensors[name] = output  # in global pooling a reshape follows: the same values
         if None not in kept.output and draft.nodes[name].shape != kept.output:
             raise NetworkError(f"its converter gives shape {draft.nodes[name].shape}, but it has {kept.output}.")
-        name = _activate(layer, name, draft)
+        name = _activate(layer, name, draft, last=last)
         outputs[id(output)] = name
         draft.tensors[name] = output
     except NetworkError as error:
-        raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
+        reason = str(error)
+        if reason.startswith(layer.name):  # our name of its node
+            reason = reason.partition(": ")[2]
+        raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}") from error
 
 
 def _neuron(layer: Any) -> tuple[ASNParameters, str] | None:
@@ -142,10 +182,11 @@ def _neuron(layer: Any) -> tuple[ASNParameters, str] | None:
         and layer.max_value is None
         and not (layer.negative_slope or layer.threshold)
     )
-    return (ASNParameters(), GRADED) if plain or activation is keras.activations.relu else None
+    named = is_relu_function(layer) or activation is keras.activations.relu or activation is tf.nn.relu
+    return (ASNParameters(), GRADED) if plain or named else None
 
 
-def _activate(layer: Any, source: str, draft: Draft) -> str:
+def _activate(layer: Any, source: str, draft: Draft, *, last: bool) -> str:
     """Add what a layer's activation stands for behind node ``source``; returns the name of the last node."""
     shape = draft.nodes[source].shape
     if neuron := _neuron(layer):
@@ -154,13 +195,12 @@ def _activate(layer: Any, source: str, draft: Draft) -> str:
     if isinstance(layer, keras.layers.Softmax):
         activation = keras.activations.softmax
     if isinstance(layer, keras.layers.ReLU):
-        raise NetworkError("only a plain ReLU can be converted, without max_value, negative_slope and threshold.")
+        raise NetworkError(
+            "only a plain ReLU can be converted, without max_value, negative_slope and threshold; train with ReLU()."
+        )
     name = getattr(activation, "__name__", None)
     if activation is None or name == "linear":
         return source
     if name == "softmax":
         return draft.add(Softmax(f"{layer.name}/softmax", (source,), (shape,)))
-    raise ConversionError(
-        f"layer {layer.name!r} has the activation {name!r}, which an adaptive spiking neuron does not compute; the "
-        "converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden layer."
-    )
+    raise ConversionError(wrong_activation(layer, str(name), shape[-1], last=last))

@@ -3,6 +3,7 @@ for."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.frontends.keras.compat import keras, tf
+from snntb_adsnn.frontends.keras.stored import configuration, need_file
 from snntb_adsnn.frontends.keras.trust import need_data_only
 
 
@@ -25,11 +27,7 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
         ConversionError: neither file is there, or it cannot be read as a Keras model, or it holds code and is not to be
             trusted.
     """
-    candidates = [path.with_name(path.name + suffix) for suffix in (".h5", ".keras")]
-    found = next((file for file in candidates if file.is_file()), None)
-    if found is None:
-        raise ConversionError(f"there is no model {candidates[0]} (nor .keras); train it first.")
-    return read_model(found, trust=trust)
+    return read_model(need_file(path), trust=trust)
 
 
 def read_model(found: Path, *, trust: bool = False) -> Any:
@@ -42,16 +40,37 @@ def read_model(found: Path, *, trust: bool = False) -> Any:
     Raises:
         ConversionError: it cannot be read as a Keras model, or it holds code and is not to be trusted.
     """
+    configuration(found) if trust else need_data_only(found)
     try:
-        if not trust:
-            need_data_only(found)
-            return keras.models.load_model(found, compile=False)
-        return keras.models.load_model(found, compile=False, safe_mode=False)
-    except ConversionError:
-        raise
+        if trust:
+            return keras.models.load_model(found, compile=False, safe_mode=False)
+        return keras.models.load_model(found, compile=False)
     except Exception as error:  # Keras raises whatever its readers raise
-        reason = str(error).strip().split("\n")[0]
-        raise ConversionError(f"{found}: cannot be read as a Keras 2 model ({reason}); save it again.") from error
+        raise ConversionError(f"{found}: cannot be read as a Keras 2 model {_reason(error)}") from error
+
+
+_LONGEST = 250
+"""Characters of a reason of Keras' that are shown."""
+
+_UNKNOWN = re.compile(
+    r"Unknown (?P<kind>\w+): '?(?P<name>[^'.]+)|Could not locate (?P<other>class|function) '(?P<its>[^']+)'"
+)
+
+
+def _reason(error: Exception) -> str:
+    """Why Keras cannot read a file, and what to do."""
+    text = " ".join(str(error).split())
+    if unknown := _UNKNOWN.search(text):
+        kind, name = unknown["kind"] or unknown["other"], (unknown["name"] or unknown["its"]).strip()
+        return (
+            f"({kind} {name!r} is not Keras' own). Rebuild the model from Keras' own layers, or convert it in a Python "
+            "program that imports the module which registers it."
+        )
+    reason = re.split(r"Received|Please", text.rpartition("Exception encountered: ")[2])[0].strip(" .")
+    short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]} ..."
+    return (
+        f"({short or type(error).__name__}). Copy the file again if it is damaged; else correct the model, and save it."
+    )
 
 
 def save_model(model: Any, path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
-from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array, Node, Padding, Pair, Shape, Window
 from snntb_adsnn.network.maps.cropping import Crop2D
@@ -17,6 +17,14 @@ from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.registry import Registry
 
 L = keras.layers
+
+FunctionLayer = type(tf.nn.relu(L.Input((1,))).node.layer)
+"""What Keras makes of a function of TensorFlow that is called between layers; only ReLU is converted."""
+
+
+def is_relu_function(layer: Any) -> bool:
+    """Whether a layer is a call of ``tf.nn.relu``."""
+    return type(layer) is FunctionLayer and layer.get_config()["function"] == "nn.relu"
 
 
 @dataclass(frozen=True)
@@ -106,17 +114,13 @@ def _need_image(kept: KerasLayer) -> None:
         raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
 
 
-@converts(
-    L.Dropout,
-    L.SpatialDropout2D,
-    L.GaussianNoise,
-    L.GaussianDropout,
-    L.AlphaDropout,
-    L.ActivityRegularization,
-    L.Activation,
-    L.Softmax,
-    L.ReLU,
+_ONLY_IN_TRAINING = (
+    *(L.Dropout, L.SpatialDropout2D, L.GaussianNoise, L.GaussianDropout, L.AlphaDropout, L.ActivityRegularization),
+    *(L.RandomFlip, L.RandomRotation, L.RandomTranslation, L.RandomZoom, L.RandomContrast, L.RandomBrightness),
 )
+
+
+@converts(L.Activation, L.Softmax, L.ReLU, FunctionLayer, *_ONLY_IN_TRAINING)
 def _nothing(kept: KerasLayer) -> Converted:
     """Identity when not training; an activation is added by the caller."""
     return []
@@ -186,6 +190,17 @@ def _rescaling(kept: KerasLayer) -> Converted:
     channels = kept.shapes[0][-1]
     factors = np.broadcast_to(np.asarray(kept.layer.scale, np.float64), (channels,)).copy()
     return [(maps.Scale(*kept.at, factors), np.broadcast_to(kept.layer.offset, (channels,)))]
+
+
+@converts(L.Normalization)
+def _normalization(kept: KerasLayer) -> Converted:
+    layer, channels = kept.layer, kept.shapes[0][-1:]
+    if tuple(layer.axis) not in ((), (-1,), (len(kept.shapes[0]),)):
+        raise NetworkError(f"normalises axes {tuple(layer.axis)}; only the last axis (channels) is supported.")
+    mean, variance = (np.asarray(v, np.float64).reshape(-1) for v in (layer.mean, layer.variance))
+    deviation = np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    factors, shift = (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
+    return [(maps.Scale(*kept.at, np.broadcast_to(factors, channels).copy()), np.broadcast_to(shift, channels))]
 
 
 @converts(L.MaxPooling2D)

@@ -3,56 +3,57 @@
 from __future__ import annotations
 
 import builtins
-import json
-import zipfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.stored import configuration
 
+_PYTHON = "holds Python code, which runs when the model is loaded"
+_FUNCTION = "calls a function of TensorFlow by its name, and some of them write files"
 _CODE = {
-    "Lambda": "holds Python code, which runs when the model is loaded",
-    "__lambda__": "holds Python code, which runs when the model is loaded",
-    "TFOpLambda": "calls a function of TensorFlow by its name, and some of them write files",
-    "SlicingOpLambda": "calls a function of TensorFlow by its name, and some of them write files",
-    "ClassMethod": "calls a function of TensorFlow by its name, and some of them write files",
-    "InstanceMethod": "calls a function of TensorFlow by its name, and some of them write files",
-    "InstanceProperty": "calls a function of TensorFlow by its name, and some of them write files",
+    "Lambda": _PYTHON,
+    "__lambda__": _PYTHON,
+    "__typespec__": "names a function or class by its place, which Keras would import and call",
+    "TFOpLambda": _FUNCTION,
+    "SlicingOpLambda": _FUNCTION,
+    "ClassMethod": _FUNCTION,
+    "InstanceMethod": _FUNCTION,
+    "InstanceProperty": _FUNCTION,
 }
 """Classes that Keras makes from code or from names of functions."""
+
+PLAIN_FUNCTIONS = {"nn.relu": "ReLU()", "__operators__.add": "Add()", "math.add": "Add()", "concat": "Concatenate()"}
+"""Functions of TensorFlow that people call between layers, and the layer to write instead; ``nn.relu`` is converted."""
+
+_HARMLESS = "nn.relu"
 
 _FUNCTION_KINDS = ("function_type", "output_shape_type", "mask_type", "residual_fn_type")
 """Keys of a layer beside which Keras looks for code (``ResidualWrapper``)."""
 
-_MODULES = ("keras", "tf_keras", "snntb_adsnn")
+_MODULES = ("keras", "tf_keras")
 """Packages whose objects a model may name. Keras imports any other that a file names."""
+
+_OURS = "snntb_adsnn>"
+"""What the registered names of this package begin with."""
+
+_FUNCTIONS = ("builtins", "activations", "initializers", "regularizers", "constraints", "losses", "metrics")
+"""Modules of Keras whose functions a model may name. Others load files and code."""
 
 
 def need_data_only(file: Path) -> None:
     """Refuse a model file that would run code while Keras loads it. Keras is not asked.
 
     Raises:
-        ConversionError: such a layer is there; the message names it.
-        OSError, ValueError, KeyError: the file is no model.
+        ConversionError: such a layer is there, which the message names; or the file is no model of Keras 2.
     """
-    for layer, reason in _code(_configuration(file), "the model"):
+    for layer, reason in _code(configuration(file), "the model"):
         raise ConversionError(
-            f"{file}: {layer} {reason}. If you trust whoever made the file, set [adsnn] trust_model = True; else "
-            "rebuild the model from Keras' own layers."
+            f"{file}: {layer} {reason}. Rebuild the model from Keras' own layers; or, if you trust whoever made the "
+            "file, set [adsnn] trust_model = True."
         )
-
-
-def _configuration(file: Path) -> Any:
-    """The model's configuration, from where Keras takes it."""
-    if file.suffix == ".keras" and zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            return json.loads(archive.read("config.json"))
-    with h5py.File(file, "r") as stored:
-        text = stored.attrs["model_config"]
-        return json.loads(text.decode() if isinstance(text, bytes) else text)
 
 
 def _code(part: Any, layer: str) -> Iterator[tuple[str, str]]:
@@ -66,26 +67,46 @@ def _code(part: Any, layer: str) -> Iterator[tuple[str, str]]:
     if isinstance(kind, str):
         name = inner.get("name") if isinstance(inner, dict) else None
         layer = f"layer {name!r} ({kind})" if isinstance(name, str) else layer
-        if reason := _CODE.get(kind.rpartition(">")[2]):
-            yield layer, reason
+        # Keras also looks for the second and for A.B, which reaches what a module has imported
+        for alias in (kind, part.get("registered_name")):
+            last = alias.rpartition(">")[2].rpartition(".")[2] if isinstance(alias, str) else ""
+            if (reason := _CODE.get(last)) and not _is_harmless(kind, inner):
+                yield layer, _advised(reason, inner)
         if not _known(part):
             yield layer, f"names an object of the module {part['module']!r}, which Keras would import and call"
     if any(part.get(key) in ("lambda", "function") for key in _FUNCTION_KINDS):
-        yield layer, _CODE["Lambda"]
+        yield layer, _PYTHON
     for one in part.values():
         yield from _code(one, layer)
+
+
+def _is_harmless(kind: str, inner: Any) -> bool:
+    return kind == "TFOpLambda" and isinstance(inner, dict) and inner.get("function") == _HARMLESS
+
+
+def _advised(reason: str, inner: Any) -> str:
+    """The reason, with the layer to write instead where the function has one."""
+    function = inner.get("function") if isinstance(inner, dict) else None
+    layer = PLAIN_FUNCTIONS.get(function) if isinstance(function, str) else None
+    return f"{reason} (here {function}; the layer keras.layers.{layer} does the same)" if layer else reason
 
 
 def _known(part: dict[str, Any]) -> bool:
     """Whether an object is Keras' own or was registered by the program that loads the model."""
     module, kind = part.get("module"), part["class_name"]
-    if not isinstance(module, str) or module.partition(".")[0] in _MODULES:
+    if not isinstance(module, str):
         return True
-    name = part.get("config") if kind == "function" else part.get("registered_name")
+    function = kind == "function"
+    name = part.get("config") if function else part.get("registered_name")
+    package, _, rest = module.partition(".")
+    if package in _MODULES and "." not in f"{part.get('config') if function else kind}{part.get('registered_name')}":
+        return not function or rest.rpartition(".")[2] in _FUNCTIONS
     if not isinstance(name, str):
         return False
-    if module == "builtins" and not hasattr(builtins, name):  # Keras' word for its own functions
+    if function and module == "builtins":  # Keras' word for its own functions
+        return not hasattr(builtins, name.partition(".")[0])
+    if name.startswith(_OURS) and package == "snntb_adsnn":
         return True
-    from snntb_adsnn.frontends.keras.compat import keras
-
-    return keras.utils.get_registered_object(name) is not None
+    if (compat := sys.modules.get("snntb_adsnn.frontends.keras.compat")) is None:  # nobody can have registered any
+        return False
+    return compat.keras.utils.get_registered_object(name) is not None

@@ -1,0 +1,84 @@
+"""What can be known of a model before the toolbox writes or prints anything: whether it fits the data and converts."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+from snntb_adsnn.config import Config
+from snntb_adsnn.engine.result import need_classes
+from snntb_adsnn.errors import DataError
+from snntb_adsnn.frontends import convert
+from snntb_adsnn.frontends.keras.files import read_model
+from snntb_adsnn.frontends.keras.stored import need_file
+from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.run import configured, need_shape, read_npz
+
+_Key = tuple[Path, int, int, bool]
+
+_loaded: dict[_Key, Any] = {}
+"""The model of the run that begins, until the toolbox asks for it."""
+
+_converted: weakref.WeakKeyDictionary[Any, tuple[SpikingNetwork, float]] = weakref.WeakKeyDictionary()
+"""By model, the network that it was converted to, and the smoothing time constant of its read-out."""
+
+
+def look_ahead(config: Config) -> None:
+    """Load the model of a run, and convert it on test inputs; both are kept for the run.
+
+    Raises:
+        ConversionError: the model cannot be read or converted.
+        ConfigError: ``[adsnn]`` does not fit the network.
+        DataError: test inputs or labels do not fit the model.
+        ParameterError: the model has one output.
+    """
+    if not config.tools.parse:
+        return
+    file, section = need_file(config.paths.path_wd / config.paths.filename_ann), config.adsnn
+    model = read_model(file, trust=section.trust_model)
+    if config.tools.convert and config.input.dataset_format == "npz":
+        inputs = read_npz(config.paths.data_file("x_test"))
+        need_shape(model, inputs, config.paths.data_file("x_test"))
+        network = convert(model, inputs[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+        _need_classes(network, config.paths.data_file("y_test"))
+        if "parameter_sweep" not in config.texts:  # which may change what does not fit
+            configured(network, section, config.simulation.dt)
+        _converted[model] = network, section.readout_tau_phi
+    _loaded.clear()
+    _loaded[_key(file, section.trust_model)] = model
+
+
+def _need_classes(network: SpikingNetwork, file: Path) -> None:
+    """Refuse labels of other classes than the network's; whatever else is wrong with them is seen later."""
+    classes, labels = network.readout.shape[0], read_npz(file)
+    need_classes(classes)
+    if labels.ndim == 2 and labels.shape[1] != classes:
+        raise DataError(
+            f"{file}: there are {labels.shape[1]} columns, one a class, but the model has {classes} outputs; check "
+            "that data set and model belong together."
+        )
+
+
+def _key(file: Path, trust: bool) -> _Key:
+    status = file.stat()
+    return file.absolute(), status.st_mtime_ns, status.st_size, trust
+
+
+def take(path: Path, *, trust: bool) -> Any:
+    """The model of ``path`` (see ``stored.need_file``), as ``look_ahead`` loaded it, or loaded now."""
+    file = need_file(path)
+    model = _loaded.pop(_key(file, trust), None)
+    return read_model(file, trust=trust) if model is None else model
+
+
+def inherit(copy: Any, model: Any) -> None:
+    """``copy`` has the same layers and weights as ``model``, and so its network."""
+    if (known := _converted.get(model)) is not None:
+        _converted[copy] = known
+
+
+def network_of(model: Any, readout_tau_phi: float) -> SpikingNetwork | None:
+    """What ``model`` was converted to, if it was, with this read-out."""
+    network, tau_phi = _converted.get(model, (None, None))
+    return network if tau_phi == readout_tau_phi else None
