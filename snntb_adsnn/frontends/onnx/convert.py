@@ -1,8 +1,8 @@
 """ONNX model -> SpikingNetwork, exactly or not at all.
 
 Each operator becomes nodes of a draft (one small converter per operator, ``operators.py``). The draft becomes a
-network. The network is compared with onnxruntime on real inputs, or with ONNX's reference evaluator where onnxruntime is
-not installed.
+network, which is compared with onnxruntime on real inputs, or with ONNX's reference evaluator where that is not
+installed.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ def convert(
     last = builder.tensors[output]
     try:
         plain = builder.plain(last, "output")
-        network, computes = builder.draft.finish(plain.node, readout_tau_phi, dtype)
+        network, sources = builder.draft.finish(plain.node, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     images = network.check_images(x, np.float32)
-    probes = {name: builder.draft.tensors[node] for name, node in computes.items()}
+    probes = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
     seen, found = _values(proto, swapped, probes, output)
+    for population in network.populations:
+        if not sources[population.name].pooled:
+            seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
     check(network, images, seen, found, "ONNX")
     return fit_thresholds(network, x)
 
