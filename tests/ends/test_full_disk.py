@@ -102,7 +102,7 @@ def test_a_program_without_words(tmp_path, monkeypatch):
 
 
 def test_a_command(tmp_path):
-    """The data of a run do not fit; it ends before TensorFlow is imported."""
+    """The model of a run does not fit; it ends before TensorFlow is imported."""
     (tmp_path / "c.ini").write_text(
         "[paths]\nfilename_ann = net\n[simulation]\nsimulator = adsnn\nduration = 9\n[training]\ndataset = digits\n"
         f"architecture = digits\n[adsnn]\npretrained = {ROOT / 'configs' / 'models' / 'digits.h5'}\n"
@@ -120,10 +120,10 @@ def test_a_command(tmp_path):
         text=True,
         preexec_fn=limit,
     )
-    says = f"snntb-adsnn: {tmp_path / 'x_norm.npz'}: cannot be written (it would be larger than a file may be here); "
+    says = f"snntb-adsnn: {tmp_path / 'net.h5'}: cannot be written (it would be larger than a file may be here); "
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{says}free space or choose another folder.\n"
-    assert {path.name for path in tmp_path.iterdir()} == {"c.ini", "dataset.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"c.ini"}
 
 
 # ---- a real disk -------------------------------------------------------------------------------------------------------

@@ -100,12 +100,17 @@ def test_weights_cannot_be_changed_behind_the_networks_back():
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[: len(b) // 2], lambda b: b"not a zip", lambda b: b.replace(b"header", b"hxader")]
+    ("damage", "words"),
+    [
+        (lambda b: b[: len(b) // 2], "damaged network file"),
+        (lambda b: b"not a zip", "is no network file; it begins with other bytes"),
+        (lambda b: b.replace(b"header", b"hxader"), "is an archive of something else"),
+    ],
 )
-def test_a_damaged_file_is_refused(damage, tmp_path):
+def test_a_damaged_file_is_refused(damage, words, tmp_path):
     path = SpikingNetwork(tuple(nodes())).save(tmp_path / "net.npz")
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(OutputError, match=r"net\.npz: damaged network file"):
+    with pytest.raises(OutputError, match=rf"net\.npz: {words}"):
         SpikingNetwork.load(path)
 
 
