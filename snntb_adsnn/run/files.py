@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,17 @@ def need_model(config: Config) -> None:
             f".keras); {instead_of_model(path) or f'{train}correct filename_ann or path_wd.'}"
         )
     _need_data_only(config, file)
+
+
+@contextmanager
+def naming_model(file: Path) -> Iterator[None]:
+    """Put the model's file before what conversion says about it."""
+    try:
+        yield
+    except ConversionError as error:
+        if str(error).startswith(str(file)):
+            raise
+        raise type(error)(f"{file}: {error}") from error
 
 
 def need_initial(config: Config) -> None:
