@@ -74,14 +74,16 @@ def _bring_model(config: Config) -> None:
     if pretrained is None:
         return
     if there is not None:
-        if not (pretrained.is_file() and filecmp.cmp(pretrained, there, shallow=False)):
+        if not _same(pretrained, there):
             print(f"The model is {there}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
         return
+    if model.is_symlink():
+        raise ConfigError(f"{model}: is a link to a file that is not there; mend the link, or remove it.")
     if not pretrained.is_file():
         what = "is a folder" if pretrained.is_dir() else "does not exist"
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} {what}; train first (snntb-adsnn train {config.file}), or "
-            "correct the path."
+            f"{config.file}: [adsnn] pretrained = {pretrained} {what}; train first (snntb-adsnn train {config.file}), "
+            "or correct the path."
         )
     try:
         _need_data_only(config, pretrained)
@@ -94,6 +96,13 @@ def _bring_model(config: Config) -> None:
         )
     with atomic_path(model) as temporary:
         shutil.copyfile(pretrained, temporary)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # whoever reads the model says why it cannot be read
+        return False
 
 
 def need_model(config: Config) -> None:
