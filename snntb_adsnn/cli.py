@@ -22,8 +22,16 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _writable(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
-    """Checked before any work: a result that cannot be written is lost."""
-    return file if file is None else check_writable(file)
+    """Checked before any work: a result that cannot be written is lost. Nothing but figures is written over."""
+    if file is None:
+        return None
+    check_writable(file)
+    if file.is_file() and file.stat().st_size:
+        with file.open("rb") as there:
+            start = there.read(1)
+        if start != b"{":
+            raise AdSNNError(f"{file}: --json would write over this file, which holds no figures; name another file.")
+    return file
 
 
 def _json(name: str, text: str) -> Callable[[_Command], _Command]:

@@ -65,6 +65,10 @@ class Draft:
             ConversionError, NetworkError: the graph cannot become a spiking network.
         """
         self._read_out(output, readout_tau_phi)
+        with np.errstate(over="ignore", invalid="ignore"):  # the check of the conversion names what is not finite
+            return self._rewritten(dtype)
+
+    def _rewritten(self, dtype: type[np.floating[Any]]) -> tuple[SpikingNetwork, Mapping[str, Source]]:
         nodes, constants, computes = merge_max_pooling(rewrite.prune(self.nodes), self.constants)
         nodes = rewrite.move_constants_to_neurons(nodes, constants)
         nodes = rewrite.fold_padding(nodes)

@@ -2,6 +2,7 @@
 
 from snntb_adsnn.run.files import (
     correction_inputs,
+    naming_model,
     need_initial,
     need_model,
     need_parsed,
@@ -17,6 +18,7 @@ __all__ = [
     "configured",
     "correction_inputs",
     "load",
+    "naming_model",
     "need_initial",
     "need_model",
     "need_parsed",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +68,22 @@ def _bring_model(config: Config) -> None:
             f"A training was stopped before its end ({state}), and its weights are not used here; go on with it by "
             f"snntb-adsnn train {config.file}, or delete its state."
         )
+    there = find_model(config.paths.path_wd / config.paths.filename_ann)
+    if there == model and (other := model.with_name(f"{config.paths.filename_ann}.keras")).is_file():
+        print(f"The model is {model}; {other.name} beside it is not used.")
     if pretrained is None:
         return
-    if model.exists():
-        if not (pretrained.is_file() and filecmp.cmp(pretrained, model, shallow=False)):
-            print(f"The model is {model}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
+    if there is not None:
+        if not _same(pretrained, there):
+            print(f"The model is {there}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
         return
+    if model.is_symlink():
+        raise ConfigError(f"{model}: is a link to a file that is not there; mend the link, or remove it.")
     if not pretrained.is_file():
+        what = "is a folder" if pretrained.is_dir() else "does not exist"
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} does not exist; train first (snntb-adsnn train "
-            f"{config.file}), or correct the path."
+            f"{config.file}: [adsnn] pretrained = {pretrained} {what}; train first (snntb-adsnn train {config.file}), "
+            "or correct the path."
         )
     try:
         _need_data_only(config, pretrained)
@@ -90,6 +98,13 @@ def _bring_model(config: Config) -> None:
         shutil.copyfile(pretrained, temporary)
 
 
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # whoever reads the model says why it cannot be read
+        return False
+
+
 def need_model(config: Config) -> None:
     """Refuse a model that is missing, is no Keras 2 model, or holds code and is not trusted. Keras is not asked.
 
@@ -98,16 +113,27 @@ def need_model(config: Config) -> None:
         ConversionError: it cannot be used; says what the file is, and what to do.
     """
     paths = config.paths
-    if config.adsnn.pretrained is not None and not paths.model_file.exists():
-        return
     path = paths.path_wd / paths.filename_ann
-    if (file := find_model(path)) is None:
+    if (file := find_model(path)) is None and config.adsnn.pretrained is not None:
+        return
+    if file is None:
         train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
         raise ConfigError(
             f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
             f".keras); {instead_of_model(path) or f'{train}correct filename_ann or path_wd.'}"
         )
     _need_data_only(config, file)
+
+
+@contextmanager
+def naming_model(file: Path) -> Iterator[None]:
+    """Put the model's file before what conversion says about it."""
+    try:
+        yield
+    except ConversionError as error:
+        if str(error).startswith(str(file)):
+            raise
+        raise type(error)(f"{file}: {error}") from error
 
 
 def need_initial(config: Config) -> None:

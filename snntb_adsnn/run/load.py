@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from snntb_adsnn.config import Config, load_config, naming
 from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.frontends.keras.stored import need_file
 from snntb_adsnn.measure.evaluate import as_classes
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.run.files import correction_inputs, need_model, need_shape, prepare_run, read_npz
+from snntb_adsnn.run.files import correction_inputs, naming_model, need_model, need_shape, prepare_run, read_npz
 from snntb_adsnn.run.network import configured, simulated_network
 
 _DURATION, _BATCH_SIZE = 500.0, 100
@@ -139,7 +140,9 @@ class Run:
 
         section = self.config.adsnn
         need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
-        return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+        paths = self.config.paths
+        with naming_model(need_file(paths.path_wd / paths.filename_ann)):
+            return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
 
     @cached_property
     def configured(self) -> SpikingNetwork:

@@ -113,8 +113,8 @@ def search_m_f(
         if not trials:
             why = "a larger m_f of any layer lowers no rate" if raised else "the m_f of all layers are the highest"
             raise ParameterError(
-                f"rate_hz = {rate_hz:g}: the network still fires at {last.firing_rate_hz:.3g} Hz, and {why}; allow "
-                "more, or train with an activity penalty."
+                f"a firing rate of {rate_hz:g} Hz is not reached: the network still fires at {last.firing_rate_hz:.3g} "
+                f"Hz, and {why}; ask for a higher rate, or train with an activity penalty."
             )
         path.append(
             min(trials, key=lambda t: (t.divergence - last.divergence) / (last.firing_rate_hz - t.firing_rate_hz))

@@ -13,7 +13,7 @@ from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.files import read_model
 from snntb_adsnn.frontends.keras.stored import need_file
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.run import configured, need_shape, read_npz
+from snntb_adsnn.run import configured, naming_model, need_shape, read_npz
 
 _Key = tuple[Path, int, int, bool]
 
@@ -40,7 +40,8 @@ def look_ahead(config: Config) -> None:
     if config.tools.convert and config.input.dataset_format == "npz":
         inputs = read_npz(config.paths.data_file("x_test"))
         need_shape(model, inputs, config.paths.data_file("x_test"))
-        network = convert(model, inputs[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+        with naming_model(file):
+            network = convert(model, inputs[: section.check_images], readout_tau_phi=section.readout_tau_phi)
         _need_classes(network, config.paths.data_file("y_test"))
         if "parameter_sweep" not in config.texts:  # which may change what does not fit
             configured(network, section, config.simulation.dt)

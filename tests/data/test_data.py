@@ -300,6 +300,42 @@ def test_toolbox_format(tmp_path):
     assert np.array_equal(load_npz(str(tmp_path / "data"), "x_norm.npz"), dataset.x_train)
 
 
+def test_changed_data_are_not_written_over(tmp_path):
+    """Neither where a file is missing, nor for another data set; without the note, all files are the user's own."""
+    ensure_toolbox_data(Choice("iris"), tmp_path)
+    own = np.full((5, 4), 0.5, np.float32)
+    np.savez_compressed(tmp_path / "x_test.npz", own)
+    (tmp_path / "x_norm.npz").unlink()
+    for name in ("iris", "digits"):
+        with pytest.raises(
+            DataError, match=r"x_test\.npz: somebody has changed it, .* move it away, or delete .*dataset"
+        ):
+            ensure_toolbox_data(Choice(name), tmp_path)
+    (tmp_path / "dataset.json").unlink()
+    ensure_toolbox_data(Choice("iris"), tmp_path)
+    assert np.array_equal(stored(tmp_path)["x_test"], own)
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_an_interrupted_writing_of_another_set_is_finished(written, tmp_path, monkeypatch):
+    ensure_toolbox_data(Choice("iris"), tmp_path)
+    original, calls = toolbox.atomic_write, []
+
+    def killed(path, content):
+        if len(calls) == written:
+            raise KeyboardInterrupt
+        calls.append(path)
+        return original(path, content)
+
+    monkeypatch.setattr(toolbox, "atomic_write", killed)
+    if written < 3:
+        with pytest.raises(KeyboardInterrupt):
+            ensure_toolbox_data(Choice("digits"), tmp_path)
+    monkeypatch.setattr(toolbox, "atomic_write", original)
+    ensure_toolbox_data(Choice("digits"), tmp_path)
+    assert stored(tmp_path)["x_test"].shape == (500, 8, 8, 1)
+
+
 def test_data_are_written_once_and_again_when_incomplete_or_of_another_set(tmp_path):
     ensure_toolbox_data(Choice("iris"), tmp_path)
     first = (tmp_path / "x_test.npz").stat().st_mtime_ns

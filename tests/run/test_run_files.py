@@ -40,6 +40,42 @@ def test_prepare_run_brings_data_and_shipped_model(tmp_path, capsys):
     assert f"The model is {model}, which is there already; [adsnn] pretrained = " in capsys.readouterr().out
 
 
+def test_a_model_of_the_other_ending_is_not_passed_over(tmp_path, capsys):
+    """``pretrained`` does not take its place; beside a .h5 it is not used, and the run says so."""
+    shipped = tmp_path / "shipped.h5"
+    with h5py.File(shipped, "w") as file:
+        file.attrs["model_config"] = '{"class_name": "Sequential"}'
+    settings = config(tmp_path, "shipped.h5")
+    model = settings.paths.model_file.with_suffix(".keras")
+    model.parent.mkdir()
+    model.write_bytes(b"the user's")
+    prepare_run(settings)
+    assert f"The model is {model}, which is there already; [adsnn] pretrained = " in capsys.readouterr().out
+    assert not settings.paths.model_file.exists()
+    settings.paths.model_file.write_bytes(shipped.read_bytes())
+    prepare_run(settings)
+    assert f"The model is {settings.paths.model_file}; {model.name} beside it is not used." in capsys.readouterr().out
+
+
+def test_a_link_to_nothing_and_an_unreadable_model(tmp_path, monkeypatch, capsys):
+    settings = config(tmp_path, "shipped.h5")
+    (tmp_path / "shipped.h5").write_bytes(b"shipped")
+    model = settings.paths.model_file
+    model.parent.mkdir()
+    model.symlink_to("nowhere.h5")
+    with pytest.raises(ConfigError, match=r"net\.h5: is a link to a file that is not there"):
+        prepare_run(settings)
+    model.unlink()
+    model.write_bytes(b"the user's")
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", str(model))
+
+    monkeypatch.setattr("filecmp.cmp", denied)
+    prepare_run(settings)
+    assert f"The model is {model}, which is there already" in capsys.readouterr().out
+
+
 def test_prepare_run_copies_nothing_but_a_model(tmp_path):
     (tmp_path / "README.md").write_text("# no model")
     with pytest.raises(ConfigError, match=r"pretrained = .*README.md: is no model file"):
