@@ -189,24 +189,31 @@ def check_neurons(config: Config, trained: ASNParameters | None = None) -> None:
     """
     path, adsnn, dt = config.file, config.adsnn, config.simulation.dt
 
-    def check(section: str, precisions: Collection[float], constants: Mapping[str, float], key: str = "") -> None:
+    def check(
+        section: str,
+        precisions: Collection[float],
+        own: Mapping[str, float],
+        common: Mapping[str, float],
+        key: str = "",
+    ) -> None:
+        """``own``: constants that the section gives, before those in ``common``, which ``[adsnn]`` gives."""
+        constants, there = {**common, **own}, f"[{section}] {key}"
+        places = dict.fromkeys(("m_f", "theta0") if precisions else (), there)  # theta0 follows m_f
+        places |= dict.fromkeys(common, "[adsnn] ") | dict.fromkeys(own, there)
         for m_f in precisions or ([(trained or _PAPER).m_f] if constants or trained else []):
-            given = {"m_f": m_f, "dt": dt, **constants}
-            own = "" if precisions or constants else "the model's "
-            where = own or f"[{section}] {f'{key}: ' if key else ''}"
-            _refuse(path, where, partial(_check_constants, trained, given))
+            _refuse(path, places, partial(_check_constants, trained, {"m_f": m_f, "dt": dt, **constants}))
 
     for section, one in (("adsnn", adsnn), *(("parameter_sweep", swept) for swept in config.swept)):
-        check(section, one.m_f.values(), one.overrides)
+        check(section, one.m_f.values(), one.overrides, {})
     if config.training is not None:  # its activation is AAN
         _refuse(path, "[training] ", partial(_check_constants, _PAPER, config.training.constants))
     # their defaults may not fit a network that is never swept
     if "sweep" in config.texts:
         for constants in config.sweep.constants():
-            check("sweep", config.sweep.m_f, {**adsnn.overrides, **constants})
+            check("sweep", config.sweep.m_f, constants, adsnn.overrides)
     for key in ("m_f_low", "m_f_high") if "arousal" in config.texts else ():
         if (m_f := getattr(config.arousal, key)) is not None:
-            check("arousal", [m_f], adsnn.overrides, key)
+            check("arousal", [m_f], {}, adsnn.overrides, f"{key}: ")
 
 
 _PAPER = ASNParameters(m_f=0.2)
@@ -232,12 +239,14 @@ def _check_durations(config: Config) -> None:
         _refuse(config.file, f"[{section}] {place}", partial(check_memory, round(min(duration / dt, 1e18))))
 
 
-def _refuse(path: Path, where: str, check: Callable[[], None]) -> None:
-    """Call ``check``, and name the file, and where in it the values stand, where it refuses."""
+def _refuse(path: Path, where: str | Mapping[str, str], check: Callable[[], None]) -> None:
+    """Call ``check``, and name the file, and where in it the values stand, where it refuses; ``where``: for all, or by
+    the constant's name, with which the error begins. A constant that is named nowhere is the model's."""
     try:
         check()
     except ParameterError as error:
-        raise ConfigError(f"{shown(path)}: {where}{error}") from None
+        place = where if isinstance(where, str) else where.get(str(error).split(" ")[0], "the model's ")
+        raise ConfigError(f"{shown(path)}: {place}{error}") from None
 
 
 def _values(parser: configparser.ConfigParser, section: str) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def ensure_toolbox_data(choice: Choice, folder: Path) -> None:
         marked, digests = None, {}
     if marked != choice.state() or not all(file.exists() for file in files):
         dataset = choice.open(folder).sample(choice.test_images)
+        if marked not in (None, choice.state()) and any(file.exists() for file in files):
+            print(f"{folder}: held the data set {marked}; [training] dataset = {dataset.name} takes its place.")
         _remove_unchanged(files, digests)
         write_toolbox_data(dataset, folder)
 

@@ -65,8 +65,8 @@ def _evaluate(
             truth.append(as_classes(y, len(x), classes))
             outputs.append(np.asarray(model.predict_on_batch(x)))
         answers = remember(model, source, np.concatenate(outputs), np.concatenate(truth))
-    scores = answers.scores(top_k)
-    print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-k accuracy: {scores[2]:.2%}\n")
+    scores, k = answers.scores(top_k), min(top_k, int(model.output_shape[-1]))
+    print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-{k} accuracy: {scores[2]:.2%}\n")
     return scores
 
 

@@ -336,6 +336,17 @@ def test_an_interrupted_writing_of_another_set_is_finished(written, tmp_path, mo
     assert stored(tmp_path)["x_test"].shape == (500, 8, 8, 1)
 
 
+def test_another_data_set_takes_the_place_with_a_word(tmp_path, capsys):
+    ensure_toolbox_data(Choice("iris"), tmp_path)
+    (tmp_path / "x_norm.npz").unlink()
+    ensure_toolbox_data(Choice("iris"), tmp_path)
+    assert not capsys.readouterr().out
+    ensure_toolbox_data(Choice("digits"), tmp_path)
+    assert (
+        capsys.readouterr().out == f"{tmp_path}: held the data set iris; [training] dataset = digits takes its place.\n"
+    )
+
+
 def test_data_are_written_once_and_again_when_incomplete_or_of_another_set(tmp_path):
     ensure_toolbox_data(Choice("iris"), tmp_path)
     first = (tmp_path / "x_test.npz").stat().st_mtime_ns
