@@ -1,0 +1,85 @@
+"""Activations: populations of neurons, and the softmax at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call
+from snntb_adsnn.frontends.onnx.tensors import Probe, Tensor
+from snntb_adsnn.network import Neurons, maps
+from snntb_adsnn.network.draft import Softmax
+from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.transfer import GRADED
+
+
+def _neurons(call: Call, x: Tensor, name: str, of: Callable[[Array], Array]) -> Tensor:
+    """Neurons with graded spikes behind ``x``; ``of``: their output, of the operator's input in ONNX's order."""
+    at = call.builder.at(name, x.node)
+    (shape,) = at[2]
+    node = call.add(Neurons(*at, np.zeros(shape[-1:], np.float32), ASNParameters(), GRADED))
+    call.builder.draft.tensors[node] = Probe(call.inputs[0], lambda values: x.ordered(of(values)))
+    return Tensor(node, x.shape, x.layout, x.image)
+
+
+@OPERATORS.register("Relu")
+def _relu(call: Call) -> Tensor:
+    x = call.tensor()
+    if isinstance(call.builder.node(x), Neurons):
+        return x  # its values are 0 and above already
+    return _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
+
+
+@OPERATORS.register("Clip")
+def _clip(call: Call) -> Tensor:
+    """relu(x) - relu(x - limit): two populations."""
+    bounds = [float(np.asarray(call.need(i, "bounds")).reshape(-1)[0]) if call.has(i) else None for i in (1, 2)]
+    low = bounds[0] if bounds[0] is not None else call.attributes.get("min")
+    high = bounds[1] if bounds[1] is not None else call.attributes.get("max")
+    if low != 0:
+        raise NetworkError(f"limits values to at least {low}; spiking neurons need 0 there (ReLU, ReLU6)")
+    if high is None or high > 1e30:
+        return _relu(call)
+    x = call.tensor()
+    whole = _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
+    shifted = Tensor(call.builder.moved(x, 1.0, -high, f"{call.name}/shifted"), x.shape, x.layout, x.image)
+    above = _neurons(call, shifted, f"{call.name}/above", lambda values: np.maximum(values - high, 0))
+    return _difference(call, whole, above, 1.0)
+
+
+@OPERATORS.register("LeakyRelu")
+def _leaky(call: Call) -> Tensor:
+    """relu(x) - slope relu(-x): two populations."""
+    return _two_sided(call, call.attributes.get("alpha", 0.01))
+
+
+@OPERATORS.register("PRelu")
+def _parametric(call: Call) -> Tensor:
+    slope = call.need(1, "slopes")
+    return _two_sided(call, slope)
+
+
+def _two_sided(call: Call, slope: Array | float) -> Tensor:
+    x = call.tensor()
+    whole = _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
+    negative = Tensor(call.builder.moved(x, -1.0, 0.0, f"{call.name}/minus"), x.shape, x.layout, x.image)
+    below = _neurons(call, negative, f"{call.name}/below", lambda values: np.maximum(-values, 0))
+    return _difference(call, whole, below, slope)
+
+
+def _difference(call: Call, one: Tensor, other: Tensor, factor: Array | float) -> Tensor:
+    node = call.builder.moved(other, -np.asarray(factor, np.float64), 0.0, f"{call.name}/minus_other")
+    total = call.add(maps.Add(*call.builder.at(f"{call.name}/sum", one.node, node)))
+    return Tensor(total, one.shape, one.layout, one.image)
+
+
+@OPERATORS.register("Softmax")
+def _softmax(call: Call) -> Tensor:
+    x = call.tensor()
+    axis = call.attributes.get("axis", -1 if call.opset >= 13 else 1)
+    if len(x.shape) != 1 or axis not in (-1, 1):
+        raise NetworkError("is a softmax over an axis of an image; only one over the classes, at the end, is kept")
+    return Tensor(call.add(Softmax(*call.at(x))), x.shape)
