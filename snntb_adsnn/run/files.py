@@ -221,7 +221,8 @@ def need_one_hot(file: Path, labels: Array, inputs_file: Path, inputs: Array) ->
     Raises:
         DataError: they have another form, or are more or fewer than the inputs.
     """
-    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1):
+    # a column of ones is one-hot for a model of one output, which is refused for that
+    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1 and (labels != 1).any()):
         raise DataError(
             f"{file} holds one number for each input (shape {labels.shape}), but a row with a 1 in the column of the "
             "class is needed: write numpy.eye(CLASSES)[numbers], with the number of classes."

@@ -114,6 +114,10 @@ def _train(config: Config, progress: bool) -> TrainingResult:
 def _start_from(model: Any, path: Path, config: Config) -> None:
     """Give ``model`` the weights in the model file ``path``."""
     config_file = config.file
+    if not path.is_file():
+        raise ConfigError(
+            f"{config_file}: [training] initial = {path} does not exist; name a trained model, or leave it out."
+        )
     try:
         weights = read_model(path, trust=config.adsnn.trust_model).get_weights()
     except ConversionError as error:

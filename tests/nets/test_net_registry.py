@@ -13,7 +13,7 @@ from snntb_adsnn.nets import NETS, architecture, build
 
 def test_a_net_of_the_users_own(monkeypatch):
     monkeypatch.setattr(NETS, "_entries", dict(NETS))
-    with pytest.raises(ValueError, match="Input should be 'iris', .* or 'resnet18'"):
+    with pytest.raises(ValueError, match="it should be 'iris', .* or 'resnet18'"):
         TrainingSection(dataset="iris", architecture="mine")
 
     @architecture("mine", dimensions=1)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -410,7 +411,7 @@ def test_arousal_is_left_out_for_want_of_mistakes_only(tmp_path, monkeypatch):
         "[paths]\nfilename_ann = net\n[adsnn]\n[arousal]\nm_f_low = 0.8\n[sweep]\nm_f = 0.2\n"
     )
     config, subject = load_config(tmp_path / "net.ini"), small_subject(images=4, duration=20.0)
-    monkeypatch.setattr(measure, "load", lambda *_: None)
+    monkeypatch.setattr(measure, "load", lambda *_, **__: SimpleNamespace(need_files=lambda **_: None))
     monkeypatch.setattr(measure.Subject, "of", lambda *_: subject)
     monkeypatch.setattr(measure, "TAU", (50.0,))
 

@@ -324,9 +324,10 @@ def test_a_point_that_can_never_spike_is_refused_before_work_starts(config):
 
 
 def test_a_folder_that_cannot_be_written(config, tmp_path):
+    folder = points_folder(config())
     (tmp_path / "run").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
-        compute(study_jobs.square, 1, {"a": 1}, points_folder(config()), in_process, title="x")
+        compute(study_jobs.square, 1, {"a": 1}, folder, in_process, title="x")
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

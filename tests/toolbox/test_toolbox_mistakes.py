@@ -52,7 +52,7 @@ def narrow_net():
         (dense_net, {"adsnn": {"bias_correction": "9"}}, "x_norm.npz: no such data file"),
         (dense_net, {"adsnn": {"engine": "fast"}}, "engine = fast"),
         (dense_net, {"adsnn": {"m_f": "1e-30"}}, "more than once in a step of 1 ms"),
-        (dense_net, {"simulation": {"dt": "20"}}, r"\[adsnn\] m_f = 0.2 .*step of 20 ms"),
+        (dense_net, {"simulation": {"dt": "20"}}, "the model's m_f = 0.2 .*step of 20 ms"),
         (dense_net, {"simulation": {"duration": "soon"}}, "duration = soon must be a whole number"),
         (dense_net, {"simulation": {"dt": "0"}}, "dt = 0 must be a number above 0"),
         (dense_net, {"simulation": {"batch_size": "0"}}, "batch_size = 0"),
@@ -122,7 +122,11 @@ def test_damaged_files_are_named(tmp_path, name, content, words):
         (["x_test"], {}, "x_test.npz missing; write them with numpy.savez_compressed"),
         (["x_test", "y_test"], {}, r"x_test.npz and y_test.npz missing; .* or add a section \[training\]"),
         (["y_test"], {"training": {"dataset": "digits", "architecture": "digits"}}, "y_test.npz missing; .*delete the"),
-        ([], {"input": {"dataset_format": "png"}}, r"dataset_format = png, but .* holds no CLASS/\*.png"),
+        (
+            [],
+            {"input": {"dataset_format": "png"}},
+            "dataset_format = png, but .* holds no picture in a folder of its class",
+        ),
     ],
 )
 def test_missing_data_are_named(tmp_path, missing, settings, words):

@@ -30,7 +30,7 @@ def config(training_config):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 def test_training_writes_model_data_and_log(config, tmp_path):
@@ -263,10 +263,11 @@ def test_training_starts_from_the_weights_of_another(config, tmp_path):
 
 
 def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypatch):
+    settings = config()
     (tmp_path / "run").write_text("a file where the folder should be")
     monkeypatch.setattr(train_module, "feed", lambda *_: pytest.fail("training began"))
     with pytest.raises(OutputError, match="run: cannot be written"):
-        train(config(), progress=False)
+        train(settings, progress=False)
 
 
 def test_a_second_training_of_the_same_model_is_refused(config):
