@@ -267,8 +267,10 @@ def test_constants_that_no_neuron_can_work_with(write, text, words):
 
 @pytest.mark.parametrize("text", ["[adsnn]\nm_f = 300\n", "[adsnn]\ntheta0 = 2.5\n", "[sweep]\nm_f = 0.001, 9\n"])
 def test_constants_that_graded_spikes_can_have(write, text):
-    """Which neurons a model has is not known when its configuration is read."""
-    load_config(write(MINIMAL + text))
+    """Which neurons a model has is not known when its configuration is read; with AAN, the same is refused."""
+    config = load_config(write(MINIMAL + text))
+    with pytest.raises(ConfigError):
+        check_neurons(config, ASNParameters(m_f=0.2))
 
 
 def test_constants_not_given_are_the_models_own(write):

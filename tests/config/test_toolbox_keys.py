@@ -116,12 +116,14 @@ def test_defaults_pass_however_they_are_spelled(tmp_path):
     ],
 )
 def test_keys_of_pictures_act_with_pictures(tmp_path, section, key, value):
-    load_config(configuration(tmp_path, (section, key, value), ("input", "dataset_format", "png")))
+    config = load_config(configuration(tmp_path, (section, key, value), ("input", "dataset_format", "png")))
+    assert config.texts[section][key] == value
 
 
 def test_keys_of_a_sweep_act_with_a_sweep(tmp_path):
     sweep = [("param_name", "m_f"), ("param_logscale", "True"), ("param_values", "[0.1, 0.2]")]
-    load_config(configuration(tmp_path, *(("parameter_sweep", *one) for one in sweep)))
+    config = load_config(configuration(tmp_path, *(("parameter_sweep", *one) for one in sweep)))
+    assert [list(one.m_f.values()) for one in config.swept] == [[0.1], [0.2]]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,11 @@ def _max_pooling(call: Call) -> Tensor:
     if len([name for name in call.outputs if name]) > 1:
         raise NetworkError("gives the places of the maxima too, which spiking neurons do not know")
     x = call.image()
-    pooled = call.image_of(call.add(maps.MaxPool2D(*call.at(x), _pool_window(call, x))))
+    return _maximum(call, x, _pool_window(call, x))
+
+
+def _maximum(call: Call, x: Tensor, window: Window) -> Tensor:
+    pooled = call.image_of(call.add(maps.MaxPool2D(*call.at(x), window)))
     call.builder.draft.tensors[pooled.node] = Probe(call.outputs[0], pooled.ordered)
     return pooled
 
@@ -62,9 +66,7 @@ def _global_average(call: Call) -> Tensor:
 @OPERATORS.register("GlobalMaxPool")
 def _global_max(call: Call) -> Tensor:
     x = call.image()
-    pooled = call.image_of(call.add(maps.MaxPool2D(*call.at(x), _whole(call, x))))
-    call.builder.draft.tensors[pooled.node] = Probe(call.outputs[0], pooled.ordered)
-    return pooled
+    return _maximum(call, x, _whole(call, x))
 
 
 @OPERATORS.register("ReduceMean")
