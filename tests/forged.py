@@ -103,14 +103,14 @@ def forged(data, random):
     return packed(header, members)
 
 
-def assert_refused_or_read(path, changes, read):
-    """Reads each of ``changes`` of the file at ``path``: it is read, or an ``OutputError`` names it in a short line."""
+def assert_refused_or_read(path, changes, read, kind=OutputError):
+    """Reads each of ``changes`` of the file at ``path``: it is read, or an error of ``kind`` names it in a short line."""
     refused = 0
     for data in changes:
         path.write_bytes(data)
         try:
             read(path)
-        except OutputError as error:
+        except kind as error:
             refused += 1
             words = str(error)
             assert words.startswith(f"{path}: "), words
