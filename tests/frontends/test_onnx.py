@@ -118,6 +118,19 @@ def test_a_model_of_a_fixed_batch(batch):
     near(network.analog(x), outputs(residual(), x))
 
 
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("size", [6, 7, 8])
+def test_sizes_rounded_up(kind, size):
+    """``ceil_mode``: the last window reaches behind the image."""
+    g = Graph(3, size, size)
+    pooled = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}
+    h = g.add(kind, g.add("Relu", g.conv("x", 3, 4, pads=[1] * 4)), **pooled)
+    h = g.add("GlobalAveragePool", g.add("Relu", g.conv(h, 4, 6, 2)))
+    model = g.model(g.dense(g.add("Flatten", h), 6, 3))
+    x = inputs(model)
+    near(convert(model, x).analog(x), outputs(model, x))
+
+
 # ---- wrong on purpose ------------------------------------------------------------------------------------------------
 
 
