@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, softmax
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.pooling import Source
 from snntb_adsnn.neuron.transfer import transfer
 
 TOLERANCE = 1e-5
 """Largest difference between the model and ``SpikingNetwork.analog``, per layer and relative to its largest value where
 that is above 1."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a node of the draft should compute: a function of a tensor that the framework computes.
+
+    Attributes:
+        tensor: what the front end calls it.
+        of: the function.
+    """
+
+    tensor: Hashable
+    of: Callable[[Array], Array] = lambda values: values
+
+
+def expected(
+    network: SpikingNetwork,
+    sources: Mapping[str, Source],
+    probes: Mapping[str, Probe],
+    values: Mapping[Hashable, Array],
+) -> dict[str, Array]:
+    """By population, the analog output that the framework computes.
+
+    Args:
+        network: what the model was converted to.
+        sources: by population, the draft's node whose value it computes (``Draft.finish``).
+        probes: by node of the draft, where the framework has that value.
+        values: the framework's tensors, shape (images, ...).
+    """
+    found = {}
+    for population in network.populations:
+        source = sources[population.name]
+        y = probes[source.node].of(values[probes[source.node].tensor])
+        if not source.pooled:
+            y = population.pooled(y.reshape(-1, *population.input_shapes[0]))
+        found[population.name] = y
+    return found
 
 
 class DeviationError(ConversionError):
