@@ -11,7 +11,7 @@ from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import FORMS, spike_height
 
 
-class AAN(torch.nn.Module):
+class AAN(torch.nn.Module):  # type: ignore[misc]
     """Activation f(S) of an adaptive analog neuron: use in place of ``nn.ReLU()``.
 
     Values are exact. The default gradient is bounded: the exact form's is infinite at the threshold, and nets learn

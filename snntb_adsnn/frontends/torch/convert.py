@@ -6,10 +6,10 @@ torch computes: inside, with the values of the graph that torch traced; at the e
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,23 +48,18 @@ def convert(
     """
     module = _module(model)
     x = x_check.detach().cpu().numpy() if isinstance(x_check, torch.Tensor) else np.asarray(x_check)
-    try:
-        return _converted(evaluated(module), x, readout_tau_phi, dtype)
-    except DeviationError:  # float32 may have rounded too much
-        return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+    if dtype is not np.float64:
+        with contextlib.suppress(DeviationError):  # float32 may have rounded too much
+            return _converted(evaluated(module), x, readout_tau_phi, dtype)
+    return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
 
 
 def _module(model: Any) -> torch.nn.Module:
     """What is converted: the module inside a wrapper.
 
     Raises:
-        ConversionError: a file, or a module whose weights do not exist yet.
+        ConversionError: TorchScript, or a module whose weights do not exist yet.
     """
-    if isinstance(model, str | Path):
-        raise ConversionError(
-            f"{model}: a file of torch's is not read, for reading one can run code that is in it. Load it in Python and "
-            "give convert the module, or write an ONNX file with snntb_adsnn.torch.export_onnx and convert that."
-        )
     if isinstance(model, torch.jit.ScriptModule):
         raise ConversionError(
             "the model is a TorchScript module, which torch.export does not trace; give the module that it was made from."
@@ -91,9 +86,7 @@ def _converted(
         images, output = _run(module, x)
         program = trace(module, images[:1])
         _name_by_module(program)
-        return converted(
-            program.proto, x, partial(_values, program, output), "PyTorch", readout_tau_phi, dtype
-        )
+        return converted(program.proto, x, partial(_values, program, output), "PyTorch", readout_tau_phi, dtype)
 
 
 class _Result(NamedTuple):
@@ -152,7 +145,7 @@ def _values(program: Program, output: Array, x: Array, wanted: Sequence[str], _:
     return found, output
 
 
-class _Observer(torch.fx.Interpreter):
+class _Observer(torch.fx.Interpreter):  # type: ignore[misc]
     """Runs a graph and keeps what some of its nodes compute, by name, a piece for each run."""
 
     def __init__(self, graph: torch.fx.GraphModule, wanted: set[str]) -> None:
