@@ -7,6 +7,7 @@ installed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -244,7 +245,8 @@ def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[d
     inputs = [i for i in probed.graph.input if i.name not in {t.name for t in probed.graph.initializer}]
     batch = inputs[0].type.tensor_type.shape.dim[0].dim_value or len(x)
     # a model of a fixed batch gets the last images again where they do not fill it
-    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(np.float32)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(inputs[0].type.tensor_type.elem_type)
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(kind)
     pieces = [filled[i : i + batch] for i in range(0, len(filled), batch)]
     names = [*wanted, output]
     found: dict[str, list[Array]] = {name: [] for name in names}
@@ -256,10 +258,14 @@ def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[d
 
 
 def _session(proto: Any) -> Any:
-    try:
+    """What computes a model: ``run(names of outputs, inputs by name)``."""
+    with contextlib.suppress(ImportError):
         import onnxruntime
-    except ImportError:
-        return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"]).run
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        # it lacks some operators in some types, convolutions in float64 for one
+        with contextlib.suppress(Exception):
+            providers = ["CPUExecutionProvider"]
+            return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=providers).run
+    return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)
