@@ -47,7 +47,8 @@ def expected(
     """
     found = {}
     for population in network.populations:
-        source = sources[population.name]
+        if (source := sources.get(population.name)) is None:
+            continue  # the model has no such value
         y = probes[source.node].of(values[probes[source.node].tensor])
         if not source.pooled:
             y = population.pooled(y.reshape(-1, *population.input_shapes[0]))
@@ -69,7 +70,8 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
     Args:
         network: what the model was converted to.
         x: inputs, shape (images, *input shape).
-        seen: by population, the analog output that the framework computes, of as many values as the population's.
+        seen: by population, the analog output that the framework computes, of as many values as the population's. One
+            that is missing is not compared; what reads it is.
         output: what the framework's model gives, shape (images, classes).
         framework: its name, for messages.
 
@@ -80,10 +82,12 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         DeviationError: a layer deviates by more than ``TOLERANCE``.
         ConversionError: the framework computes values that are infinite or no numbers.
     """
-    values: dict[str, Array] = {network.input.name: x.astype(np.float64)}
+    values: dict[str, Array] = {network.input.name: network.input.held(x.astype(np.float64))}
     deviation = 0.0
     for node, total in network.propagate(values):
-        if isinstance(node, Neurons):
+        if isinstance(node, Neurons) and node.name not in seen:
+            values[node.name] = node.analog(total)
+        elif isinstance(node, Neurons):
             S = node.potential(total)
             y = seen[node.name].reshape(S.shape).astype(np.float64)
             _need_finite(y, node.name, framework)

@@ -19,10 +19,12 @@ from snntb_adsnn.frontends.keras.graph import Before, Flavour, Graph, Use
 from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS, Converted, KerasLayer, node_shape
 from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
 from snntb_adsnn.frontends.piecewise import Line, Piecewise, add_populations
-from snntb_adsnn.network import Input, Neurons, SpikingNetwork
+from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
 from snntb_adsnn.network.maps import MaxPool2D, Reshape
 from snntb_adsnn.network.rewrite import fresh_name
+from snntb_adsnn.network.stem import FUNCTIONS as HELD_FUNCTIONS
+from snntb_adsnn.network.stem import Elementwise
 
 
 def convert(
@@ -73,10 +75,9 @@ def _converted(
     flavour: Flavour, model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]
 ) -> SpikingNetwork:
     graph = Graph.of(model, flavour)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if len(graph.outputs) != 1:
         raise ConversionError(
-            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; only one of each can be "
-            "converted. Cut the model to one input and one output."
+            f"the model has {len(graph.outputs)} outputs; only one can be converted. Cut the model to one output."
         )
     building = _Building(graph)
     building.add_inputs()
@@ -89,8 +90,9 @@ def _converted(
     x, probes = network.check_images(x_check, np.float32), building.draft.tensors
     wanted = {probes[source.node].tensor for source in sources.values()}
     for images in np.array_split(x, -(-len(x) // _TOGETHER)):  # all layers of all images would take much memory
-        values = graph.values([images], wanted)
-        (answers,) = graph.answers([images])
+        given = [part.astype(np.float32) for part in network.input.image.split(images)]
+        values = graph.values(given, wanted)
+        (answers,) = graph.answers(given)
         check(network, images, expected(network, sources, probes, values), answers, flavour.name)
     return fit_thresholds(network, x_check)
 
@@ -129,18 +131,21 @@ class _Building:
     nodes: dict[int, str] = field(default_factory=dict)
 
     def add_inputs(self) -> None:
-        """Add the model's input."""
-        (key,) = self.graph.inputs
-        name, shape = self.graph.model.input_names[0] if hasattr(self.graph.model, "input_names") else "input", ()
-        shape = self.graph.shapes[key]
-        if None in shape or not shape:
-            raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")
-        known = tuple(int(n) for n in shape if n is not None)
-        node = self.draft.add(Input(name, (), (), known))
-        if node_shape(known) != known:
-            row = Reshape(fresh_name(f"{name}/row", self.draft.nodes), (node,), (known,), node_shape(known))
-            node = self.draft.add(row)
-        self.nodes[key] = node
+        """Add the model's inputs."""
+        names = list(self.graph.model.input_names) if hasattr(self.graph.model, "input_names") else []
+        names = names or [str(tensor.name) for tensor in self.graph.model.inputs]
+        shapes = [self.graph.shapes[key] for key in self.graph.inputs]
+        for name, shape in zip(names, shapes, strict=True):
+            if None in shape or not shape:
+                raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")
+        known = [tuple(int(n) for n in shape if n is not None) for shape in shapes]
+        parts = tuple(zip(names, known, strict=True))
+        for key, node in zip(self.graph.inputs, self.draft.add_inputs(parts), strict=True):
+            shape = self.draft.nodes[node].shape
+            if node_shape(shape) != shape:
+                row = Reshape(fresh_name(f"{node}/row", self.draft.nodes), (node,), (shape,), node_shape(shape))
+                node = self.draft.add(row)
+            self.nodes[key] = node
 
     def translate(self, use: Use) -> None:
         """Add what a use of a layer computes."""
@@ -206,6 +211,8 @@ class _Building:
             return source
         if activation.name == "softmax":
             return draft.add(Softmax(f"{use.name}/softmax", (source,), (shape,)))
+        if activation.name in HELD_FUNCTIONS and draft.is_held(source):
+            return draft.add(Elementwise(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
         last = use.output in self.graph.outputs
         raise ConversionError(wrong_activation(use.layer, activation.name, shape[-1], last=last))
 
