@@ -48,7 +48,7 @@ def dense(keras: Any, activation: Any) -> Any:
 def convolution(keras: Any, activation: Any) -> Any:
     net = _Layers(keras, activation)
     inputs = net.layers.Input((8, 8, 1))
-    x = net.layers.MaxPooling2D()(net.act(net.conv(inputs, 8)))
+    x = net.layers.MaxPooling2D(2)(net.act(net.conv(inputs, 8)))
     x = net.act(net.conv(x, 16))
     return net.model(inputs, net.layers.Flatten()(x))
 
@@ -60,7 +60,7 @@ def depthwise(keras: Any, activation: Any) -> Any:
     x = net.act(net.conv(inputs, 16, strides=2))
     x = net.act(net.norm(net.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
     x = net.act(net.conv(x, 32, 1))
-    return net.model(inputs, net.layers.Flatten()(net.layers.AveragePooling2D()(x)))
+    return net.model(inputs, net.layers.Flatten()(net.layers.AveragePooling2D(2)(x)))
 
 
 @NETS.register("residual")
@@ -70,7 +70,7 @@ def residual(keras: Any, activation: Any) -> Any:
     x = net.act(net.conv(inputs, 12, strides=2))
     for _ in range(2):
         x = net.act(net.layers.Add()([x, net.conv(net.act(net.conv(x, 12)), 12)]))
-    return net.model(inputs, net.layers.GlobalAveragePooling2D()(x))
+    return net.model(inputs, net.layers.GlobalAveragePooling2D(2)(x))
 
 
 @NETS.register("series")
