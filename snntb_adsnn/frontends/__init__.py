@@ -15,6 +15,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.export import EXPORTS
 from snntb_adsnn.registry import Registry
 
 __all__ = ["FRONTENDS", "FrontEnd", "convert"]
@@ -82,6 +83,11 @@ FRONTENDS.add(
     "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")
 )
 FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
+
+
+@EXPORTS.register("nir")
+def _to_nir(network: SpikingNetwork) -> Any:
+    return import_module("snntb_adsnn.frontends.nir.write").to_nir(network)
 
 
 def convert(

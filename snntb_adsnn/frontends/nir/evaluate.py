@@ -58,13 +58,13 @@ def sources_of(graph: Any, name: str) -> list[str]:
 
 
 def evaluate(graph: Any, x: Array) -> dict[str, Array]:
-    """By node, its output at equilibrium for inputs of shape (images, *the input's shape)."""
+    """By node that the input reaches, its output at equilibrium for inputs of shape (images, *the input's shape)."""
     values: dict[str, Array] = {}
     for name in in_order(graph):
         node, sources = graph.nodes[name], sources_of(graph, name)
         if type(node).__name__ == "Input":
             values[name] = x.astype(np.float64)
-        elif sources:
+        elif sources and all(source in values for source in sources):
             total = sum((values[source] for source in sources[1:]), start=values[sources[0]])
             values[name] = _neurons(node, total) if is_asn(node) else RULES.find(type(node).__name__)(node, total)
     return values

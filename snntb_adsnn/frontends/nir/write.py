@@ -141,18 +141,22 @@ class _Graph:
 
     def _link(self, source: str, node: Node, target: str, between: Any) -> None:
         """An edge. Behind a synapse, a held input is as strong as the mean of a spike train: it is scaled to that."""
-        last = self.ends[source]
-        extra = [] if between is None else [between]
+        last, held = self.ends[source], self.layouts[source]
+        extra: list[tuple[Any, Layout]] = []
         through = isinstance(node, Linear) and node.name not in self.held
         if source in self.held and (through or isinstance(node, Readout)):
             share = 1 - self.network.readout.k_beta
-            extra.append(nir().Scale(np.full(tuple(self.layouts[source].nir), share)))
-        for one in extra:
+            extra.append((nir().Scale(np.full(tuple(held.nir), share)), held))
+        if between is not None:
+            extra.append((between, self.layouts[node.name]))
+        if not extra and (last, target) in self.edges:  # NIR has no edge twice
+            extra.append((same(held), held))
+        for one, layout in extra:
             name = self._name(f"{source}_to_{node.name}")
             self.nodes[name] = one
             self.edges.append((last, name))
             last = name
-            _type([one], [self.layouts[source]], self.layouts[node.name] if one is between else self.layouts[source])
+            _type([one], [held], layout)
         self.edges.append((last, target))
 
     def _name(self, wanted: str) -> str:
