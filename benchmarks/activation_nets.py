@@ -70,7 +70,7 @@ def residual(keras: Any, activation: Any) -> Any:
     x = net.act(net.conv(inputs, 12, strides=2))
     for _ in range(2):
         x = net.act(net.layers.Add()([x, net.conv(net.act(net.conv(x, 12)), 12)]))
-    return net.model(inputs, net.layers.GlobalAveragePooling2D(2)(x))
+    return net.model(inputs, net.layers.GlobalAveragePooling2D()(x))
 
 
 @NETS.register("series")

@@ -1,7 +1,7 @@
 """The gradient with which nets of AAN are trained: one rule for all frameworks, and its constants.
 
-The exact form is infinitely steep at the threshold, theta0/2: a few units there drown the gradient of a whole batch. The
-values stay exact; only what the backward pass takes for the slope is bounded. The rule was chosen on training data
+The exact form is infinitely steep at the threshold, theta0/2: a few units there drown the gradient of a whole batch.
+The values stay exact; only what the backward pass takes for the slope is bounded. The rule was chosen on training data
 (docs/training.md): bounded slopes train alike, as nearly as could be measured, and all better than the exact one.
 """
 
@@ -22,7 +22,7 @@ LARGEST_SLOPE = 1.0
 """Largest slope of the rule: ReLU's. Behind theta0/2 + 0.4 or so the exact form's own slope is below it."""
 
 TAIL = 0.1
-"""Width of the tail below the threshold, in the unit of S (f(1) = 1): a silent neuron still learns what would wake it."""
+"""Width of the tail below the threshold, in the unit of S (f(1) = 1): a silent neuron learns what would wake it."""
 
 
 def check_gradient(name: str) -> None:

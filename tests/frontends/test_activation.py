@@ -117,7 +117,9 @@ def test_names_and_configurations_from_before_there_were_gradients_are_read():
 
 def test_the_gradient_is_bounded_where_the_form_is_infinitely_steep_and_the_values_stay():
     S = (0.05 + np.concatenate([[0], np.geomspace(1e-8, 1, 200)])).astype(np.float32)
-    values, slopes = zip(*(value_and_gradient(AAN(0.1, gradient=rule), S) for rule in ("exact", "bounded")), strict=True)
+    values, slopes = zip(
+        *(value_and_gradient(AAN(0.1, gradient=rule), S) for rule in ("exact", "bounded")), strict=True
+    )
     np.testing.assert_array_equal(*values)
     assert slopes[0].max() > 100
     assert 0 < slopes[1].min() <= slopes[1].max() <= 1

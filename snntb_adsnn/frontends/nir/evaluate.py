@@ -78,14 +78,12 @@ def result(graph: Any, values: Mapping[str, Array]) -> Array:
     """
     names = [name for name, node in graph.nodes.items() if type(node).__name__ == "Output"]
     if len(names) != 1 or names[0] not in values:
-        raise ConversionError(
-            f"the NIR graph has {len(names)} outputs, and one that its input reaches is wanted; give it that."
-        )
+        raise ConversionError(f"the NIR graph has {len(names)} outputs, and needs one that its input reaches.")
     return values[names[0]]
 
 
 def population(node: Any) -> tuple[Array, Array]:
-    """Of a population of ASNs, each neuron's m_f and the mean current of one spike of it in every step; NIR's layout."""
+    """Of a population of ASNs, each neuron's m_f, and the mean current of a spike in every step; in NIR's layout."""
     p, shape = parameters_of(node.metadata), node.v_threshold.shape
     form = text(node.metadata.get("form", "exact"))
     m_f = np.asarray(node.metadata.get("array_m_f", p.m_f), np.float64)

@@ -10,7 +10,16 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
 from snntb_adsnn.frontends.check import Probe, check, expected
-from snntb_adsnn.frontends.nir.evaluate import evaluate, in_order, is_asn, pair, paddings, population, result, sources_of
+from snntb_adsnn.frontends.nir.evaluate import (
+    evaluate,
+    in_order,
+    is_asn,
+    paddings,
+    pair,
+    population,
+    result,
+    sources_of,
+)
 from snntb_adsnn.frontends.nir.metadata import parameters_of, text
 from snntb_adsnn.network import Input, Neurons, SpikingNetwork
 from snntb_adsnn.network.draft import Draft, fit_thresholds
@@ -58,7 +67,9 @@ class Foreign:
             if kind == "Input":
                 self.put_input(name, node)
                 continue
-            if not all(source in self.at for source in sources_of(self.graph, name)) or not sources_of(self.graph, name):
+            if not all(source in self.at for source in sources_of(self.graph, name)) or not sources_of(
+                self.graph, name
+            ):
                 raise refused(name, node, "the graph's input does not reach it; connect it, or take it out.")
             try:
                 self._put(name, node)
@@ -84,8 +95,8 @@ class Foreign:
             raise refused(
                 name,
                 node,
-                f"it cannot be converted exactly; known are {known}, and neurons whose metadata say model: ASN. Replace "
-                "it, or write the graph with to_nir.",
+                f"it cannot be converted exactly; known are {known}, and neurons whose metadata say model: ASN. "
+                "Replace it, or write the graph with to_nir.",
             )
         self.at[name] = CONVERTERS[kind](self, name, node, at)
 
@@ -118,7 +129,9 @@ class Foreign:
         if "array_m_f" in node.metadata or np.ptp(gain) or np.ptp(currents):
             raise refused(name, node, "its neurons have different constants; give one population the same.")
         channels = self.draft.nodes[at].shape[-1]
-        at = self.add(Scale, f"{name}/gain", at, factors=np.full(channels, gain.flat[0]), constant=self.last(node.v_leak))
+        at = self.add(
+            Scale, f"{name}/gain", at, factors=np.full(channels, gain.flat[0]), constant=self.last(node.v_leak)
+        )
         p, form = parameters_of(node.metadata), text(node.metadata.get("form", "exact"))
         at = self.add(Neurons, name, at, bias=np.zeros(channels, np.float32), parameters=p, form=form)
         self.probes[at] = Probe(name, lambda values: self.back(values * currents))
@@ -203,9 +216,7 @@ def _flatten(graph: Foreign, name: str, node: Any, at: str) -> str:
     shape = graph.shapes[name]
     axes = len(shape)
     if int(node.start_dim) != 0 or int(node.end_dim) not in (-1, axes - 1):
-        raise refused(
-            name, node, "it keeps an axis, since NIR counts no batch axis; set start_dim=0 and end_dim=-1."
-        )
+        raise refused(name, node, "it keeps an axis, since NIR counts no batch axis; set start_dim=0 and end_dim=-1.")
     size = int(np.prod(shape))
     graph.shapes[name] = (size,)
     if axes == 1:
@@ -227,7 +238,9 @@ def _scale(graph: Foreign, name: str, node: Any, at: str) -> str:
 def _leaky(graph: Foreign, name: str, node: Any, at: str) -> str:
     after = [text(b) for a, b in graph.graph.edges if text(a) == name]
     if any(type(graph.graph.nodes[b]).__name__ not in ("LI", "Output") for b in after):
-        raise refused(name, node, "it stands inside the graph, where currents are the neurons'; only the read-out is LI.")
+        raise refused(
+            name, node, "it stands inside the graph, where currents are the neurons'; only the read-out is LI."
+        )
     if np.ptp(node.tau):
         raise refused(name, node, "its outputs have different time constants; give them one.")
     graph.smoothing.append(1000.0 * float(np.ravel(node.tau)[0]))

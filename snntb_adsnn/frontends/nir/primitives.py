@@ -19,9 +19,7 @@ from snntb_adsnn.network.maps import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
-    Linear,
     Padding,
-    Pair,
     Reshape,
     Scale,
     Shape,
@@ -71,32 +69,33 @@ class Layout:
 
 Primitives = list[Any]
 Writer = Callable[[Any, list[Layout]], Primitives]
-"""From a map and the layouts of its inputs to a chain of NIR nodes; the first holds the map's weights."""
+"""From a map, whose class's name is the key, and the layouts of its inputs to a chain of NIR nodes; the first holds the
+map's weights."""
 
-WRITERS: Registry[type[Linear], Writer] = Registry("kind of map that NIR can express")
+WRITERS: Registry[str, Writer] = Registry("kind of map that NIR can express")
 Reader = Callable[[Any, Window | None, list[Layout]], Array]
 WEIGHTS: Registry[str, Reader] = Registry("kind of map whose weights NIR holds")
 """By the name of a map's class, how its weights are found again in the primitive: the inverse of its writer."""
 
 
-@WRITERS.register(Dense)
+@WRITERS.register("Dense")
 def _dense(node: Dense, inputs: list[Layout]) -> Primitives:
     return [nir().Linear(np.ascontiguousarray(node.weights.T[:, inputs[0].order]))]
 
 
-@WRITERS.register(Conv2D)
+@WRITERS.register("Conv2D")
 def _conv(node: Conv2D, inputs: list[Layout]) -> Primitives:
     return [convolution(node.weights.transpose(3, 2, 0, 1), node.window, node.groups)]
 
 
-@WRITERS.register(DepthwiseConv2D)
+@WRITERS.register("DepthwiseConv2D")
 def _depthwise(node: DepthwiseConv2D, inputs: list[Layout]) -> Primitives:
     rows, columns, channels, multiplier = node.weights.shape
     kernel = node.weights.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, rows, columns)
     return [convolution(kernel, node.window, channels)]
 
 
-@WRITERS.register(AveragePool2D)
+@WRITERS.register("AveragePool2D")
 def _average(node: AveragePool2D, inputs: list[Layout]) -> Primitives:
     window, channels = node.window, node.shape[-1]
     if window.padding == NO_PADDING and window.dilation == (1, 1):
@@ -106,17 +105,17 @@ def _average(node: AveragePool2D, inputs: list[Layout]) -> Primitives:
     return [sums, nir().Scale(Layout(node.shape).out(1 / node.divisor))]
 
 
-@WRITERS.register(Scale)
+@WRITERS.register("Scale")
 def _scale(node: Scale, inputs: list[Layout]) -> Primitives:
     return [nir().Scale(inputs[0].out(node.factors))]
 
 
-@WRITERS.register(Add)
+@WRITERS.register("Add")
 def _add(node: Add, inputs: list[Layout]) -> Primitives:
     return [same(inputs[0])]  # NIR adds what comes in
 
 
-@WRITERS.register(Reshape)
+@WRITERS.register("Reshape")
 def _reshape(node: Reshape, inputs: list[Layout]) -> Primitives:
     if len(node.shape) != 1:
         raise ConversionError(f"layer {node.name!r} makes a vector an image again, for which NIR has no primitive.")
@@ -169,7 +168,7 @@ def narrowed(weight: Array, window: Window) -> Array:
     """The kernel in a Conv2d that ``convolution`` made."""
     if all(first == last for first, last in window.padding):
         return weight
-    starts: Pair = tuple(max(last - first, 0) for first, last in window.padding)  # type: ignore[assignment]
+    starts = [max(last - first, 0) for first, last in window.padding]
     ends = [(size - 1) * d + 1 for size, d in zip(window.size, window.dilation, strict=True)]
     parts = [slice(s, s + e, d) for s, e, d in zip(starts, ends, window.dilation, strict=True)]
     return weight[:, :, parts[0], parts[1]]

@@ -1,10 +1,11 @@
-"""SpikingNetwork -> NIR graph: linear maps as NIR primitives, neurons as LIF and CubaLIF with the ASN in ``metadata``."""
+"""SpikingNetwork -> NIR graph: linear maps as primitives, neurons as LIF and CubaLIF with the ASN in ``metadata``."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from dataclasses import astuple, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.frontends.nir import approximation, primitives
+from snntb_adsnn.frontends.nir import approximation
 from snntb_adsnn.frontends.nir.metadata import describe
 from snntb_adsnn.frontends.nir.needed import nir
 from snntb_adsnn.frontends.nir.primitives import WEIGHTS, WRITERS, Layout, convolution, embeddings, same
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.maps import Array, Concatenate, Linear, Node, Reshape, Window
+from snntb_adsnn.network.maps import Array, Concatenate, Dense, Linear, Node, Reshape, Window
 
 SECOND = 1000.0
 """Milliseconds: NIR counts in seconds."""
@@ -104,7 +105,7 @@ class _Graph:
         endings = ["", "_1"] if not place else ["_pool", "", "_1"]
         names = [self._name(node.name + ending) for _, ending in zip(chain, endings, strict=False)]
         self.nodes |= dict(zip(names, chain, strict=True))
-        self.edges += list(zip(names, names[1:], strict=False))
+        self.edges += pairwise(names)
         self.ends[node.name] = names[-1]
         for i, source in enumerate(node.inputs):
             self._link(source, node, names[0], embeddings(node)[i] if isinstance(node, Concatenate) else None)
@@ -122,20 +123,20 @@ class _Graph:
         if isinstance(node, Concatenate):
             if any(layout.image for layout in inputs):
                 raise ConversionError(
-                    f"layer {node.name!r} joins flattened images, whose order differs in NIR; flatten behind it instead."
+                    f"layer {node.name!r} joins flattened images, whose order differs in NIR; flatten behind it."
                 )
             return [same(self.layouts[node.name])], ()
-        if type(node) in WRITERS:
-            holds = ("weights",) if type(node).__name__ in WEIGHTS else ()
-            return WRITERS[type(node)](node, inputs), holds
+        kind = type(node).__name__
+        if kind in WRITERS:
+            return WRITERS[kind](node, inputs), ("weights",) if kind in WEIGHTS else ()
         if (folded := node.as_convolution()) is not None:
             kernel = folded.kernel.astype(np.float32)
             if len(node.shape) == 3 and np.array_equal(kernel, folded.kernel):
-                window = Window(kernel.shape[:2], folded.strides, folded.padding)  # type: ignore[arg-type]
+                window = Window(kernel.shape[:2], folded.strides, folded.padding)
                 return [convolution(kernel.transpose(3, 2, 0, 1), window, 1)], ()
-        known = ", ".join(kind.__name__ for kind in WRITERS)
+        known = ", ".join(WRITERS)
         raise ConversionError(
-            f"layer {node.name!r} ({type(node).__name__}) has no primitive in NIR; what can be written: {known}, "
+            f"layer {node.name!r} ({kind}) has no primitive in NIR; what can be written: {known}, "
             "Concatenate, and what a convolution computes."
         )
 
@@ -183,7 +184,7 @@ def _layout(node: Node, inputs: list[Layout]) -> Layout:
     image = inputs[0].image if inputs and len(node.shape) == 1 and node.shape == inputs[0].shape else ()
     if isinstance(node, Reshape) and len(node.input_shapes[0]) > 1 and len(node.shape) == 1:
         image = node.input_shapes[0]
-    if isinstance(node, primitives.Dense | Readout):
+    if isinstance(node, Dense | Readout):
         image = ()
     if any(layout.image != inputs[0].image for layout in inputs):
         raise ConversionError(
