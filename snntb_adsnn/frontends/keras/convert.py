@@ -18,8 +18,9 @@ from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.layers import CONVERTERS, FunctionLayer, KerasLayer, is_relu_function
 from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
 from snntb_adsnn.network import Input, Neurons, SpikingNetwork
-from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
+from snntb_adsnn.network.draft import Draft, Ending, fit_thresholds
 from snntb_adsnn.network.maps import Array, MaxPool2D
+from snntb_adsnn.network.outputs import ACTIVATIONS
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED
 
@@ -30,8 +31,8 @@ def convert(
     """Convert a Keras model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
 
     Args:
-        keras_model: a Keras 2 model with one input and one output; every hidden activation an ``AAN`` or ReLU (which
-            becomes neurons with graded spikes), the last layer linear or softmax.
+        keras_model: a Keras 2 model with one input; every hidden activation an ``AAN`` or ReLU (which becomes neurons
+            with graded spikes); its outputs of any shape, linear or with an activation of ``outputs.ACTIVATIONS``.
         x_check: real inputs, shape (images, *input shape), on which Keras and the result are compared.
         readout_tau_phi: smoothing time constant of the read-out, ms.
         dtype: of the weights and biases.
@@ -59,10 +60,10 @@ _SHORT = {"float16", "bfloat16"}
 def _converted(keras_model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]) -> SpikingNetwork:
     draft, outputs = Draft(), dict[int, str]()
     for call in _ordered_calls(keras_model):
-        _translate(call, draft, outputs, last=call.outputs is keras_model.outputs[0])
-    output = outputs[id(keras_model.outputs[0])]
+        _translate(call, draft, outputs, last=any(call.outputs is tensor for tensor in keras_model.outputs))
+    ends = dict(zip(keras_model.output_names, (outputs[id(tensor)] for tensor in keras_model.outputs), strict=True))
     try:
-        network, sources = draft.finish(output, readout_tau_phi, dtype)
+        network, sources = draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     x = network.check_images(x_check, np.float32)
@@ -91,11 +92,11 @@ def _typed(part: Any) -> Any:
     return {key: "float64" if key == "dtype" and value is not None else _typed(value) for key, value in part.items()}
 
 
-def _values(keras_model: Any, x: Array, tensors: Mapping[str, Any]) -> tuple[dict[str, Array], Array]:
-    """What Keras computes for inputs ``x``: by name the values of ``tensors``, and the model's output."""
-    probe = keras.Model(keras_model.inputs, [*tensors.values(), keras_model.outputs[0]])
-    *found, output = (np.asarray(y) for y in probe(tf.constant(x, probe.inputs[0].dtype), training=False))
-    return dict(zip(tensors, found, strict=True)), output
+def _values(keras_model: Any, x: Array, tensors: Mapping[str, Any]) -> tuple[dict[str, Array], list[Array]]:
+    """What Keras computes for inputs ``x``: by name the values of ``tensors``, and the model's outputs."""
+    probe = keras.Model(keras_model.inputs, [*tensors.values(), *keras_model.outputs])
+    found = [np.asarray(y) for y in tf.nest.flatten(probe(tf.constant(x, probe.inputs[0].dtype), training=False))]
+    return dict(zip(tensors, found, strict=False)), found[len(tensors) :]
 
 
 # ---- layers to nodes -------------------------------------------------------------------------------------------------
@@ -105,10 +106,9 @@ def _ordered_calls(model: Any) -> list[Any]:
     """The calls of the model's layers (Keras nodes: a layer may also be part of another model), inputs first."""
     if not getattr(model, "built", True) or not getattr(model, "inputs", None):
         raise ConversionError("the model has no known input shape; build it, or give its first layer an input shape.")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if len(model.inputs) != 1:
         raise ConversionError(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; only one of each can be "
-            "converted. Cut the model to one input and one output."
+            f"the model has {len(model.inputs)} inputs; only one can be converted. Cut the model to one input."
         )
     found: list[Any] = []
     for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -201,6 +201,6 @@ def _activate(layer: Any, source: str, draft: Draft, *, last: bool) -> str:
     name = getattr(activation, "__name__", None)
     if activation is None or name == "linear":
         return source
-    if name == "softmax":
-        return draft.add(Softmax(f"{layer.name}/softmax", (source,), (shape,)))
+    if name in ACTIVATIONS:
+        return draft.add(Ending(f"{layer.name}/{name}", (source,), (shape,), name))
     raise ConversionError(wrong_activation(layer, str(name), shape[-1], last=last))

@@ -55,18 +55,17 @@ def convert(
     x, swapped = _input(proto, builder, np.asarray(x_check))
     for number, operator in enumerate(proto.graph.node):
         _translate(operator, number, opset, builder)
-    (output,) = _outputs(proto)
-    if output not in builder.tensors:
-        raise ConversionError(f"the model's output {output!r} does not depend on its input.")
-    last = builder.tensors[output]
+    outputs = _outputs(proto, builder)
     try:
-        plain = builder.plain(last, "output")
-        network, sources = builder.draft.finish(plain.node, readout_tau_phi, dtype)
+        last = swapped is not x  # the inputs have their channels last: so have image outputs
+        ends = {name: builder.ending(builder.tensors[name], channels_last=last) for name in outputs}
+        network, sources = builder.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     images = network.check_images(x, np.float32)
     probes = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
-    seen, found = _values(proto, swapped, probes, output)
+    seen, values = _values(proto, swapped, probes, outputs)
+    found = [np.moveaxis(y, 1, -1) if last and y.ndim == 4 else y for y in values]
     for population in network.populations:
         if not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
@@ -99,10 +98,11 @@ def _opset(proto: Any) -> int:
     return version
 
 
-def _outputs(proto: Any) -> list[str]:
+def _outputs(proto: Any, builder: Builder) -> list[str]:
     names = [output.name for output in proto.graph.output]
-    if len(names) != 1:
-        raise ConversionError(f"the model has {len(names)} outputs; only one can be converted. Cut the others off.")
+    for name in names:
+        if name not in builder.tensors:
+            raise ConversionError(f"the model's output {name!r} does not depend on its input.")
     return names
 
 
@@ -198,8 +198,8 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     return True
 
 
-def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tuple[dict[str, Array], Array]:
-    """What ONNX computes for inputs ``x``: by population its values, and the model's output."""
+def _values(proto: Any, x: Array, probes: dict[str, Probe], outputs: list[str]) -> tuple[dict[str, Array], list[Array]]:
+    """What ONNX computes for inputs ``x``: by population its values, and the model's outputs."""
     wanted = list(dict.fromkeys(probe.tensor for probe in probes.values()))
     probed = onnx.ModelProto()
     probed.CopyFrom(proto)
@@ -211,13 +211,13 @@ def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tupl
     # a model of a fixed batch gets the last images again where they do not fill it
     filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(np.float32)
     pieces = [filled[i : i + batch] for i in range(0, len(filled), batch)]
-    names = [*wanted, output]
+    names = list(dict.fromkeys([*wanted, *outputs]))
     found: dict[str, list[Array]] = {name: [] for name in names}
     for piece in pieces:
         for name, value in zip(names, session(names, {inputs[0].name: piece}), strict=True):
             found[name].append(value)
     values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
-    return {name: probe.of(values[probe.tensor]) for name, probe in probes.items()}, values[output]
+    return {name: probe.of(values[probe.tensor]) for name, probe in probes.items()}, [values[name] for name in outputs]
 
 
 def _session(proto: Any) -> Any:
