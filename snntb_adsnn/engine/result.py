@@ -105,8 +105,9 @@ class SimulationResult:
     def _readout(self) -> Readout:
         if self.readout is not None:
             return self.readout
-        values = self.outputs.shape[-1:]
-        return Readout("outputs", ("values",), (values,), np.zeros(values), activation="linear" if values[0] == 1 else "softmax")
+        shape = self.outputs.shape[-1:]
+        activation = "linear" if shape == (1,) else "softmax"
+        return Readout("outputs", ("values",), (shape,), np.zeros(shape), activation=activation)
 
     @property
     def firing_rates_hz(self) -> dict[str, float]:

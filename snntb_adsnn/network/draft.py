@@ -1,8 +1,8 @@
 """A network under construction: what front ends fill, and how it becomes a ``SpikingNetwork``. It knows no framework.
 
 A front end adds a node for each thing that a layer computes, in an order in which every node comes after its inputs:
-``Input``, linear maps, ``MaxPool2D``, ``Neurons`` for each activation, an ``Ending`` (``Softmax``) at most as the last of
-an output. ``finish`` then merges max pooling into the neurons, carries constants to them and folds gains into weights.
+``Input``, linear maps, ``MaxPool2D``, ``Neurons`` for each activation, an ``Ending`` (``Softmax``) at the end of an
+output only. ``finish`` then merges max pooling into the neurons, carries constants to them and folds gains into weights.
 """
 
 from __future__ import annotations
@@ -181,8 +181,9 @@ def _stands_inside(node: Ending) -> str:
             "AAN or ReLU there."
         )
     return (
-        f"layer {name!r} has the activation {node.activation!r}, which an adaptive spiking neuron does not compute; the "
-        "converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden layer."
+        f"layer {name!r} has the activation {node.activation!r}, which an adaptive spiking neuron does not compute; "
+        "the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden "
+        "layer."
     )
 
 

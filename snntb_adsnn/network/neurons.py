@@ -142,8 +142,7 @@ class Readout(Node):
         bias: shape (values,): of all outputs, one after the other.
         tau_phi: smoothing time constant, ms.
         tau_beta, dt: as the neurons'.
-        activation: a name in ``outputs.ACTIVATIONS``: what the model ends with; of a model of several outputs, ``parts``
-            say it.
+        activation: a name in ``outputs.ACTIVATIONS``: what the model ends with; of several outputs ``parts`` say it.
         parts: the model's outputs. Empty: one, of shape (values,).
     """
 
@@ -156,9 +155,8 @@ class Readout(Node):
 
     def output_shape(self) -> Shape:
         self._need(len(self.input_shapes[0]) == 1 and self.bias.shape == self.input_shapes[0], "needs one bias a class")
-        self._need(
-            sum(part.size for part in self._parts) == self.input_shapes[0][0], "its outputs need another number of values"
-        )
+        values = sum(part.size for part in self._parts)
+        self._need(values == self.input_shapes[0][0], f"its outputs have {values} values")
         if len({part.name for part in self._parts}) != len(self._parts):
             raise NetworkError(f"{self.name}: two outputs have one name; names must be unique.")
         for part in self._parts:

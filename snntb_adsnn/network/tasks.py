@@ -101,8 +101,7 @@ class Classification(Task):
     def targets(self, labels: ArrayLike, images: int) -> Array:
         array, classes = np.asarray(labels), self.part.size
         if _is_column(array):
-            numbers = _numbers(_column(array, images), classes)
-            return numbers
+            return _numbers(_column(array, images), classes)
         if array.shape != (images, classes):
             raise DataError(
                 f"labels of shape {array.shape} do not fit {images} images and {classes} classes; give one-hot rows "

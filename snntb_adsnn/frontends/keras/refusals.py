@@ -61,8 +61,8 @@ def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> 
         )
     known = ", ".join(ACTIVATIONS)
     return (
-        f"the last layer, {layer.name!r}, has the activation {activation!r}, which the read-out does not compute: train "
-        f"with one of {known}{_order(activation, units)}."
+        f"the last layer, {layer.name!r}, has the activation {activation!r}, which the read-out does not compute: "
+        f"train with one of {known}{_order(activation, units)}."
     )
 
 
