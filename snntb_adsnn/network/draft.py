@@ -2,7 +2,8 @@
 
 A front end adds a node for each thing that a layer computes, in an order in which every node comes after its inputs:
 ``Input``, linear maps, ``MaxPool2D``, ``Neurons`` for each activation, an ``Ending`` (``Softmax``) at the end of an
-output only. ``finish`` then merges max pooling into the neurons, carries constants to them and folds gains into weights.
+output only. ``finish`` then merges max pooling into the neurons, carries constants to them and folds gains into
+weights.
 """
 
 from __future__ import annotations

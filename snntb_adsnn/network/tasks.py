@@ -208,7 +208,7 @@ class Regression(Task):
     def targets(self, labels: ArrayLike, images: int) -> Array:
         array = np.asarray(labels)
         shapes = [self.part.shape, (self.part.size,), *([()] if self.part.size == 1 else [])]
-        if len(array) != images or array.shape[1:] not in shapes:
+        if array.shape[:1] != (images,) or array.shape[1:] not in shapes:
             raise DataError(
                 f"labels of shape {array.shape} do not fit {images} inputs and an output of shape {self.part.shape}; "
                 "give the values that the output should have (for an autoencoder, the inputs once more)."

@@ -101,7 +101,7 @@ class OutputSection:
     """How well one output of the model does; ``None`` where its task has no such figure.
 
     Attributes:
-        name, shape: of the output, as the model has it.
+        name, shape: of the output, as the model has it; the name of a single one may be the read-out's.
         task: classification, binary, multilabel or regression.
         snn_accuracy, ann_accuracy: share of right decisions; of several labels the mean of all labels.
         agreement_with_ann: share of decisions that are the ANN's; of values the share of the variance of the ANN's

@@ -24,6 +24,7 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
         ("precision m_f (form)", f"{_precision(m_f)} ({results['form']})"),
+        *([("task", results["outputs"][0]["task"])] if len(results["outputs"]) == 1 else []),
         *(row for output in results["outputs"] for row in _output(output, several=len(results["outputs"]) > 1)),
         ("firing rate", f"{results['firing_rate_hz']:.2f} Hz"),
         *per_layer,
@@ -49,7 +50,7 @@ def _quality(results: Mapping[str, Any]) -> str:
 
 def _output(found: Mapping[str, Any], *, several: bool) -> list[tuple[str, str]]:
     """How well one output does."""
-    head = [(f"output {found['name']} ({found['task']})", "")] if several else []
+    head = [(f"output {found['name']}", found["task"])] if several else []
     indent = "  " if several else ""
     if found["snn_accuracy"] is not None:
         rows = [

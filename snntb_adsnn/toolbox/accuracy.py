@@ -59,10 +59,8 @@ def _scores(task: Task, values: Array, truth: Array, top_k: int) -> tuple[list[f
         chosen = np.take_along_axis(values, truth[:, None].astype(np.intp), axis=1)
         loss = float(-np.log(np.clip(chosen, 1e-7, 1)).mean())
         best = [float(in_top_k(values, truth, k).mean(dtype=np.float32)) for k in (1, top_k)]
-        return [
-            loss,
-            *best,
-        ], f"Top-1 accuracy: {best[0]:.2%}\nTop-{min(top_k, values.shape[1])} accuracy: {best[1]:.2%}"
+        k = min(top_k, values.shape[1])
+        return [loss, *best], f"Top-1 accuracy: {best[0]:.2%}\nTop-{k} accuracy: {best[1]:.2%}"
     error = float(np.sqrt(np.mean(np.square(values - truth.reshape(values.shape)))))
     if not task.decides:
         return [error] * 3, f"Root mean square difference from the labels: {error:.4g}"

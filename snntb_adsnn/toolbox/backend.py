@@ -21,7 +21,7 @@ from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, flat_outputs
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.network.tasks import Binary, Classification, targets_of
+from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
 from snntb_adsnn.run import configured, for_task, simulated_network
@@ -96,6 +96,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
                 configured(network, adsnn_section(self.config, {name: repr(value)}), self._dt)
         for name, label in logs.labels(network).items():
             print(f"Spiking layer {label}: {name}")
+        for task in self.tasks:
+            print(f"Output {task.part.name}: {task.name}{_other_way(task)}")
 
     @property
     def _classifies(self) -> bool:
@@ -401,6 +403,13 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         print(f"Results and pictures are in {folder}")
         outputs = self.evaluation.metrics().outputs
         return float(np.mean([output.quality_over_time[-1] for output in outputs]))
+
+
+def _other_way(task: Task) -> str:
+    """What a single value without a sigmoid could mean as well."""
+    if task.name != Regression.name or not Binary.fits(task.part):
+        return ""
+    return ". If it is a logit, write [adsnn] task = binary: then it says yes above 0."
 
 
 def _remove_old(folder: Path) -> None:
