@@ -16,7 +16,8 @@ def hidden(x, units=12):
 def drawn(model, seed=0):
     """The model with weights of a size at which the neurons spike."""
     random = np.random.default_rng(seed)
-    model.set_weights([random.normal(0.05, 0.5, w.shape).astype(np.float32) for w in model.get_weights()])
+    values = [random.normal(0.05, 0.5, w.shape).astype(np.float32) for w in model.get_weights()]
+    model.set_weights([abs(v) if "variance" in w.name else v for v, w in zip(values, model.weights, strict=True)])
     return model
 
 

@@ -182,7 +182,10 @@ FLOAT, WHOLE = np.float32, np.int64
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (lambda: behind_conv("Sigmoid"), r"layer 'sigmoid_2' has the activation 'sigmoid', which an adaptive .* does not"),
+        (
+            lambda: behind_conv("Sigmoid"),
+            r"layer 'sigmoid_2' has the activation 'sigmoid', which an adaptive .* does not",
+        ),
         (lambda: behind_conv("HardSwish"), r"'hardswish_2' \(HardSwish\) has no spiking equivalent"),
         (
             lambda: behind_conv("Clip", (-1, FLOAT), (1, FLOAT)),
