@@ -13,7 +13,7 @@ from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.measure.connectivity import fanouts
 from snntb_adsnn.measure.operations import Costs, Operations, SynapticOperations, ann_operations, snn_operations
 from snntb_adsnn.measure.outputs import OutputFigures, Tally
-from snntb_adsnn.network import Part, SpikingNetwork
+from snntb_adsnn.network import Output, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Task, targets_of
 
@@ -263,7 +263,7 @@ def flat_outputs(outputs: Array | Sequence[Array]) -> Array:
     return np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1)
 
 
-def columns(parts: Sequence[Part], values: Array) -> list[Array]:
+def columns(parts: Sequence[Output], values: Array) -> list[Array]:
     """The values of each output, flat: shape (..., size), from all in a row, shape (..., values)."""
     return np.split(values, np.cumsum([part.size for part in parts])[:-1], axis=-1)
 

@@ -3,6 +3,17 @@
 from snntb_adsnn.network.graph import VARIANTS, SpikingNetwork
 from snntb_adsnn.network.neurons import Input, Neurons, Precision, Readout
 from snntb_adsnn.network.node import Node, kinds
-from snntb_adsnn.network.outputs import Part, softmax
+from snntb_adsnn.network.outputs import Output, softmax
 
-__all__ = ["VARIANTS", "Input", "Neurons", "Node", "Part", "Precision", "Readout", "SpikingNetwork", "kinds", "softmax"]
+__all__ = [
+    "VARIANTS",
+    "Input",
+    "Neurons",
+    "Node",
+    "Output",
+    "Precision",
+    "Readout",
+    "SpikingNetwork",
+    "kinds",
+    "softmax",
+]

@@ -52,7 +52,7 @@ ACTIVATIONS.add("relu", Activation(lambda x: np.maximum(x, 0), keeps_order=False
 
 
 @dataclass(frozen=True)
-class Part:
+class Output:
     """One output of a model: consecutive values of the read-out.
 
     Attributes:
@@ -91,7 +91,7 @@ class Part:
         return self.function.function(shaped).reshape(potentials.shape)
 
 
-def split(parts: tuple[Part, ...], values: Array) -> dict[str, Array]:
+def split(parts: tuple[Output, ...], values: Array) -> dict[str, Array]:
     """The values of each output, shape (..., *output shape), from all in a row, shape (..., values)."""
     ends = np.cumsum([part.size for part in parts])
     lead = values.shape[:-1]

@@ -1,7 +1,7 @@
 """What a network is for: what its outputs decide, which labels fit, and how many of them are right.
 
 The task follows from the outputs, where they leave a choice from the labels, and else from whoever says it
-(``[adsnn] task``, ``Part.task``).
+(``[adsnn] task``, ``Output.task``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.network.node import Array
-from snntb_adsnn.network.outputs import Part
+from snntb_adsnn.network.outputs import Output
 from snntb_adsnn.registry import Registry
 
 AUTO = "auto"
@@ -31,19 +31,19 @@ class Task(ABC):
         part: the output.
     """
 
-    part: Part
+    part: Output
     name: ClassVar[str]
     decides: ClassVar[bool] = True
     """Whether there are decisions that can be right or wrong."""
 
     @classmethod
     @abstractmethod
-    def fits(cls, part: Part) -> bool:
+    def fits(cls, part: Output) -> bool:
         """Whether an output can be used so."""
 
     @classmethod
     @abstractmethod
-    def chosen(cls, part: Part, labels: Array | None) -> bool:
+    def chosen(cls, part: Output, labels: Array | None) -> bool:
         """Whether an output that fits is used so where nobody says it; ``labels`` as they stand in a file."""
 
     @abstractmethod
@@ -84,11 +84,11 @@ class Classification(Task):
     name = "classification"
 
     @classmethod
-    def fits(cls, part: Part) -> bool:
+    def fits(cls, part: Output) -> bool:
         return len(part.shape) == 1 and part.size > 1 and part.function.keeps_order
 
     @classmethod
-    def chosen(cls, part: Part, labels: Array | None) -> bool:
+    def chosen(cls, part: Output, labels: Array | None) -> bool:
         if part.activation == "sigmoid":
             return labels is not None and _is_column(labels) and _whole(labels)
         if labels is None or part.activation == "softmax" or labels.shape[1:] != part.shape:
@@ -128,11 +128,11 @@ class Binary(Classification):
     name = "binary"
 
     @classmethod
-    def fits(cls, part: Part) -> bool:
+    def fits(cls, part: Output) -> bool:
         return part.shape == (1,) and part.function.elementwise and part.function.keeps_order
 
     @classmethod
-    def chosen(cls, part: Part, labels: Array | None) -> bool:
+    def chosen(cls, part: Output, labels: Array | None) -> bool:
         return part.activation == "sigmoid"
 
     def decide(self, values: Array, *, potentials: bool = True) -> Array:
@@ -141,7 +141,7 @@ class Binary(Classification):
     def targets(self, labels: ArrayLike, images: int) -> Array:
         array = np.asarray(labels)
         if array.shape == (images, 2):  # one column for each of the two
-            return Classification(Part(self.part.name, (2,), "softmax")).targets(array, images)
+            return Classification(Output(self.part.name, (2,), "softmax")).targets(array, images)
         return _zeros_and_ones(_column(array, images)).astype(np.int64)
 
 
@@ -152,11 +152,11 @@ class MultiLabel(Task):
     name = "multilabel"
 
     @classmethod
-    def fits(cls, part: Part) -> bool:
+    def fits(cls, part: Output) -> bool:
         return len(part.shape) == 1 and part.function.elementwise and part.function.keeps_order
 
     @classmethod
-    def chosen(cls, part: Part, labels: Array | None) -> bool:
+    def chosen(cls, part: Output, labels: Array | None) -> bool:
         known = labels is None or labels.shape[1:] != part.shape or bool(np.isin(labels, (-1, 0, 1)).all())
         return part.activation == "sigmoid" and known
 
@@ -192,11 +192,11 @@ class Regression(Task):
     decides = False
 
     @classmethod
-    def fits(cls, part: Part) -> bool:
+    def fits(cls, part: Output) -> bool:
         return part.activation != "softmax" or part.shape[-1] > 1  # which is always 1
 
     @classmethod
-    def chosen(cls, part: Part, labels: Array | None) -> bool:
+    def chosen(cls, part: Output, labels: Array | None) -> bool:
         return True
 
     def decide(self, values: Array, *, potentials: bool = True) -> Array:
@@ -222,7 +222,7 @@ class Regression(Task):
 # ---- which one -------------------------------------------------------------------------------------------------------
 
 
-def task_of(part: Part, wanted: str = AUTO, labels: Any = None) -> Task:
+def task_of(part: Output, wanted: str = AUTO, labels: Any = None) -> Task:
     """The task of an output.
 
     Args:
@@ -252,7 +252,7 @@ def task_of(part: Part, wanted: str = AUTO, labels: Any = None) -> Task:
 _ONE_SOFTMAX = "end the model with a sigmoid, or train one output a class"
 
 
-def tasks_of(parts: Sequence[Part], wanted: str = AUTO, labels: Any = None) -> tuple[Task, ...]:
+def tasks_of(parts: Sequence[Output], wanted: str = AUTO, labels: Any = None) -> tuple[Task, ...]:
     """The task of each output. Labels of several outputs stand side by side: the columns of one after the other's.
 
     Raises:
@@ -291,7 +291,7 @@ def targets_of(tasks: Sequence[Task], labels: ArrayLike, images: int) -> list[Ar
 # ---- labels ----------------------------------------------------------------------------------------------------------
 
 
-def _middle(part: Part, potentials: bool) -> Any:
+def _middle(part: Output, potentials: bool) -> Any:
     """What divides yes from no: a potential of 0, or its value."""
     return 0.0 if potentials else part.function.function(np.zeros(1))[0]
 

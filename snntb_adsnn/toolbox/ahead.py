@@ -11,7 +11,7 @@ from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.keras.compat import keras
 from snntb_adsnn.frontends.keras.files import read_model
 from snntb_adsnn.frontends.keras.stored import need_file
-from snntb_adsnn.network import Part, SpikingNetwork
+from snntb_adsnn.network import Output, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.outputs import ACTIVATIONS
 from snntb_adsnn.network.tasks import Task, tasks_of
@@ -80,7 +80,7 @@ def tasks_of_model(model: Any, labels: Array | None = None) -> tuple[Task, ...]:
     if network is not None:
         return network.tasks
     parts = [
-        Part(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name)))
+        Output(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name)))
         for name, tensor in zip(model.output_names, model.outputs, strict=True)
     ]
     return tasks_of(parts, labels=labels)

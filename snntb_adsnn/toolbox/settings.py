@@ -20,7 +20,7 @@ from snntb_adsnn.config.toolbox import (
 )
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.frontends.keras.peek import ends_with_softmax
-from snntb_adsnn.network import Part
+from snntb_adsnn.network import Output
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import AUTO, Classification
 from snntb_adsnn.run import correction_inputs, need_targets, read_npz
@@ -197,7 +197,7 @@ def _need_classes(file: Path, labels: Array) -> None:
             "numbers, or one-hot rows of shape (inputs, classes)."
         )
     columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else max(2, int(labels.max(initial=0)) + 1)
-    need_targets(file, (Classification(Part("classes", (columns,), "softmax")),), labels)
+    need_targets(file, (Classification(Output("classes", (columns,), "softmax")),), labels)
 
 
 def check_looks(config: ConfigParser) -> None:

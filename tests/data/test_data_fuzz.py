@@ -23,7 +23,7 @@ from image_files import picture
 from snntb_adsnn.data.images import decode
 from snntb_adsnn.data.mnist import read_idx
 from snntb_adsnn.errors import DataError
-from snntb_adsnn.network import Part
+from snntb_adsnn.network import Output
 from snntb_adsnn.network.tasks import task_of
 from snntb_adsnn.run import read_npz
 
@@ -160,7 +160,7 @@ def test_labels():
         y = y.astype(random.choice(["i1", "u8", "f4", "f8", "?", "f2"]))
         if random.random() < 0.3:
             y = y * random.choice([1.0, 0.5, 1e300, np.nan, np.inf, -1])
-        part = Part("out", (classes,), str(random.choice(["softmax", "linear", "sigmoid"])))
+        part = Output("out", (classes,), str(random.choice(["softmax", "linear", "sigmoid"])))
         if part.activation == "softmax" and classes == 1:
             return
         task = task_of(part, labels=y)

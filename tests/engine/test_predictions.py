@@ -8,7 +8,7 @@ from scipy.special import expit
 from snntb_adsnn import convert, simulate
 from snntb_adsnn.engine import ENGINES, Engine, Switch
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.network import Part
+from snntb_adsnn.network import Output
 
 
 def simulated(make, duration=1500, **options):
@@ -88,7 +88,7 @@ def test_a_task_that_is_said_decides():
     model = output_nets.regression()
     x = output_nets.inputs(model, 3)
     network = convert(model, x)
-    assert network.readout.outputs == (Part("readout", (2,), "linear"),)
+    assert network.readout.outputs == (Output("readout", (2,), "linear"),)
     classes = simulate(network, x, duration=30, engine="reference")
     assert classes.decisions.shape == (3, 30)
     values = simulate(network.with_task("regression"), x, duration=30, engine="reference")

@@ -7,7 +7,7 @@ from scipy.special import expit
 from snntb_adsnn.engine import SimulationResult
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.measure.evaluate import Evaluation
-from snntb_adsnn.network import Input, Neurons, Part, Readout, SpikingNetwork
+from snntb_adsnn.network import Input, Neurons, Output, Readout, SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters
 
 R = np.random.default_rng(3)
@@ -40,7 +40,7 @@ def potentials(size):
 
 def test_binary():
     outputs, labels, ann = potentials(1), R.integers(0, 2, (IMAGES, 1)), R.uniform(0, 1, (IMAGES, 1))
-    m = evaluated(network(Part("out", (1,), "sigmoid")), outputs, labels, ann)
+    m = evaluated(network(Output("out", (1,), "sigmoid")), outputs, labels, ann)
     right = (outputs[..., 0] > 0) == labels
     np.testing.assert_allclose(m.decisions.accuracy_over_time, right.mean(axis=0))
     assert m.decisions.snn_accuracy == pytest.approx(right[:, -1].mean())
@@ -53,7 +53,7 @@ def test_binary():
 def test_multilabel():
     outputs, labels, ann = potentials(3), R.integers(0, 2, (IMAGES, 3)), R.uniform(0, 1, (IMAGES, 3))
     labels[:3], ann[:2] = outputs[:3, -1] > 0, labels[:2]
-    m = evaluated(network(Part("out", (3,), "sigmoid")), outputs, labels * 2 - 1, ann)
+    m = evaluated(network(Output("out", (3,), "sigmoid")), outputs, labels * 2 - 1, ann)
     right = (outputs > 0) == labels[:, None]
     np.testing.assert_allclose(m.decisions.accuracy_over_time, right.mean(axis=(0, 2)))
     (found,) = m.outputs
@@ -69,7 +69,7 @@ def test_an_image(activation):
     outputs, ann, labels = potentials(4), R.normal(0, 1, (IMAGES, 2, 2, 1)), R.normal(0, 1, (IMAGES, 2, 2, 1))
     outputs = np.linspace(0.1, 1, STEPS, dtype=np.float32)[:, None] * ann.reshape(IMAGES, 1, 4) + outputs / 20
     outputs = outputs.astype(np.float32)
-    m = evaluated(network(Part("out", (2, 2, 1), activation)), outputs, labels, ann)
+    m = evaluated(network(Output("out", (2, 2, 1), activation)), outputs, labels, ann)
     y = {"linear": outputs, "relu": np.maximum(outputs, 0), "tanh": np.tanh(outputs)}[activation].astype(float)
     flat, wanted = ann.reshape(IMAGES, 4), labels.reshape(IMAGES, 4)
     squares = ((y - flat[:, None]) ** 2).mean(axis=(0, 2))
@@ -86,7 +86,7 @@ def test_an_image(activation):
 
 def test_values_without_an_ann_are_compared_with_the_labels():
     outputs, labels = potentials(2), R.normal(0, 1, (IMAGES, 2))
-    m = evaluated(network(Part("out", (2,), "linear", "regression")), outputs, labels, None)
+    m = evaluated(network(Output("out", (2,), "linear", "regression")), outputs, labels, None)
     (found,) = m.outputs
     assert (found.agreement, found.rmse_to_ann, found.ann_rmse_to_labels) == (None, None, None)
     squares = ((outputs - labels[:, None]) ** 2).mean(axis=(0, 2))
@@ -96,12 +96,12 @@ def test_values_without_an_ann_are_compared_with_the_labels():
 def test_values_that_never_vary_have_an_agreement():
     ann = np.full((IMAGES, 2), 3.0)
     outputs = np.broadcast_to(np.float32(2.7), (IMAGES, STEPS, 2)).copy()
-    m = evaluated(network(Part("out", (2,), "linear", "regression")), outputs, ann, ann)
+    m = evaluated(network(Output("out", (2,), "linear", "regression")), outputs, ann, ann)
     assert m.decisions.agreement == pytest.approx(1 - 0.3**2 / 3**2, rel=1e-5)
 
 
 def test_several_outputs_are_counted_one_by_one():
-    parts = (Part("kind", (3,), "softmax"), Part("flag", (1,), "sigmoid"), Part("size", (1,), "linear"))
+    parts = (Output("kind", (3,), "softmax"), Output("flag", (1,), "sigmoid"), Output("size", (1,), "linear"))
     outputs, classes = potentials(5), R.integers(0, 3, IMAGES)
     ann = np.concatenate(
         [R.dirichlet(np.ones(3), IMAGES), R.uniform(0, 1, (IMAGES, 1)), R.normal(0, 1, (IMAGES, 1))], 1

@@ -8,13 +8,13 @@ import pytest
 from scipy.special import expit
 
 from snntb_adsnn.errors import DataError, NetworkError, ParameterError
-from snntb_adsnn.network import Input, Neurons, Part, Readout, SpikingNetwork
+from snntb_adsnn.network import Input, Neurons, Output, Readout, SpikingNetwork
 from snntb_adsnn.network.outputs import ACTIVATIONS
 from snntb_adsnn.network.tasks import task_of, tasks_of
 from snntb_adsnn.neuron import ASNParameters
 
 X = np.random.default_rng(0).normal(0, 3, (4, 6))
-PARTS = (Part("kind", (3,), "softmax"), Part("image", (1, 2, 1), "sigmoid"), Part("size", (1,), "relu"))
+PARTS = (Output("kind", (3,), "softmax"), Output("image", (1, 2, 1), "sigmoid"), Output("size", (1,), "relu"))
 
 
 def network(*parts, activation="softmax", values=6):
@@ -24,7 +24,7 @@ def network(*parts, activation="softmax", values=6):
 
 
 def one(shape, activation):
-    return Part("out", shape, activation)
+    return Output("out", shape, activation)
 
 
 CLOSED = {
@@ -75,7 +75,7 @@ def test_a_file_keeps_outputs_and_task(tmp_path):
 
 def test_a_file_from_before_there_were_outputs():
     net = SpikingNetwork.load(Path(__file__).with_name("before_outputs.npz"))
-    assert net.readout.outputs == (Part("out", (2,), "softmax"),)
+    assert net.readout.outputs == (Output("out", (2,), "softmax"),)
     assert net.tasks[0].name == "classification"
     np.testing.assert_allclose(net.analog([[0.1, 0.5, 0.9]]), [[0.42317073, 0.57682927]], atol=1e-8)  # as it was then
 
@@ -85,7 +85,7 @@ def test_a_file_from_before_there_were_outputs():
     [
         (PARTS[:2], "its outputs have 5 values"),
         ((PARTS[0], replace(PARTS[0], activation="linear")), "two outputs have one name"),
-        ((Part("a", (6,), "softmax", "guess"),), "task 'guess' must be auto or one of classification, binary"),
+        ((Output("a", (6,), "softmax", "guess"),), "task 'guess' must be auto or one of classification, binary"),
     ],
 )
 def test_broken_outputs_are_refused(parts, says):
@@ -190,6 +190,6 @@ def test_tasks_that_do_not_fit_are_refused(parts, wanted, says):
 
 
 def test_labels_of_several_outputs_choose_the_task_of_each():
-    parts = (one((3,), "linear"), Part("other", (3,), "linear"))
+    parts = (one((3,), "linear"), Output("other", (3,), "linear"))
     found = network(*parts).with_task("auto", np.concatenate([HOT, VALUES], axis=1))
     assert [task.name for task in found.tasks] == ["classification", "regression"]

@@ -67,7 +67,7 @@ def convert(
     seen, values = _values(proto, swapped, probes, outputs)
     found = [np.moveaxis(y, 1, -1) if last and y.ndim == 4 else y for y in values]
     for population in network.populations:
-        if not sources[population.name].pooled:
+        if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
     check(network, images, seen, found, "ONNX")
     return fit_thresholds(network, x)
