@@ -329,7 +329,6 @@ REFUSED = {
     "zero padding behind a shift": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.BatchNormalization(), L.Conv2D(2, 3, padding="same", name="c"), L.MaxPooling2D(2), L.Activation(AAN(0.2))), "max pooling in layer .* differs between pixels"),
     "spiking output": (lambda: keras.Sequential([L.Input((4,)), L.Dense(2, activation=AAN(0.2), name="out")]), "'out'.*read-out does not spike"),
     "different tau_beta": (lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.Conv2D(2, 3, activation=AAN(0.2, tau_beta=20.0))), "tau_beta"),
-    "dense on rows": (lambda: chain((6, 5), L.Dense(2, activation=AAN(0.2), name="d")), "'d'.*one axis of 5 features .Flatten"),
     "channel-first": (lambda: chain(IMAGE, L.Flatten(data_format="channels_first", name="f"), L.Dense(2, activation=AAN(0.2))), "'f'.*channels_first"),
 }  # fmt: skip
 
@@ -341,6 +340,7 @@ ONCE_REFUSED = {
     "leaky relu": lambda: chain(IMAGE, L.LeakyReLU(), L.Dense(2, activation=AAN(0.2))),
     "relu6": lambda: chain(IMAGE, L.ReLU(6.0), L.Dense(2, activation=AAN(0.2))),
     "nested": lambda: chain(IMAGE, keras.Sequential([L.Input(IMAGE), L.Conv2D(2, 3, activation=AAN(0.2))])),
+    "dense on rows": lambda: chain((6, 5), L.Dense(2, activation=AAN(0.2))),
     "max pooling of the input": lambda: chain(IMAGE, L.MaxPooling2D(2), L.Conv2D(2, 2, activation=AAN(0.2))),
     "two max poolings": lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.MaxPooling2D(2), L.MaxPooling2D(2)),
     "padded second max pooling": lambda: chain(IMAGE, L.Conv2D(2, 3, activation=AAN(0.2)), L.MaxPooling2D(2), L.MaxPooling2D(2, padding="same")),
