@@ -81,7 +81,7 @@ def _converted(
     for use in graph.uses:
         building.translate(use)
     try:
-        ends = dict(zip(model.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
+        ends = dict(zip(model.output_names, map(building.end, graph.outputs), strict=True))
         network, sources = building.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
@@ -144,6 +144,14 @@ class _Building:
                 row = Reshape(fresh_name(f"{node}/row", self.draft.nodes), (node,), (shape,), node_shape(shape))
                 node = self.draft.add(row)
             self.nodes[key] = node
+
+    def end(self, key: int) -> str:
+        """The node of an output, in the output's own shape (a series is an image of one row inside)."""
+        node, shape = self.nodes[key], tuple(int(n) for n in self.graph.shapes[key] if n is not None)
+        if self.draft.nodes[node].shape == shape:
+            return node
+        name = fresh_name(f"{node}/series", self.draft.nodes)
+        return self.draft.add(Reshape(name, (node,), (self.draft.nodes[node].shape,), shape))
 
     def translate(self, use: Use) -> None:
         """Add what a use of a layer computes."""
