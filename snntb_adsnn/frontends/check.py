@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def expected(
     network: SpikingNetwork,
     sources: Mapping[str, Source],
     probes: Mapping[str, Probe],
-    values: Mapping[Hashable, Array],
+    values: Mapping[Any, Array],
 ) -> dict[str, Array]:
     """By population, the analog output that the framework computes.
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.network.export import EXPORTS
 from snntb_adsnn.network.maps import Linear, Window
 from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.node import Array, Node, Shape, kinds
@@ -236,6 +237,14 @@ class SpikingNetwork:
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
         return FORMAT.write(path, self)
+
+    def to_nir(self) -> Any:
+        """The network as a ``nir.NIRGraph``, which ``convert`` reads back; see ``frontends.nir.write.to_nir``.
+
+        Raises:
+            ConversionError: NIR has no primitive for a layer; or the package nir is missing.
+        """
+        return EXPORTS.find("nir")(self)
 
     @classmethod
     def load(cls, path: str | Path) -> SpikingNetwork:

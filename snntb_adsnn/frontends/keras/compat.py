@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.choice import quiet_start, select_keras_2
@@ -17,7 +18,7 @@ keras = tf.keras
 if hasattr(keras, "ops"):  # only Keras 3 has it: TensorFlow was imported before us
     try:
         with quiet_start():
-            import tf_keras as keras
+            keras = import_module("tf_keras")
     except ImportError:
         raise AdSNNError(
             "Keras 2 is missing, which SNN Toolbox needs; install it with: pip install tf-keras."
@@ -26,7 +27,7 @@ if hasattr(keras, "ops"):  # only Keras 3 has it: TensorFlow was imported before
 
 def need_keras_2() -> None:
     """Raise AdSNNError where ``tensorflow.keras``, which SNN Toolbox uses, is not Keras 2."""
-    if tf.keras is not keras:
+    if hasattr(tf.keras, "ops"):  # only Keras 3 has it
         raise AdSNNError(
             "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Write 'from snntb_adsnn "
             "import keras' before tensorflow is imported, or set TF_USE_LEGACY_KERAS=1."

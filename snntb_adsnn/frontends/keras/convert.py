@@ -160,7 +160,7 @@ class _Building:
         converter = CONVERTERS.get(type(layer))
         if converter is None and flavour.owns(layer):
             converter = BUILT_IN.get(type(layer).__name__)
-        if function in FUNCTIONS:
+        if function is not None and function in FUNCTIONS:
             converter = _of_function(use, function)
         elif function in ACTIVATIONS:
             converter = BUILT_IN["Activation"]
