@@ -160,20 +160,21 @@ class Evaluation:
         images, steps, _ = result.outputs.shape
         parts = self.network.readout.outputs
         targets = targets_of(self.tasks, labels, images)
-        decided = [None] * len(parts) if ann_predictions is None else targets_of(self.tasks, ann_predictions, images)
-        values: Sequence[Array | None] = [None] * len(parts)
+        decided: list[Array | None] = [None] * len(parts)
+        values: list[Array | None] = [None] * len(parts)
+        if ann_predictions is not None:
+            decided = [*targets_of(self.tasks, ann_predictions, images)]
         if ann_outputs is not None:
-            values = columns(parts, np.asarray(ann_outputs, np.float64).reshape(images, -1))
+            values = [*columns(parts, np.asarray(ann_outputs, np.float64).reshape(images, -1))]
             decided = ann_decisions(self.tasks, values)
         if not self._tallies:
             self._tallies = [Tally(task, steps) for task in self.tasks]
             self._spikes_per_step = {name: np.zeros(steps, np.int64) for name in result.spikes_per_step}
         if self._tallies[0].steps != steps:
             raise DataError("batches of one evaluation must have the same duration.")
-        for tally, potentials, *rest in zip(
-            self._tallies, columns(parts, result.outputs), targets, decided, values, strict=True
-        ):
-            tally.add(potentials, *rest)
+        potentials = columns(parts, result.outputs)
+        for tally, *own in zip(self._tallies, potentials, targets, decided, values, strict=True):
+            tally.add(*own)  # type: ignore[arg-type]  # their types differ
         for name, counts in result.spikes_per_step.items():
             self._spikes_per_step[name] += counts
         for name, spikes in result.spike_counts.items():

@@ -146,19 +146,20 @@ class Tally:
             agreement = self._alike / n
         elif not decides and values:
             agreement = float(quality[-1])
-        return OutputFigures(
-            name=task.part.name,
-            shape=task.part.shape,
-            task=task.name,
-            snn_accuracy=float(quality[-1]) if decides else None,
-            ann_accuracy=self._ann_right / n if decides and ann else None,
-            agreement=agreement,
-            snn_exact_match=self._exact / n if several else None,
-            ann_exact_match=self._ann_exact / n if several and ann else None,
-            rmse_to_ann=float(self._to_ann.rmse[-1]) if values else None,
-            rmse_to_labels=None if decides else float(self._to_labels.rmse[-1]),
-            ann_rmse_to_labels=float(self._ann_to_labels.rmse[-1]) if values and not decides else None,
-            accuracy_over_time=accuracy,
-            rmse_to_ann_over_time=self._to_ann.rmse if values else None,
-            quality_over_time=quality,
-        )
+        figures: dict[str, Any] = {
+            "name": task.part.name,
+            "shape": task.part.shape,
+            "task": task.name,
+            "snn_accuracy": float(quality[-1]) if decides else None,
+            "ann_accuracy": self._ann_right / n if decides and ann else None,
+            "agreement": agreement,
+            "snn_exact_match": self._exact / n if several else None,
+            "ann_exact_match": self._ann_exact / n if several and ann else None,
+            "rmse_to_ann": float(self._to_ann.rmse[-1]) if values else None,
+            "rmse_to_labels": None if decides else float(self._to_labels.rmse[-1]),
+            "ann_rmse_to_labels": float(self._ann_to_labels.rmse[-1]) if values and not decides else None,
+            "accuracy_over_time": accuracy,
+            "rmse_to_ann_over_time": self._to_ann.rmse if values else None,
+            "quality_over_time": quality,
+        }
+        return OutputFigures(**figures)

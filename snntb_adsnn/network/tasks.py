@@ -178,7 +178,7 @@ class MultiLabel(Task):
 
     def exact(self, decisions: Array, targets: Array) -> Array:
         """Whether all labels of an image are right, shape (images, steps)."""
-        return self._right(decisions, targets).all(axis=-1)
+        return np.asarray(self._right(decisions, targets).all(axis=-1))
 
     def _right(self, decisions: Array, targets: Array) -> Array:
         return decisions == targets.reshape(len(targets), *(1,) * (decisions.ndim - 2), -1)

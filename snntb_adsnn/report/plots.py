@@ -37,7 +37,7 @@ def write_plots(
     that could be drawn."""
     written = []
     with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
-        figures = {
+        figures: dict[str, Callable[[], Figure]] = {
             **_over_time(metrics),
             "firing_rate_per_layer.png": partial(firing_rate_per_layer, metrics),
             "transfer_function.png": partial(transfer_against_neurons, network.populations[0]),

@@ -129,20 +129,21 @@ class OutputSection:
     def of(cls, output: OutputFigures) -> OutputSection:
         """The figures of an output."""
         curve = output.rmse_to_ann_over_time
-        return cls(
-            name=output.name,
-            shape=list(output.shape),
-            task=output.task,
-            snn_accuracy=output.snn_accuracy,
-            ann_accuracy=output.ann_accuracy,
-            agreement_with_ann=output.agreement,
-            snn_exact_match=output.snn_exact_match,
-            ann_exact_match=output.ann_exact_match,
-            rmse_to_ann=output.rmse_to_ann,
-            rmse_to_labels=output.rmse_to_labels,
-            ann_rmse_to_labels=output.ann_rmse_to_labels,
-            rmse_to_ann_over_time=None if curve is None else [float(f"{value:.6g}") for value in curve],
-        )
+        figures: dict[str, Any] = {
+            "name": output.name,
+            "shape": list(output.shape),
+            "task": output.task,
+            "snn_accuracy": output.snn_accuracy,
+            "ann_accuracy": output.ann_accuracy,
+            "agreement_with_ann": output.agreement,
+            "snn_exact_match": output.snn_exact_match,
+            "ann_exact_match": output.ann_exact_match,
+            "rmse_to_ann": output.rmse_to_ann,
+            "rmse_to_labels": output.rmse_to_labels,
+            "ann_rmse_to_labels": output.ann_rmse_to_labels,
+            "rmse_to_ann_over_time": None if curve is None else [float(f"{value:.6g}") for value in curve],
+        }
+        return cls(**figures)
 
 
 @dataclass(frozen=True, kw_only=True)

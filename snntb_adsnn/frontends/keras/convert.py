@@ -145,6 +145,14 @@ class _Building:
                 node = self.draft.add(row)
             self.nodes[key] = node
 
+    def end(self, key: int) -> str:
+        """The node of an output, in the output's own shape (a series is an image of one row inside)."""
+        node, shape = self.nodes[key], tuple(int(n) for n in self.graph.shapes[key] if n is not None)
+        if self.draft.nodes[node].shape == shape:
+            return node
+        name = fresh_name(f"{node}/series", self.draft.nodes)
+        return self.draft.add(Reshape(name, (node,), (self.draft.nodes[node].shape,), shape))
+
     def translate(self, use: Use) -> None:
         """Add what a use of a layer computes."""
         layer, flavour = use.layer, self.graph.flavour
