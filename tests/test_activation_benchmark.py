@@ -17,7 +17,9 @@ FOUND = json.loads((DOCS / "activation.json").read_text())
 def test_aan_is_within_a_point_of_relu(framework):
     assert framework in FRAMEWORKS
     assert set(FOUND[framework]) == set(NETS)
-    means = {kind: mean(mean(runs[kind].values()) for runs in FOUND[framework].values()) for kind in ("relu", "bounded")}
+    means = {
+        kind: mean(mean(runs[kind].values()) for runs in FOUND[framework].values()) for kind in ("relu", "bounded")
+    }
     assert means["bounded"] > means["relu"] - 0.01
 
 

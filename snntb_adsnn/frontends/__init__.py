@@ -76,6 +76,17 @@ def _is_nir(model: Any) -> bool:
     return any(parts[0] == "nir" for parts in modules(model))
 
 
+def _is_torch(model: Any) -> bool:
+    """Whether it is a ``torch.nn.Module`` or a ``torch.export.ExportedProgram``."""
+    known = (["torch", "nn", "modules", "module"], ["torch", "export", "exported_program"])
+    return any(parts in known for parts in modules(model))
+
+
+def _is_torch_file(model: Any) -> bool:
+    """Whether it is the path of a file that torch wrote."""
+    return isinstance(model, str | Path) and Path(model).suffix in (".pt", ".pth", ".pt2")
+
+
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
 FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
 
@@ -83,6 +94,10 @@ FRONTENDS.add(
     "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")
 )
 FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
+FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.frontends.torch.convert"))
+FRONTENDS.add(
+    "torch files", FrontEnd("none of PyTorch's own files", _is_torch_file, "snntb_adsnn.frontends.torch.files")
+)
 
 
 @EXPORTS.register("nir")

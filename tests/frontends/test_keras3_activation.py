@@ -95,8 +95,12 @@ def test_a_net_is_converted():
     layers = keras.layers
     x = np.random.default_rng(0).normal(size=(9, 6)).astype(np.float32)
     net = keras.Sequential(
-        [layers.Input((6,)), layers.Dense(5, activation=AAN(0.3)), layers.Dense(4, activation=AAN(0.2, "taylor"))]
-        + [layers.Dense(3)]
+        [
+            layers.Input((6,)),
+            layers.Dense(5, activation=AAN(0.3)),
+            layers.Dense(4, activation=AAN(0.2, "taylor")),
+            layers.Dense(3),
+        ]
     )
     network = convert(net, x)
     assert [(p.form, p.parameters.m_f) for p in network.populations] == [("exact", 0.3), ("taylor", 0.2)]

@@ -7,6 +7,9 @@ installed.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
 from snntb_adsnn.frontends.check import check
+from snntb_adsnn.frontends.onnx.functions import DOMAIN, FUNCTIONS, explained
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
 from snntb_adsnn.network import Input, SpikingNetwork
@@ -22,6 +26,7 @@ from snntb_adsnn.network.maps import Array, Shape
 
 try:
     import onnx
+    import onnx.inliner
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
 except ImportError as error:
@@ -37,7 +42,7 @@ OLDEST, NEWEST = 11, 21
 def convert(
     model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
 ) -> SpikingNetwork:
-    """Convert an ONNX model with ReLU activations into a spiking network; see ``frontends.convert``.
+    """Convert an ONNX model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
 
     Args:
         model: the path of a ``.onnx`` file, or an ``onnx.ModelProto``.
@@ -50,6 +55,29 @@ def convert(
         ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
     """
     proto = _read(model)
+    return converted(proto, x_check, partial(_values, proto), "ONNX", readout_tau_phi, dtype)
+
+
+Values = Callable[[Array, Sequence[str], str], tuple[dict[str, Array], Array]]
+"""What a framework computes for inputs of the model's own layout: of tensors by name, and of the output by name."""
+
+
+def converted(
+    proto: Any, x_check: Any, values: Values, framework: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> SpikingNetwork:
+    """The network of an ONNX model, compared with what ``values`` computes.
+
+    Args:
+        proto: an ``onnx.ModelProto``.
+        x_check: real inputs, as for ``convert``.
+        values: what computes the values of the check.
+        framework: its name, for messages.
+        readout_tau_phi: smoothing time constant of the read-out, ms.
+        dtype: of the weights and biases.
+
+    Raises:
+        ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
+    """
     opset = _opset(proto)
     builder = Builder(constants={t.name: numpy_helper.to_array(t) for t in proto.graph.initializer})
     x, swapped = _input(proto, builder, np.asarray(x_check))
@@ -65,18 +93,19 @@ def convert(
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     images = network.check_images(x, np.float32)
-    probes = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
-    seen, found = _values(proto, swapped, probes, output)
+    probes: dict[str, Probe] = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
+    there, found = values(swapped, list(dict.fromkeys(probe.tensor for probe in probes.values())), output)
+    seen = {name: probe.of(there[probe.tensor]) for name, probe in probes.items()}
     for population in network.populations:
         if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
-    check(network, images, seen, found, "ONNX")
+    check(network, images, seen, found, framework)
     return fit_thresholds(network, x)
 
 
 def _read(model: Any) -> Any:
     if not isinstance(model, str | Path):
-        return model
+        return _flat(model)
     path = Path(model)
     try:
         proto = onnx.load(str(path))
@@ -86,7 +115,15 @@ def _read(model: Any) -> Any:
     except Exception as error:  # protobuf and the checker have errors of their own
         reason = " ".join(str(error).split())[:200]
         raise ConversionError(f"{path}: cannot be read as an ONNX model ({reason}); export it again.") from error
-    return proto
+    return _flat(proto)
+
+
+def _flat(proto: Any) -> Any:
+    """The model without functions of others' (exporters write them), and with AAN's, which a file may lack."""
+    if any(function.domain != DOMAIN for function in proto.functions):
+        ours = [(DOMAIN, function.name) for function in FUNCTIONS.values()]
+        proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
+    return explained(proto)
 
 
 def _opset(proto: Any) -> int:
@@ -145,7 +182,7 @@ def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None
     name = operator.name or f"{kind}_{number}"
     if _fold(operator, opset, builder):
         return
-    converter = OPERATORS.get(kind) if operator.domain in ("", "ai.onnx") else None
+    converter = OPERATORS.get(kind if operator.domain in ("", "ai.onnx") else f"{operator.domain}.{kind}")
     if converter is None:
         raise ConversionError(
             f"operator {name!r} ({kind}) has no spiking equivalent here. Supported: {', '.join(sorted(OPERATORS))}. "
@@ -198,9 +235,8 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     return True
 
 
-def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tuple[dict[str, Array], Array]:
-    """What ONNX computes for inputs ``x``: by population its values, and the model's output."""
-    wanted = list(dict.fromkeys(probe.tensor for probe in probes.values()))
+def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[dict[str, Array], Array]:
+    """What ONNX computes for inputs ``x``: tensors by name, and the model's output."""
     probed = onnx.ModelProto()
     probed.CopyFrom(proto)
     there = {o.name for o in probed.graph.output} | {i.name for i in probed.graph.input}
@@ -209,7 +245,8 @@ def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tupl
     inputs = [i for i in probed.graph.input if i.name not in {t.name for t in probed.graph.initializer}]
     batch = inputs[0].type.tensor_type.shape.dim[0].dim_value or len(x)
     # a model of a fixed batch gets the last images again where they do not fill it
-    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(np.float32)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(inputs[0].type.tensor_type.elem_type)
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(kind)
     pieces = [filled[i : i + batch] for i in range(0, len(filled), batch)]
     names = [*wanted, output]
     found: dict[str, list[Array]] = {name: [] for name in names}
@@ -217,14 +254,18 @@ def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tupl
         for name, value in zip(names, session(names, {inputs[0].name: piece}), strict=True):
             found[name].append(value)
     values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
-    return {name: probe.of(values[probe.tensor]) for name, probe in probes.items()}, values[output]
+    return values, values[output]
 
 
 def _session(proto: Any) -> Any:
-    try:
+    """What computes a model: ``run(names of outputs, inputs by name)``."""
+    with contextlib.suppress(ImportError):
         import onnxruntime
-    except ImportError:
-        return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"]).run
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        # it lacks some operators in some types, convolutions in float64 for one
+        with contextlib.suppress(Exception):
+            providers = ["CPUExecutionProvider"]
+            return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=providers).run
+    return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)
