@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from snntb_adsnn.torch import AAN
 from torch import nn
 
 from benchmarks.activation import BATCH, EPOCHS, RELU
 from benchmarks.activation_nets import CLASSES
 from snntb_adsnn.registry import Registry
+from snntb_adsnn.torch import AAN
 
 Make = Callable[[], nn.Module]
 NETS: Registry[str, Callable[[Make], nn.Module]] = Registry("net")

@@ -69,13 +69,6 @@ def _is_onnx(model: Any) -> bool:
     return any(parts[0] == "onnx" for parts in modules(model))
 
 
-def _is_nir(model: Any) -> bool:
-    """Whether it is a ``nir.NIRGraph``, or the path of a ``.nir`` file."""
-    if isinstance(model, str | Path):
-        return Path(model).suffix == ".nir"
-    return any(parts[0] == "nir" for parts in modules(model))
-
-
 def _is_torch(model: Any) -> bool:
     """Whether it is a ``torch.nn.Module`` or a ``torch.export.ExportedProgram``."""
     known = (["torch", "nn", "modules", "module"], ["torch", "export", "exported_program"])
@@ -87,17 +80,26 @@ def _is_torch_file(model: Any) -> bool:
     return isinstance(model, str | Path) and Path(model).suffix in (".pt", ".pth", ".pt2")
 
 
+def _is_nir(model: Any) -> bool:
+    """Whether it is a ``nir.NIRGraph``, or the path of a ``.nir`` file."""
+    if isinstance(model, str | Path):
+        return Path(model).suffix == ".nir"
+    return any(parts[0] == "nir" for parts in modules(model))
+
+
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
 FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
 
 FRONTENDS.add(
     "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")
 )
-FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
 FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.frontends.torch.convert"))
 FRONTENDS.add(
     "torch files", FrontEnd("none of PyTorch's own files", _is_torch_file, "snntb_adsnn.frontends.torch.files")
 )
+
+
+FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
 
 
 @EXPORTS.register("nir")

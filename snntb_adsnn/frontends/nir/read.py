@@ -19,7 +19,7 @@ from snntb_adsnn.frontends.nir.metadata import is_described, rebuild, text
 from snntb_adsnn.frontends.nir.needed import nir
 from snntb_adsnn.frontends.nir.primitives import WEIGHTS, Layout
 from snntb_adsnn.frontends.nir.write import FORMAT
-from snntb_adsnn.network import SpikingNetwork, softmax
+from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array, Node, Shape, Window
 
 
@@ -49,8 +49,9 @@ def convert(
             if "model" in node.metadata:
                 original = text(node.metadata["name"])
                 seen[original] = layouts[original].back(values[name] * population(node)[1])
-        output = result(graph, values)
-        check(network, x, seen, softmax(output) if network.readout.activation == "softmax" else output, "NIR")
+        readout = network.readout
+        outputs = readout.split(readout.activated(result(graph, values)))
+        check(network, x, seen, list(outputs.values()), "NIR")
         return network
     return Foreign(graph, x).network(readout_tau_phi, dtype)
 
