@@ -15,6 +15,7 @@ from snntb_adsnn.frontends.nir.approximation import approximate_transfer, height
 from snntb_adsnn.frontends.nir.write import write
 from snntb_adsnn.network import Input, Neurons, Readout
 from snntb_adsnn.network.maps import AveragePool2D, Concatenate, Conv2D, Dense, Reshape, Window, ZeroPad2D
+from snntb_adsnn.network.outputs import Output
 
 nir = pytest.importorskip("nir")
 
@@ -109,6 +110,18 @@ def padded_net():
         (Readout, {"bias": normal(4)}),
         shape=(9, 8, 2),
     )
+
+
+def test_several_outputs_and_their_activations():
+    parts = (Output("class", (2,), "softmax"), Output("sizes", (3,), "sigmoid"))
+    network = chain(
+        (Dense, {"weights": normal(4, 6)}),
+        (Neurons, {"bias": normal(6), "parameters": P}),
+        (Dense, {"weights": normal(6, 5)}),
+        (Readout, {"bias": normal(5), "activation": "linear", "parts": parts}),
+        shape=(4,),
+    )
+    assert_equal_nodes(convert(network.to_nir(), images(network)), network)
 
 
 def test_windows_that_nir_does_not_have(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 from snntb_adsnn.errors import ConversionError, NetworkError, ParameterError
 from snntb_adsnn.network.maps import Array, Shape, Window
 from snntb_adsnn.network.node import Node, kinds
+from snntb_adsnn.network.outputs import Output
 from snntb_adsnn.neuron import ASNParameters
 
 MODEL = "ASN"
@@ -48,7 +49,7 @@ def describe(node: Node, index: int, elsewhere: tuple[str, ...]) -> dict[str, An
         elif isinstance(value, Window):
             plain[field.name] = {"window": dataclasses.astuple(value)}
         else:
-            plain[field.name] = value
+            plain[field.name] = [{"output": dataclasses.astuple(part)} for part in value] if _outputs(value) else value
     return {**found, "inputs": json.dumps(node.inputs), "fields": json.dumps(plain)}
 
 
@@ -104,5 +105,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_plain(item) for item in value)
     if isinstance(value, dict):
-        return Window(*_plain(value["window"]))
+        kind, fields = next(iter(value.items()))
+        return _RECORDS[kind](*_plain(fields))
     return value
+
+
+_RECORDS: Mapping[str, Callable[..., Any]] = {"window": Window, "output": Output}
+
+
+def _outputs(value: Any) -> bool:
+    """Whether a field holds the parts of a read-out."""
+    return isinstance(value, tuple) and any(isinstance(part, Output) for part in value)
