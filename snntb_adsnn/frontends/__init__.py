@@ -15,6 +15,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.export import EXPORTS
 from snntb_adsnn.registry import Registry
 
 __all__ = ["FRONTENDS", "FrontEnd", "convert"]
@@ -79,6 +80,13 @@ def _is_torch_file(model: Any) -> bool:
     return isinstance(model, str | Path) and Path(model).suffix in (".pt", ".pth", ".pt2")
 
 
+def _is_nir(model: Any) -> bool:
+    """Whether it is a ``nir.NIRGraph``, or the path of a ``.nir`` file."""
+    if isinstance(model, str | Path):
+        return Path(model).suffix == ".nir"
+    return any(parts[0] == "nir" for parts in modules(model))
+
+
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
 FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
 
@@ -89,6 +97,14 @@ FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.fron
 FRONTENDS.add(
     "torch files", FrontEnd("none of PyTorch's own files", _is_torch_file, "snntb_adsnn.frontends.torch.files")
 )
+
+
+FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
+
+
+@EXPORTS.register("nir")
+def _to_nir(network: SpikingNetwork) -> Any:
+    return import_module("snntb_adsnn.frontends.nir.write").to_nir(network)
 
 
 def convert(

@@ -24,6 +24,7 @@ from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
 from snntb_adsnn.nets import build
+from snntb_adsnn.neuron.gradient import BOUNDED
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
 from snntb_adsnn.training.feed import Feed, feed, reseed
@@ -82,7 +83,7 @@ def _train(config: Config, progress: bool) -> TrainingResult:
     data = feed(settings.data.open(paths.dataset_path), settings, config.file)
     ensure_toolbox_data(settings.data, paths.dataset_path)
     keras.utils.set_random_seed(settings.seed)
-    activation = AAN(form=settings.form, **settings.constants)
+    activation = AAN(form=settings.form, gradient=BOUNDED, **settings.constants)
     model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:
         _start_from(model, settings.initial, config)

@@ -19,10 +19,13 @@ from snntb_adsnn.frontends.keras.graph import Before, Flavour, Graph, Use
 from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS, Converted, KerasLayer, node_shape
 from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
 from snntb_adsnn.frontends.piecewise import Line, Piecewise, add_populations
-from snntb_adsnn.network import Input, Neurons, SpikingNetwork
-from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
+from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.network.draft import Draft, Ending, fit_thresholds
 from snntb_adsnn.network.maps import MaxPool2D, Reshape
+from snntb_adsnn.network.outputs import ACTIVATIONS as OUTPUT_ACTIVATIONS
 from snntb_adsnn.network.rewrite import fresh_name
+from snntb_adsnn.network.stem import FUNCTIONS as HELD_FUNCTIONS
+from snntb_adsnn.network.stem import Elementwise
 
 
 def convert(
@@ -73,24 +76,21 @@ def _converted(
     flavour: Flavour, model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]
 ) -> SpikingNetwork:
     graph = Graph.of(model, flavour)
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise ConversionError(
-            f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; only one of each can be "
-            "converted. Cut the model to one input and one output."
-        )
     building = _Building(graph)
     building.add_inputs()
     for use in graph.uses:
         building.translate(use)
     try:
-        network, sources = building.draft.finish(building.nodes[graph.outputs[0]], readout_tau_phi, dtype)
+        ends = dict(zip(model.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
+        network, sources = building.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     x, probes = network.check_images(x_check, np.float32), building.draft.tensors
     wanted = {probes[source.node].tensor for source in sources.values()}
     for images in np.array_split(x, -(-len(x) // _TOGETHER)):  # all layers of all images would take much memory
-        values = graph.values([images], wanted)
-        (answers,) = graph.answers([images])
+        given = [part.astype(np.float32) for part in network.input.image.split(images)]
+        values = graph.values(given, wanted)
+        answers = graph.answers(given)
         check(network, images, expected(network, sources, probes, values), answers, flavour.name)
     return fit_thresholds(network, x_check)
 
@@ -129,18 +129,21 @@ class _Building:
     nodes: dict[int, str] = field(default_factory=dict)
 
     def add_inputs(self) -> None:
-        """Add the model's input."""
-        (key,) = self.graph.inputs
-        name, shape = self.graph.model.input_names[0] if hasattr(self.graph.model, "input_names") else "input", ()
-        shape = self.graph.shapes[key]
-        if None in shape or not shape:
-            raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")
-        known = tuple(int(n) for n in shape if n is not None)
-        node = self.draft.add(Input(name, (), (), known))
-        if node_shape(known) != known:
-            row = Reshape(fresh_name(f"{name}/row", self.draft.nodes), (node,), (known,), node_shape(known))
-            node = self.draft.add(row)
-        self.nodes[key] = node
+        """Add the model's inputs."""
+        names = list(self.graph.model.input_names) if hasattr(self.graph.model, "input_names") else []
+        names = names or [str(tensor.name) for tensor in self.graph.model.inputs]
+        shapes = [self.graph.shapes[key] for key in self.graph.inputs]
+        for name, shape in zip(names, shapes, strict=True):
+            if None in shape or not shape:
+                raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")
+        known = [tuple(int(n) for n in shape if n is not None) for shape in shapes]
+        parts = tuple(zip(names, known, strict=True))
+        for key, node in zip(self.graph.inputs, self.draft.add_inputs(parts), strict=True):
+            shape = self.draft.nodes[node].shape
+            if node_shape(shape) != shape:
+                row = Reshape(fresh_name(f"{node}/row", self.draft.nodes), (node,), (shape,), node_shape(shape))
+                node = self.draft.add(row)
+            self.nodes[key] = node
 
     def translate(self, use: Use) -> None:
         """Add what a use of a layer computes."""
@@ -149,7 +152,7 @@ class _Building:
         converter = CONVERTERS.get(type(layer))
         if converter is None and flavour.owns(layer):
             converter = BUILT_IN.get(type(layer).__name__)
-        if function in FUNCTIONS:
+        if function is not None and function in FUNCTIONS:
             converter = _of_function(use, function)
         elif function in ACTIVATIONS:
             converter = BUILT_IN["Activation"]
@@ -204,8 +207,10 @@ class _Building:
             return add_populations(draft, source, use.name, activation, lambda line: _probe(before, line))
         if activation.name == "linear":
             return source
-        if activation.name == "softmax":
-            return draft.add(Softmax(f"{use.name}/softmax", (source,), (shape,)))
+        if activation.name in HELD_FUNCTIONS and draft.is_held(source):
+            return draft.add(Elementwise(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
+        if activation.name in OUTPUT_ACTIVATIONS:
+            return draft.add(Ending(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
         last = use.output in self.graph.outputs
         raise ConversionError(wrong_activation(use.layer, activation.name, shape[-1], last=last))
 

@@ -138,8 +138,8 @@ class Graph:
                     "the model has no known input shape; build it, or give its first layer an input shape."
                 )
             raise ConversionError(
-                f"the model is a {type(model).__name__} with a call of its own, so that its layers are not known. Build "
-                "it from layers: keras.Model(inputs, outputs) or keras.Sequential."
+                f"the model is a {type(model).__name__} with a call of its own, so that its layers are not known. "
+                "Build it from layers: keras.Model(inputs, outputs) or keras.Sequential."
             )
         graph = cls(flavour, model)
         graph.inputs = [graph._new(tensor) for tensor in functional.inputs]

@@ -6,8 +6,9 @@ from typing import Any
 
 from snntb_adsnn.frontends.keras.functions import FUNCTIONS
 from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS
+from snntb_adsnn.network.outputs import ACTIVATIONS
 
-_ORDER = {"sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
+_ORDER = {"softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
 """Activations that keep the order of the outputs, and so the decision."""
 
 _TRAIN = "Train with AAN or ReLU in its place."
@@ -60,15 +61,17 @@ def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> 
             "compute; the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in "
             "every hidden layer."
         )
-    way = "train with softmax."
-    if units == 1:
-        way = "train two outputs with softmax, one for each class."
-    elif activation in _ORDER:
-        way = (
-            f"train with softmax, or set its activation to linear and save the model again: {activation} keeps the "
-            "order of the outputs, so that the largest is the same."
-        )
+    known = ", ".join(ACTIVATIONS)
     return (
-        f"the last layer, {layer.name!r}, has the activation {activation!r}, and the read-out is linear or softmax: "
-        f"{way}"
+        f"the last layer, {layer.name!r}, has the activation {activation!r}, which the read-out does not compute: "
+        f"train with one of {known}{_order(activation, units)}."
+    )
+
+
+def _order(activation: str, units: int) -> str:
+    if activation not in _ORDER or units == 1:
+        return ""
+    return (
+        f"; or set it to linear and save the model again: {activation} keeps the order of the outputs, so that the "
+        "largest is the same"
     )
