@@ -24,6 +24,7 @@ from benchmarks import activation_nets
 from snntb_adsnn.files import write_json
 from snntb_adsnn.registry import Registry
 
+DOCS = Path(__file__).parents[1] / "docs"
 EPOCHS, BATCH = 25, 32
 RELU = "relu"
 Score = Callable[[str, str, int, dict[str, np.ndarray]], float]
@@ -117,8 +118,9 @@ def table(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 @click.option("--seeds", default=5, show_default=True, help="Seeds 0, 1, ... of each net.")
 @click.option("--exact", is_flag=True, help="Train AAN with its exact gradient, too.")
 @click.option("--folder", default="runs/activation", show_default=True, type=click.Path(path_type=Path))
+@click.option("--docs", is_flag=True, help="Write docs/activation.json.")
 @click.option("--here", is_flag=True, hidden=True)
-def main(names: tuple[str, ...], seeds: int, exact: bool, folder: Path, here: bool) -> None:
+def main(names: tuple[str, ...], seeds: int, exact: bool, folder: Path, docs: bool, here: bool) -> None:
     """Train five small nets with ReLU and with AAN; print mean and spread of the test accuracy."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = (RELU, "bounded", *(("exact",) if exact else ()))
@@ -132,6 +134,9 @@ def main(names: tuple[str, ...], seeds: int, exact: bool, folder: Path, here: bo
         command = [sys.executable, "-m", "benchmarks.activation", *arguments, *(["--exact"] if exact else [])]
         subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         print(name, *table(json.loads(file.read_text())), sep="\n  ")
+    if docs:
+        found = {name: json.loads((folder / f"{name}.json").read_text()) for name in FRAMEWORKS}
+        write_json(DOCS / "activation.json", found)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 keras = pytest.importorskip("keras", minversion="3")
 
-from snntb_adsnn import ASNParameters, transfer  # noqa: E402
+from snntb_adsnn import ASNParameters, convert, transfer  # noqa: E402
 from snntb_adsnn.frontends.keras.activation import AAN as AAN2  # noqa: E402
 from snntb_adsnn.frontends.keras.compat import keras as keras2  # noqa: E402
 from snntb_adsnn.frontends.keras.compat import tf  # noqa: E402
@@ -89,3 +89,19 @@ def test_a_plain_fit_learns():
     net.compile(keras.optimizers.Adam(0.02), "mse")
     losses = net.fit(x, 1 - x, epochs=60, batch_size=16, verbose=0).history["loss"]
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_net_is_converted():
+    layers = keras.layers
+    x = np.random.default_rng(0).normal(size=(9, 6)).astype(np.float32)
+    net = keras.Sequential(
+        [
+            layers.Input((6,)),
+            layers.Dense(5, activation=AAN(0.3)),
+            layers.Dense(4, activation=AAN(0.2, "taylor")),
+            layers.Dense(3),
+        ]
+    )
+    network = convert(net, x)
+    assert [(p.form, p.parameters.m_f) for p in network.populations] == [("exact", 0.3), ("taylor", 0.2)]
+    np.testing.assert_allclose(network.analog(x), net.predict(x, verbose=0), atol=1e-5)

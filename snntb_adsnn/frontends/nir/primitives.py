@@ -146,7 +146,9 @@ def convolution(kernel: Array, window: Window, groups: int) -> Any:
     padding, dilation = window.padding, window.dilation
     if any(first != last for first, last in padding):
         kernel = dilated(kernel.transpose(2, 3, 0, 1), dilation).transpose(2, 3, 0, 1).astype(kernel.dtype)
-        kernel, padding, dilation = _widened(kernel, padding), tuple((max(pair),) * 2 for pair in padding), (1, 1)
+        kernel, dilation = _widened(kernel, padding), (1, 1)
+        (top, bottom), (left, right) = padding
+        padding = ((max(top, bottom),) * 2, (max(left, right),) * 2)
     return nir().Conv2d(
         input_shape=None,  # nir takes the shape of grouped kernels for that of the input
         weight=np.ascontiguousarray(kernel),
