@@ -55,6 +55,6 @@ for m_f in (0.1, 0.2, 0.4):  # precision can be changed after training
     m = evaluation.metrics()
     found = m.decisions
     print(
-        f"m_f {m_f}: ANN {found.ann_accuracy:.1%}, AdSNN {found.snn_accuracy:.1%}, same decision {found.agreement:.1%}, "
-        f"{m.firing.rate_hz:.1f} Hz"
+        f"m_f {m_f}: ANN {found.ann_accuracy:.1%}, AdSNN {found.snn_accuracy:.1%}, "
+        f"same decision {found.agreement:.1%}, {m.firing.rate_hz:.1f} Hz"
     )
