@@ -215,7 +215,8 @@ def apply(node: Linear, *xs: Any) -> Any:
     Of a kind without an entry of its own below it follows from the edges: correct, and slow where many groups of edges
     have weights of their own. Another kind's fast one is registered with ``tensorflow.apply.register``.
     """
-    return tf.add_n([_along(edges, x, node.shape) for edges, x in zip(node.edges(), xs, strict=True)])
+    every = tf.autograph.experimental.do_not_convert(node.edges)()
+    return tf.add_n([_along(edges, x, node.shape) for edges, x in zip(every, xs, strict=True)])
 
 
 def _along(edges: PixelMap, x: Any, shape: Shape) -> Any:

@@ -118,7 +118,8 @@ def multiplications(network: SpikingNetwork) -> dict[str, float]:
 def input_multiplications(network: SpikingNetwork) -> float:
     """Products with weights that the analog input takes, in a chain of weighted layers in each: once a simulation, for
     it is held."""
-    products, reached = 0.0, {network.input.name}
+    stem = [node for node in network.input.stem if isinstance(node, Linear) and node.weighted]
+    products, reached = sum(map(_products, stem)), {network.input.name}
     for node in network.nodes:
         if isinstance(node, Linear) and reached & set(node.inputs):
             reached.add(node.name)

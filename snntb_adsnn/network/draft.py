@@ -26,7 +26,7 @@ from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.outputs import ACTIVATIONS, Output
 from snntb_adsnn.network.pooling import Source, merge_max_pooling
-from snntb_adsnn.network.stem import held, take_stem
+from snntb_adsnn.network.stem import Elementwise, held, take_stem
 from snntb_adsnn.neuron import ASNParameters
 
 
@@ -189,8 +189,12 @@ class Draft:
                 )
         populations = [n for n in nodes.values() if isinstance(n, Neurons)]
         if not populations:
+            curved = next((n for n in nodes.values() if isinstance(n, Elementwise)), None)
+            name = "" if curved is None else curved.name.removesuffix(f"/{curved.function}")
+            instead = "" if curved is None else f" (layer {name!r} has the activation {curved.function!r})"
             raise ConversionError(
-                "the model has no AAN or ReLU activation, so nothing can spike; train it with AAN activations."
+                f"the model has no AAN or ReLU activation{instead}, so nothing can spike; train it with AAN "
+                "activations."
             )
         return populations[0].parameters
 

@@ -10,10 +10,11 @@ from keras_models import MODELS, Made, inputs_of, weighted
 
 from snntb_adsnn import SpikingNetwork, convert, simulate
 from snntb_adsnn import keras as keras_2
-from snntb_adsnn.errors import ConversionError, ParameterError
+from snntb_adsnn.errors import ConversionError, NetworkError, ParameterError
 from snntb_adsnn.frontends.check import DeviationError
 from snntb_adsnn.frontends.keras.compat import tf
 from snntb_adsnn.frontends.keras.layers import BUILT_IN
+from snntb_adsnn.measure.connectivity import input_multiplications
 
 KERAS = {
     "keras 2": Made(keras=keras_2, leaky=tf.nn.leaky_relu, relu6=tf.nn.relu6, join=lambda xs: tf.concat(xs, -1)),
@@ -165,3 +166,20 @@ def test_both_keras_live_in_one_process():
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert found.stdout.split() == ["1", "1"], found.stderr
     assert "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use" in found.stderr
+
+
+def test_hardware_refuses_what_has_no_neurons(made):
+    from adsnn_hls.quantize.synapses import chain
+
+    model = weighted(MODELS["pooled_input"](made))
+    with pytest.raises(NetworkError, match="is computed from the input without neurons, but hardware stages begin"):
+        chain(convert(model, inputs_of(model)))
+
+
+def test_products_of_the_stem_are_counted():
+    """The first convolution stands behind the input, with tanh: 6 x 6 positions, 3 x 3 x 2 weights for 3 channels."""
+    model = weighted(MODELS["pooled_input"](KERAS["keras 2"]))
+    network = convert(model, inputs_of(model))
+    behind = 108 * 3 + 3 * 3 * 3 * 3  # of the read-out, from the convolution; of the 1 x 1 convolution
+    behind += 27 * 3  # of the read-out, from the pooled image
+    assert input_multiplications(network) == 36 * 18 * 3 + behind

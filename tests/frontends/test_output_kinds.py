@@ -98,7 +98,7 @@ def test_logits_are_what_stands_before_the_activation():
 
 
 REFUSED = {
-    "sigmoid inside": (lambda: chain(L.Dense(4, "sigmoid", name="in"), aan(), L.Dense(2)), "'in' has the activation 'sig"),
+    "sigmoid inside": (lambda: chain(aan(), L.Dense(4, "sigmoid", name="in"), aan(), L.Dense(2)), "'in' has the activation 'sig"),
     "pooled behind a sigmoid": (
         lambda: chain(conv(), L.Conv2D(2, 3, activation="sigmoid", name="in"), L.AveragePooling2D(), shape=IMAGE),
         "'in' has the activation 'sigmoid', which an adaptive",

@@ -67,7 +67,8 @@ def test_an_own_layer_is_converted_with_its_activation(converters):
     assert network.population_names == ["mine"]
     np.testing.assert_allclose(network.analog(x), net.predict(x, verbose=0), atol=1e-5)
     with pytest.raises(
-        ConversionError, match=r"'mine' \(Unknown\) has no spiking equivalent here. Supported: .*Gain.*@converts"
+        ConversionError,
+        match=r"'mine' \(Unknown\) has no spiking equivalent here. Rebuild .* register a converter \(@converts",
     ):
         convert(model(Unknown(AAN(0.2), name="mine")), x)
 

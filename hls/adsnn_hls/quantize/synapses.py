@@ -19,6 +19,7 @@ from snntb_adsnn.network.maps import (
     Array,
     Convolution,
     Linear,
+    MaxPool2D,
     Node,
     Padding,
     Reshape,
@@ -26,6 +27,7 @@ from snntb_adsnn.network.maps import (
     Shape,
     Window,
 )
+from snntb_adsnn.network.stem import Elementwise
 
 LARGEST_MATRIX = 1 << 26
 """Largest number of weights of one stage."""
@@ -57,8 +59,15 @@ def chain(network: SpikingNetwork) -> tuple[Link, ...]:
     """The network as a chain of populations; the last link leads to the read-out.
 
     Raises:
-        NetworkError: the network branches, or spikes of one population are not all alike.
+        NetworkError: the network branches, computes something without neurons, or spikes of one population are not
+            all alike.
     """
+    if network.input.stem:
+        curved = next(node.name for node in network.input.stem if isinstance(node, MaxPool2D | Elementwise))
+        raise NetworkError(
+            f"{curved} is computed from the input without neurons, but hardware stages begin with neurons. Put "
+            "BatchNormalization and an AAN activation in front, as the paper does."
+        )
     links: list[Link] = []
     path: list[Linear] = []
     before: Node = network.input

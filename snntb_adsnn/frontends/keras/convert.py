@@ -6,6 +6,7 @@ network; then that is compared with the Keras model on real inputs. Keras 2 and 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,8 +66,8 @@ def convert_with(
         return _converted(flavour, twin, x_check, readout_tau_phi, dtype)
 
 
-_TOGETHER = 8
-"""Images that are checked at once."""
+_MEMORY = 1e9
+"""Bytes of the values of all nodes, for the images that are checked at once."""
 
 _SHORT = {"float16", "bfloat16"}
 """Types in which Keras rounds by more than a conversion may deviate."""
@@ -81,13 +82,14 @@ def _converted(
     for use in graph.uses:
         building.translate(use)
     try:
-        ends = dict(zip(model.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
+        ends = dict(zip(graph.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
         network, sources = building.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     x, probes = network.check_images(x_check, np.float32), building.draft.tensors
     wanted = {probes[source.node].tensor for source in sources.values()}
-    for images in np.array_split(x, -(-len(x) // _TOGETHER)):  # all layers of all images would take much memory
+    bytes_each = 8 * sum(math.prod(node.shape) for node in network.nodes)
+    for images in np.array_split(x, min(len(x), math.ceil(len(x) * bytes_each / _MEMORY))):
         given = [part.astype(np.float32) for part in network.input.image.split(images)]
         values = graph.values(given, wanted)
         answers = graph.answers(given)
@@ -130,9 +132,7 @@ class _Building:
 
     def add_inputs(self) -> None:
         """Add the model's inputs."""
-        names = list(self.graph.model.input_names) if hasattr(self.graph.model, "input_names") else []
-        names = names or [str(tensor.name) for tensor in self.graph.model.inputs]
-        shapes = [self.graph.shapes[key] for key in self.graph.inputs]
+        names, shapes = self.graph.input_names, [self.graph.shapes[key] for key in self.graph.inputs]
         for name, shape in zip(names, shapes, strict=True):
             if None in shape or not shape:
                 raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")

@@ -113,6 +113,7 @@ class Graph:
         flavour: whose model it is.
         model: the model.
         inputs, outputs: numbers of its tensors.
+        input_names, output_names: what Keras calls them.
         uses: see ``Use``.
         shapes: of the tensors, without the batch axis.
     """
@@ -121,6 +122,8 @@ class Graph:
     model: Any
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    input_names: list[str] = field(default_factory=list)
+    output_names: list[str] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     shapes: list[tuple[int | None, ...]] = field(default_factory=list)
 
@@ -144,6 +147,8 @@ class Graph:
         graph = cls(flavour, model)
         graph.inputs = [graph._new(tensor) for tensor in functional.inputs]
         graph.outputs = graph._open(functional, graph.inputs, "")
+        names = getattr(functional, "input_names", None) or [tensor.name for tensor in functional.inputs]
+        graph.input_names, graph.output_names = list(names), list(functional.output_names)
         return graph
 
     def _new(self, tensor: Any) -> int:

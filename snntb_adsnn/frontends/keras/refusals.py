@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from snntb_adsnn.frontends.keras.functions import FUNCTIONS
-from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS
 from snntb_adsnn.network.outputs import ACTIVATIONS
 
 _ORDER = {"softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
@@ -34,11 +33,9 @@ def unsupported(layer: Any, function: str | None) -> str:
         kind = f"the function {function}"
         way = f"Use one of Keras' layers in its place; of functions between layers {', '.join(_SHORT)} are known."
     if way is None:
-        own = [other.__name__ for other in CONVERTERS]
-        names = ", ".join(sorted(name for name in (*BUILT_IN, *own) if not name.startswith("Random")))
         way = (
-            f"Supported: {names}. Rebuild the model from these, or register a converter (@converts, "
-            "docs/conversion.md, 'A layer of your own')."
+            "Rebuild the model from the layers that docs/conversion.md lists ('What becomes what'), or register a "
+            "converter (@converts, 'A layer of your own' there)."
         )
     return f"layer {layer.name!r} ({kind}) has no spiking equivalent here. {way}"
 
