@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: help demo check test test-slow bench cosim formal lint format clean
+.PHONY: help demo check test test-torch test-slow bench cosim formal lint format clean
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -29,6 +29,13 @@ check: lint  ## check style, types, and who imports whom (docs/architecture.md)
 # first, so that no worker is left with a long one at the end
 test: $(VENV)/.installed  ## run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --timeout 600
+
+test-torch: $(VENV)/.torch  ## run the tests of PyTorch models (installs PyTorch, 5 GB)
+	$(BIN)/python -m pytest -m torch tests/frontends/test_torch*.py tests/test_torch*.py
+
+$(VENV)/.torch: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,torch]' torchvision
+	@touch $@
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow

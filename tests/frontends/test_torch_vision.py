@@ -23,11 +23,12 @@ def test_module_and_file(name, tmp_path):
     torch.manual_seed(0)
     module = getattr(models, name)(weights=None)
     x = torch.rand(3, 3, 64, 64)
-    calibrate(module, x)  # else the logits are near 0, and would agree whatever they are
+    if name == "resnet18":  # MobileNetV2 would amplify float32's rounding: torch itself is 4e-5 from float64 then
+        calibrate(module, x)
     images = x.numpy()
     expected = copy.deepcopy(module).eval().double()(x.double()).detach().numpy()
     size = np.abs(expected).max()
-    assert np.ptp(expected, axis=0).max() > 0.1
+    assert np.ptp(expected, axis=0).max() > 1e-2 * size  # the images differ by a thousand times what is allowed
     network = convert(module, images[:2])
     assert len(network.populations) == POPULATIONS[name]
     assert np.abs(network.analog(images) - expected).max() <= 1e-5 * size
