@@ -26,7 +26,7 @@ from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.outputs import ACTIVATIONS, Output
 from snntb_adsnn.network.pooling import Source, merge_max_pooling
-from snntb_adsnn.network.stem import Elementwise, held, take_stem
+from snntb_adsnn.network.stem import Elementwise, add_constants, held, take_stem
 from snntb_adsnn.neuron import ASNParameters
 
 
@@ -112,7 +112,8 @@ class Draft:
     def _rewritten(self, dtype: type[np.floating[Any]]) -> tuple[SpikingNetwork, Mapping[str, Source]]:
         nodes, constants, computes = merge_max_pooling(self.nodes, self.constants)
         nodes, constants = take_stem(nodes, constants)
-        nodes = rewrite.move_constants_to_neurons(nodes, constants)
+        nodes, before_pooling = rewrite.move_constants_to_neurons(nodes, constants)
+        nodes = add_constants(nodes, before_pooling)
         nodes = rewrite.fold_padding(nodes)
         nodes = rewrite.fold_gains(nodes)
         nodes = rewrite.round_constants(nodes, dtype)

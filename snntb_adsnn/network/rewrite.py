@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network.maps import (
     Array,
     Conv2D,
@@ -63,35 +62,35 @@ def prune(nodes: Graph) -> Graph:
 # ---- constants -----------------------------------------------------------------------------------------------------
 
 
-def move_constants_to_neurons(nodes: Graph, constants: dict[str, Array]) -> Graph:
+def move_constants_to_neurons(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph, dict[str, Array]]:
     """Carry biases and batch-norm shifts through the linear maps to the neurons and the read-out, as their bias.
 
-    Raises:
-        ConversionError: a constant differs between the pixels of a max pooling window.
+    Returns:
+        graph; and by name of a population that pools, the constants that differ between the pixels which it reads, of
+        its input's shape: no bias behind the pooling does the same (``stem.add_constants``).
     """
     values: dict[str, Array] = {}
+    before_pooling: dict[str, Array] = {}
     result: Graph = {}
     for node in nodes.values():
         value = np.zeros((1, *node.shape))
         if isinstance(node, Linear):
             value = node.apply(*(values[source] for source in node.inputs)) + constants.get(node.name, 0.0)
         elif isinstance(node, Neurons | Readout):
-            node = replace(node, bias=_bias(node, values[node.inputs[0]][0]))
+            constant = _alike(values[node.inputs[0]][0])
+            if isinstance(node, Neurons) and node.pool is not None and constant.ndim > 1:
+                before_pooling[node.name] = constant
+            else:
+                node = replace(node, bias=constant)
         values[node.name] = value
         result[node.name] = node
-    return result
+    return result, before_pooling
 
 
-def _bias(node: Neurons | Readout, constant: Array) -> Array:
+def _alike(constant: Array) -> Array:
+    """One number for each channel, where all pixels have the same; else ``constant``."""
     channels = constant.reshape(-1, constant.shape[-1])
-    if np.allclose(channels, channels[:1], rtol=1e-12, atol=1e-12):
-        return channels[0]
-    if isinstance(node, Neurons) and node.pool is not None:
-        raise ConversionError(
-            f"the bias in front of max pooling in layer {node.name!r} differs between pixels (zero padding behind a "
-            "bias or batch norm). Remove that padding, or put an activation before it."
-        )
-    return constant
+    return channels[0] if np.allclose(channels, channels[:1], rtol=1e-12, atol=1e-12) else constant
 
 
 # ---- folding -------------------------------------------------------------------------------------------------------

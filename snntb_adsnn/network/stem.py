@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.network.maps import Concatenate, Linear, MaxPool2D, Reshape
+from snntb_adsnn.network.maps import Add, Concatenate, Dense, Linear, MaxPool2D, Reshape
 from snntb_adsnn.network.maps.part import Part
 from snntb_adsnn.network.neurons import Input
 from snntb_adsnn.network.node import Array, Node, Shape
@@ -64,7 +64,19 @@ class Shift(Node):
         return (x + self.value).astype(x.dtype, copy=False)
 
 
-STEM = (Linear, MaxPool2D, Elementwise, Shift)
+@dataclass(frozen=True, eq=False)
+class One(Node):
+    """The number 1 for each image, whatever it is: a vector of one element."""
+
+    def output_shape(self) -> Shape:
+        return (1,)
+
+    def apply(self, x: Array) -> Array:
+        """Ones, shape (batch, 1), of x's type."""
+        return np.ones((len(x), 1), x.dtype)
+
+
+STEM = (Linear, MaxPool2D, Elementwise, Shift, One)
 """Kinds of nodes that a stem may hold behind its input."""
 
 
@@ -141,3 +153,47 @@ def _shifted(nodes: Graph, inside: set[str], constants: dict[str, Array]) -> tup
             stem[shift.name] = shift
             computes[node.name] = shift.name
     return tuple(stem.values()), computes
+
+
+def add_constants(nodes: Graph, constants: dict[str, Array]) -> Graph:
+    """Add currents that are the same for all images to the inputs of populations.
+
+    They come from a 1 that the input holds beside the image, by weights of the constants' size.
+
+    Args:
+        nodes: the graph.
+        constants: by population, of its input's shape.
+    """
+    if not constants:
+        return nodes
+    raw = next(iter(nodes.values()))
+    assert isinstance(raw, Input)
+    before = raw.stem or (raw,)
+    taken = {*nodes, *(node.name for node in before)}
+    size = math.prod(raw.size)
+    flat = Reshape(fresh_name(f"{raw.name}/flat", taken), (before[-1].name,), (before[-1].shape,), (size,))
+    one = One(fresh_name(f"{raw.name}/one", taken), (before[0].name,), (before[0].shape,))
+    both = Concatenate(fresh_name(f"{raw.name}/and_one", taken), (flat.name, one.name), (flat.shape, one.shape))
+    held_input = Input(fresh_name(f"{raw.name}/held", taken), (), (), both.shape, (*before, flat, one, both))
+    single = Part(fresh_name("one", taken), (held_input.name,), (held_input.shape,), size, (1,))
+    result: Graph = {
+        held_input.name: held_input,
+        raw.name: Part(raw.name, (held_input.name,), (held_input.shape,), 0, raw.size),
+        single.name: single,
+    }
+    for node in list(nodes.values())[1:]:
+        if node.name in constants:
+            node = _with_current(node, constants[node.name], single, result, nodes)
+        result[node.name] = node
+    return result
+
+
+def _with_current(node: Node, constant: Array, single: Node, result: Graph, nodes: Graph) -> Node:
+    """``node``, reading what it read and ``constant``; adds what it needs to ``result``."""
+    names = [fresh_name(f"{node.name}/{end}", {*nodes, *result}) for end in ("constant", "current", "total")]
+    (source,), (shape,) = node.inputs, node.input_shapes
+    weights = Dense(names[0], (single.name,), (single.shape,), constant.reshape(1, -1))
+    current = Reshape(names[1], (weights.name,), (weights.shape,), shape)
+    total = Add(names[2], (source, current.name), (shape, shape))
+    result |= {added.name: added for added in (weights, current, total)}
+    return reconnect(node, source, total)
