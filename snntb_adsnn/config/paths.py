@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from snntb_adsnn.config.base import MUST, Section
 from snntb_adsnn.config.names import name_mistake
+from snntb_adsnn.files import check_writable
 
 
 def _name(value: Any) -> Any:
@@ -35,6 +36,14 @@ class PathsSection(Section):
     def model_file(self) -> Path:
         """The Keras model."""
         return self.path_wd / f"{self.filename_ann}.h5"
+
+    def need_writable(self) -> None:
+        """Refuse a working folder that cannot take the model.
+
+        Raises:
+            OutputError: it cannot.
+        """
+        check_writable(self.model_file, "choose another path_wd")
 
     @property
     def training_state(self) -> Path:

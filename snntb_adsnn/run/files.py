@@ -42,7 +42,8 @@ def prepare_run(config: Config, *, model: bool = False) -> None:
     if model:
         need_model(config)
     if config.training is not None:
-        ensure_toolbox_data(config.training.data, config.paths.dataset_path)
+        with config.naming_folder():
+            ensure_toolbox_data(config.training.data, config.paths.dataset_path)
     else:
         _need_folder(config)
     file = find_model(config.paths.path_wd / config.paths.filename_ann)

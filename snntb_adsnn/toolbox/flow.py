@@ -20,7 +20,7 @@ from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, 
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.files import LOCK, locked, reason
+from snntb_adsnn.files import LOCK, locked, unwritable
 from snntb_adsnn.run import need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
@@ -145,7 +145,7 @@ def _set_up(original: Any, prepared: Prepared) -> Any:
         try:
             made = original(str(copy))
         except OSError as error:
-            raise OutputError(_unwritable(error)) from error
+            raise _unwritable(error) from error
         except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
             raise ConfigError(f"{path}: {error}") from None
         except (ValueError, TypeError, configparser.Error) as error:
@@ -180,12 +180,9 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
         raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {NAME}?")
 
 
-def _unwritable(error: OSError) -> str:
+def _unwritable(error: OSError) -> OutputError:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
-    return (
-        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another "
-        "path_wd or runlabel."
-    )
+    return unwritable(error.filename or "the results", error, "choose another path_wd or runlabel")
 
 
 def _run_pipeline(original: Any) -> Any:
@@ -204,7 +201,7 @@ def _run_pipeline(original: Any) -> Any:
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
         except OSError as error:
-            raise OutputError(_unwritable(error)) from error
+            raise _unwritable(error) from error
         finally:
             settings.RUN_TRUSTS.reset(token)
 
@@ -241,7 +238,7 @@ def _need_free(folder: Path) -> None:
             pass
     except OSError as error:
         error.filename = str(folder)
-        raise OutputError(_unwritable(error)) from None
+        raise _unwritable(error) from None
     if (folder / LOCK).exists():
         with locked(folder, _BUSY):
             pass

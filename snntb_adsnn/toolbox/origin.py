@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from configparser import ConfigParser
+from dataclasses import dataclass
 from pathlib import Path
 
 from snntb_adsnn.errors import ConfigError
@@ -53,13 +54,27 @@ def inherit_note(made: Path, from_file: Path) -> None:
         write_json(_note_of(made), {"file": made.name, "sha256": _digest(made), "model_sha256": model})
 
 
-def _noted(made: Path) -> str | None:
-    """Digest of the model that ``made`` was made from; ``None`` where that is not known, as of a file put there."""
+@dataclass(frozen=True)
+class _Note:
+    """Digests of a file when it was written, and of the model that it was made from."""
+
+    file: str
+    model: str
+
+
+def _read(made: Path) -> _Note | None:
+    """The note of ``made``; ``None`` where there is none, as of a file put there, or it is damaged."""
     try:
         found = json.loads(_note_of(made).read_bytes())
-        return str(found["model_sha256"]) if found["sha256"] == _digest(made) else None
+        return _Note(str(found["sha256"]), str(found["model_sha256"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _noted(made: Path) -> str | None:
+    """Digest of the model that ``made`` was made from; ``None`` where that is not known."""
+    note = _read(made)
+    return note.model if note is not None and note.file == _digest(made) else None
 
 
 def need_same_model(made: Path, model: Path | None, steps: str) -> None:
@@ -71,15 +86,15 @@ def need_same_model(made: Path, model: Path | None, steps: str) -> None:
         steps: that make it anew.
 
     Raises:
-        ConfigError: the model has changed.
+        ConfigError: the model, or ``made`` itself, has changed.
     """
     if model is None:
         return
-    noted = _noted(made)
-    if noted is None:
-        print(f"{made} has no note of the model that it was made from, so that it may be of another one than {model}.")
-    elif noted != _digest(model):
-        raise ConfigError(
-            f"{model} has changed since {made} was made from it; set [tools] {steps} once, which makes it anew, or "
-            f"delete {_note_of(made)} to use it as it is."
-        )
+    note, remedy = _read(made), f"set [tools] {steps} once, which makes it anew, or delete {_note_of(made)}"
+    if note is None:
+        lacks = f"a damaged note ({_note_of(made).name})" if _note_of(made).exists() else "no note"
+        print(f"{made} has {lacks} of the model that it was made from, so that it may be of another one than {model}.")
+    elif note.file != _digest(made):
+        raise ConfigError(f"{made} is not as it was written: changed, or damaged; {remedy} to use it as it is.")
+    elif note.model != _digest(model):
+        raise ConfigError(f"{model} has changed since {made} was made from it; {remedy} to use it as it is.")
