@@ -12,7 +12,6 @@ from snntb_adsnn.data import DATASETS, Choice
 from snntb_adsnn.nets import NETS
 from snntb_adsnn.neuron.transfer import SMALLEST_SMOOTH, Form
 
-
 _IMAGE = 3
 """Dimensions of an image: rows, columns, channels."""
 
