@@ -28,19 +28,16 @@ __all__ = [
     "transfer",
 ]
 
-# These need TensorFlow, which takes seconds to import: only on first use. (``frontends.convert`` needs none; but who
-# imports ``convert`` from here may go on with a Keras model file, for which Keras 2 must be chosen and know AAN.)
-_WITH_KERAS = {
-    "AAN": "snntb_adsnn.frontends.keras.activation",
-    "convert": "snntb_adsnn.frontends",
-    "keras": "snntb_adsnn.frontends.keras.compat",
-}
+# These need TensorFlow, which takes seconds to import: only on first use
+_WITH_KERAS = {"AAN": "snntb_adsnn.frontends.keras.activation", "keras": "snntb_adsnn.frontends.keras.compat"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WITH_KERAS:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "convert":  # imports no framework: the model's own has been imported already
+        return import_module("snntb_adsnn.frontends").convert
+    if name in _WITH_KERAS:
         import_module("snntb_adsnn.frontends.keras.activation")  # Keras knows AAN from here on
         return getattr(import_module(_WITH_KERAS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

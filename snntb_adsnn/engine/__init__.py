@@ -120,7 +120,7 @@ def simulate(
         network = network.with_m_f(m_f)
     chosen = ENGINES[engine]
     schedule = None if switch is None else switch.schedule(network, steps)
-    x, record = network.check_images(x, np.float32), frozenset(record)
+    x, record = network.held(x, np.float32), frozenset(record)
     if on_spikes is None:
         return chosen.run(network, x, steps, record, schedule)
     if chosen.observes:

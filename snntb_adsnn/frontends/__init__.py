@@ -56,6 +56,11 @@ def _is_keras_2(model: Any) -> bool:
     return any(parts[0] == "tf_keras" or (parts[0] == "keras" and "engine" in parts[1:3]) for parts in modules(model))
 
 
+def _is_keras_3(model: Any) -> bool:
+    """Whether a class is from Keras 3: the package ``keras``, and none of Keras 2."""
+    return any(parts[0] == "keras" for parts in modules(model)) and not _is_keras_2(model)
+
+
 def _is_onnx(model: Any) -> bool:
     """Whether it is an ``onnx.ModelProto``, or the path of a ``.onnx`` file."""
     if isinstance(model, str | Path):
@@ -64,7 +69,7 @@ def _is_onnx(model: Any) -> bool:
 
 
 FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
-
+FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
 
 FRONTENDS.add(
     "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")

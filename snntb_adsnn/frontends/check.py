@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, softmax
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.pooling import Source
 from snntb_adsnn.neuron.transfer import transfer
 
 TOLERANCE = 1e-5
 """Largest difference between the model and ``SpikingNetwork.analog``, per layer and relative to its largest value where
 that is above 1."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a node of the draft should compute: a function of a tensor that the framework computes.
+
+    Attributes:
+        tensor: what the front end calls it.
+        of: the function.
+    """
+
+    tensor: Hashable
+    of: Callable[[Array], Array] = lambda values: values
+
+
+def expected(
+    network: SpikingNetwork,
+    sources: Mapping[str, Source],
+    probes: Mapping[str, Probe],
+    values: Mapping[Hashable, Array],
+) -> dict[str, Array]:
+    """By population, the analog output that the framework computes.
+
+    Args:
+        network: what the model was converted to.
+        sources: by population, the draft's node whose value it computes (``Draft.finish``).
+        probes: by node of the draft, where the framework has that value.
+        values: the framework's tensors, shape (images, ...).
+    """
+    found = {}
+    for population in network.populations:
+        if (source := sources.get(population.name)) is None:
+            continue  # the model has no such value
+        y = probes[source.node].of(values[probes[source.node].tensor])
+        if not source.pooled:
+            y = population.pooled(y.reshape(-1, *population.input_shapes[0]))
+        found[population.name] = y
+    return found
 
 
 class DeviationError(ConversionError):
@@ -30,7 +70,8 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
     Args:
         network: what the model was converted to.
         x: inputs, shape (images, *input shape).
-        seen: by population, the analog output that the framework computes, of as many values as the population's.
+        seen: by population, the analog output that the framework computes, of as many values as the population's. One
+            that is missing is not compared; what reads it is.
         output: what the framework's model gives, shape (images, classes).
         framework: its name, for messages.
 
@@ -41,10 +82,12 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         DeviationError: a layer deviates by more than ``TOLERANCE``.
         ConversionError: the framework computes values that are infinite or no numbers.
     """
-    values: dict[str, Array] = {network.input.name: x.astype(np.float64)}
+    values: dict[str, Array] = {network.input.name: network.input.held(x.astype(np.float64))}
     deviation = 0.0
     for node, total in network.propagate(values):
-        if isinstance(node, Neurons):
+        if isinstance(node, Neurons) and node.name not in seen:
+            values[node.name] = node.analog(total)
+        elif isinstance(node, Neurons):
             S = node.potential(total)
             y = seen[node.name].reshape(S.shape).astype(np.float64)
             _need_finite(y, node.name, framework)

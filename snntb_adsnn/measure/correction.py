@@ -69,7 +69,7 @@ def analog_means(network: SpikingNetwork, x: Any) -> dict[str, Array]:
     Returns:
         arrays of shape (channels,): means over images and positions.
     """
-    x = network.check_images(x, np.float64)
+    x = network.held(x, np.float64)
     values: dict[str, Array] = {network.input.name: x}
     means = {}
     for node, total in network.propagate(values):

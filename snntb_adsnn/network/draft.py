@@ -7,6 +7,7 @@ merges max pooling into the neurons, carries constants to them and folds gains i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,8 +18,10 @@ from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import rewrite
 from snntb_adsnn.network.graph import SpikingNetwork
 from snntb_adsnn.network.maps import Array, MaxPool2D, Node, Shape
-from snntb_adsnn.network.neurons import Neurons, Readout
+from snntb_adsnn.network.maps.part import Part
+from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.pooling import Source, merge_max_pooling
+from snntb_adsnn.network.stem import held, take_stem
 from snntb_adsnn.neuron import ASNParameters
 
 
@@ -51,6 +54,24 @@ class Draft:
             self.constants[node.name] = np.asarray(constant, np.float64)
         return node.name
 
+    def add_inputs(self, parts: tuple[tuple[str, Shape], ...]) -> list[str]:
+        """Add the model's inputs, by name and shape; several become parts of one. Returns their nodes."""
+        if len(parts) == 1:
+            ((name, shape),) = parts
+            return [self.add(Input(name, (), (), shape))]
+        sizes = [math.prod(shape) for _, shape in parts]
+        whole = Input(rewrite.fresh_name("inputs", (name for name, _ in parts)), (), (), (sum(sizes),), (), parts)
+        self.add(whole)
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        return [
+            self.add(Part(name, (whole.name,), (whole.shape,), start, shape))
+            for (name, shape), start in zip(parts, starts, strict=True)
+        ]
+
+    def is_held(self, name: str) -> bool:
+        """Whether only the input reaches node ``name``, which is constant during a simulation then."""
+        return name in held(self.nodes.values())
+
     def finish(
         self, output: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
     ) -> tuple[SpikingNetwork, Mapping[str, Source]]:
@@ -70,6 +91,7 @@ class Draft:
 
     def _rewritten(self, dtype: type[np.floating[Any]]) -> tuple[SpikingNetwork, Mapping[str, Source]]:
         nodes, constants, computes = merge_max_pooling(rewrite.prune(self.nodes), self.constants)
+        nodes, constants = take_stem(nodes, constants)
         nodes = rewrite.move_constants_to_neurons(nodes, constants)
         nodes = rewrite.fold_padding(nodes)
         nodes = rewrite.fold_gains(nodes)
@@ -133,7 +155,7 @@ def fit_thresholds(network: SpikingNetwork, x: Any) -> SpikingNetwork:
     """Scale the resting thresholds of neurons with graded spikes to their potentials on real inputs ``x``: theta0 = m_f
     times the root mean square of the positive ones. ReLU nets compute with values of any size, and rates follow
     S/theta0."""
-    values: dict[str, Array] = {network.input.name: network.check_images(x, np.float64)}
+    values: dict[str, Array] = {network.input.name: network.held(x, np.float64)}
     theta0: dict[str, float] = {}
     for node, total in network.propagate(values):
         if isinstance(node, Neurons):

@@ -17,7 +17,7 @@ import numpy as np
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Linear, Window
 from snntb_adsnn.network.neurons import Input, Neurons, Readout, softmax
-from snntb_adsnn.network.node import Array, Node, kinds
+from snntb_adsnn.network.node import Array, Node, Shape, kinds
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.record import Format
 
@@ -157,18 +157,34 @@ class SpikingNetwork:
                 yield node, values[node.inputs[0]]
 
     def check_images(self, x: Any, dtype: type[np.floating[Any]]) -> Array:
-        """``x`` as an array of shape (images, *input shape); raises ParameterError where it does not fit."""
+        """``x`` as an array of shape (images, *image shape); raises ParameterError where it does not fit.
+
+        Where the network has several inputs, ``x`` may be a list of arrays in their order, or a dictionary of arrays by
+        their names (``network.input.image.parts``).
+        """
+        image = self.input.image
+        if image.parts and isinstance(x, list | tuple | Mapping):
+            x = _together(image, x)
         if np.iscomplexobj(x):
             raise ParameterError("input holds complex numbers, and a neuron's current is real; give real numbers.")
         x = np.asarray(x, dtype)
-        if x.shape[1:] != self.input.shape or not len(x):
+        if x.shape[1:] != image.shape or not len(x):
             raise ParameterError(
                 f"input of shape {x.shape} does not fit: the network takes at least one image of shape "
-                f"{self.input.shape}, stacked along the first axis."
+                f"{image.shape}, stacked along the first axis."
             )
         if not np.isfinite(x).all():
             raise ParameterError("input holds NaN or infinite values; clean the data first.")
         return x
+
+    def held(self, x: Any, dtype: type[np.floating[Any]]) -> Array:
+        """What the input holds for images ``x``, shape (images, *input shape); raises as ``check_images``."""
+        return self.input.held(self.check_images(x, dtype))
+
+    @property
+    def image_shape(self) -> Shape:
+        """Shape of an image, without the batch axis."""
+        return self.input.image.shape
 
     def analog(self, x: Any, *, logits: bool = False) -> Array:
         """Evaluate with the transfer function instead of spikes, in float64: the Keras model but for rounding.
@@ -180,7 +196,7 @@ class SpikingNetwork:
         Returns:
             shape (images, classes).
         """
-        x = self.check_images(x, np.float64)
+        x = self.held(x, np.float64)
         values: dict[str, Array] = {self.input.name: x}
         outputs = x
         for node, total in self.propagate(values):
@@ -216,6 +232,29 @@ FORMAT = Format(
     "Convert the model again.",
     ChainMap({kind.__name__: kind for kind in (SpikingNetwork, ASNParameters, Window)}, kinds()),  # type: ignore[arg-type]
 )
+
+
+def _together(image: Input, x: Any) -> Array:
+    """The arrays of several inputs as one, shape (images, elements of all).
+
+    Raises:
+        ParameterError: an array is missing, or does not fit.
+    """
+    names = [name for name, _ in image.parts]
+    if isinstance(x, Mapping):
+        if set(x) != set(names):
+            raise ParameterError(f"inputs are named {', '.join(names)}, but {', '.join(map(str, x))} are given.")
+        x = [x[name] for name in names]
+    arrays = [np.asarray(array) for array in x]
+    shapes = [shape for _, shape in image.parts]
+    if [array.shape[1:] for array in arrays] != shapes or len({len(array) for array in arrays}) != 1:
+        wanted = ", ".join(f"{name}: {shape}" for name, shape in image.parts)
+        given = ", ".join(str(array.shape) for array in arrays)
+        raise ParameterError(
+            f"inputs of shapes {given} do not fit: the network takes one array for each of its inputs ({wanted}), with "
+            "as many images in each, stacked along the first axis."
+        )
+    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
 
 
 def _checked_m_f(name: str, m_f: float | Array) -> Array:

@@ -17,14 +17,50 @@ from snntb_adsnn.neuron.transfer import GRADED, check_form, spike_height, transf
 
 @dataclass(frozen=True, eq=False)
 class Input(Node):
-    """The analog input; held during the whole simulation."""
+    """The analog input; held during the whole simulation.
+
+    Attributes:
+        size: shape of what is held.
+        stem: nodes that compute it from an image, whose shape their own first Input has; none: it is the image.
+        parts: of an input that several arrays make up, their names and shapes; it is a vector of them all.
+    """
 
     size: Shape
+    stem: tuple[Node, ...] = ()
+    parts: tuple[tuple[str, Shape], ...] = ()
 
     def output_shape(self) -> Shape:
         if not self.size or min(self.size) < 1:
             raise NetworkError(f"{self.name}: input shape {self.size} must have positive sizes.")
+        if self.stem and (not isinstance(self.stem[0], Input) or self.stem[-1].shape != self.size):
+            raise NetworkError(f"{self.name}: its stem must lead from an Input to the shape {self.size}.")
+        if self.parts and self.size != (sum(math.prod(shape) for _, shape in self.parts),):
+            raise NetworkError(f"{self.name}: its parts do not make up the shape {self.size}.")
         return self.size
+
+    @property
+    def image(self) -> Input:
+        """The input that takes images."""
+        first = self.stem[0] if self.stem else self
+        assert isinstance(first, Input)
+        return first
+
+    def split(self, x: Array) -> list[Array]:
+        """Images of shape (images, *size) as the arrays that make them up, each (images, *its shape)."""
+        if not self.parts:
+            return [x]
+        ends = np.cumsum([math.prod(shape) for _, shape in self.parts])
+        pieces = np.split(x, ends[:-1], axis=1)
+        return [piece.reshape(len(x), *shape) for piece, (_, shape) in zip(pieces, self.parts, strict=True)]
+
+    def held(self, x: Array) -> Array:
+        """What is held for images x of shape (images, *image shape), in their type."""
+        if not self.stem:
+            return x
+        values = {self.stem[0].name: x}
+        for node in self.stem[1:]:
+            values[node.name] = node.apply(*(values[source] for source in node.inputs))  # type: ignore[attr-defined]
+        return values[self.stem[-1].name]
 
 
 class Precision(NamedTuple):

@@ -5,20 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from snntb_adsnn.errors import ConversionError
+import numpy as np
+
 from snntb_adsnn.network.maps import (
+    NO_PADDING,
+    Add,
     Array,
+    AveragePool2D,
     Concatenate,
-    Linear,
     MaxPool2D,
     Node,
     Padding,
     Reshape,
     Scale,
+    Window,
     ZeroPad2D,
 )
-from snntb_adsnn.network.neurons import Input, Neurons
+from snntb_adsnn.network.maps.windows import Differences2D, Pick2D
+from snntb_adsnn.network.neurons import Neurons
 from snntb_adsnn.network.rewrite import Graph, fresh_name, prune, readers, reconnect
+from snntb_adsnn.network.stem import held
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.transfer import GRADED
 
 
 class Source(NamedTuple):
@@ -39,15 +47,14 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
 
     Behind an activation: the transfer function grows with S, so pooling its output equals pooling S. Before it, with a
     batch norm of gains of at least 0 between: the same. Batch norms of such gains, concatenation and zero padding
-    between an activation and the pooling step behind it first.
+    between an activation and the pooling step behind it first. Windows of one pixel are linear. Where no neuron is
+    near, a population is put there. What only the input reaches stays, for the stem.
 
     Returns:
         graph, constants, and by population where its output stood before the rewrite.
-
-    Raises:
-        ConversionError: a max pooling that is next to no neurons.
     """
     constants = dict(constants)
+    nodes = {name: _sampled(node) if isinstance(node, MaxPool2D) else node for name, node in nodes.items()}
     nodes = _reshape_behind_neurons(_next_to_neurons(nodes, constants))
     result: Graph = {}
     computes: dict[str, Source] = {}
@@ -59,12 +66,12 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
                 node = reconnect(node, source, result[became[source]])
         before = result[node.inputs[0]] if isinstance(node, MaxPool2D) else None
         if isinstance(node, MaxPool2D) and isinstance(before, Neurons):
-            if before.pool is not None:
-                raise ConversionError(
-                    f"max pooling {node.name!r} follows another one; merge the two into one pooling layer."
-                )
+            window = node.window if before.pool is None else _composed(before.pool, node.window)
+            if window is None:
+                result[node.name] = node
+                continue
             alone = len(readers(nodes, before.name)) == 1
-            merged = replace(before, name=before.name if alone else node.name, pool=node.window)
+            merged = replace(before, name=before.name if alone else node.name, pool=window)
             if node.name.endswith(_MOVED):  # there is no such value in the model
                 computes[merged.name] = Source(computes[before.name].node, pooled=False)
             else:
@@ -78,10 +85,54 @@ def merge_max_pooling(nodes: Graph, constants: dict[str, Array]) -> tuple[Graph,
             computes[node.name] = Source(node.name)
         result[node.name] = node
     result = prune(result)
-    for node in result.values():
-        if isinstance(node, MaxPool2D):
-            raise ConversionError(_not_next_to_neurons(node, result))
+    result = _with_populations(result)
     return result, constants, {name: computes[name] for name in result if name in computes}
+
+
+def _sampled(pool: MaxPool2D) -> Node:
+    """A pooling of single pixels leaves pixels out, which is linear."""
+    if pool.window.size != (1, 1) or pool.window.padding != NO_PADDING:
+        return pool
+    return AveragePool2D(pool.name, pool.inputs, pool.input_shapes, pool.window)
+
+
+def _composed(first: Window, second: Window) -> Window | None:
+    """The window of two max poolings, one behind the other; ``None`` where there is no such window."""
+    plain = second.padding == NO_PADDING and first.dilation == second.dilation == (1, 1)
+    if not plain or any(s > k for s, k in zip(first.strides, first.size, strict=True)):
+        return None
+    size = tuple(k + (n - 1) * s for k, n, s in zip(first.size, second.size, first.strides, strict=True))
+    strides = tuple(a * b for a, b in zip(first.strides, second.strides, strict=True))
+    return Window((size[0], size[1]), (strides[0], strides[1]), first.padding)
+
+
+def _with_populations(nodes: Graph) -> Graph:
+    """Put neurons where a max pooling is next to none: max(x) = x_0 + relu(max(x - x_0)), which is exact (``windows``).
+
+    They spike graded, for their values may have any size.
+    """
+    only_held, like = held(nodes.values()), next((n for n in nodes.values() if isinstance(n, Neurons)), None)
+    result: Graph = {}
+    for pool in nodes.values():
+        if not isinstance(pool, MaxPool2D) or pool.name in only_held or like is None:
+            result[pool.name] = pool
+            continue
+        names = [fresh_name(f"{pool.name}/{end}", {**nodes, **result}) for end in ("pixel", "differences", "largest")]
+        pixel = Pick2D(names[0], pool.inputs, pool.input_shapes, pool.window)
+        apart = Differences2D(names[1], pool.inputs, pool.input_shapes, pool.window)
+        kept = like.parameters
+        neurons = Neurons(
+            names[2],
+            (apart.name,),
+            (apart.shape,),
+            np.zeros(apart.shape[-1:], np.float32),
+            ASNParameters(tau_beta=kept.tau_beta, dt=kept.dt),
+            GRADED,
+            apart.tiles,
+        )
+        total = Add(pool.name, (pixel.name, neurons.name), (pixel.shape, neurons.shape))
+        result |= {node.name: node for node in (pixel, apart, neurons, total)}
+    return result
 
 
 _MOVED = "/moved"
@@ -141,31 +192,6 @@ def _move(pool: MaxPool2D, name: str, source: Node, nodes: Graph, constants: dic
             constants[name] = constants[source.name]
     nodes[new.name] = new
     return new
-
-
-def _not_next_to_neurons(pool: MaxPool2D, nodes: Graph) -> str:
-    """Why ``pool`` cannot be merged into neurons, and what to do."""
-    source, between = nodes[pool.inputs[0]], False
-    while isinstance(source, Linear) and not source.weighted and len(source.inputs) == 1:
-        between = between or (isinstance(source, Scale) and bool((source.factors < 0).any()))
-        source = nodes[source.inputs[0]]
-    if isinstance(source, Input):
-        return (
-            f"max pooling {pool.name!r} is not next to an activation: it pools the input, where there are no neurons. "
-            "Pool the images before they are given to the model, or use average pooling."
-        )
-    following = [n for n in readers(nodes, pool.name) if isinstance(n, Scale) and (n.factors < 0).any()]
-    if following or (between and isinstance(source, Neurons)):
-        return (
-            f"max pooling {pool.name!r} is not next to an activation: the batch norm between them has negative gains, "
-            "which turn the largest value into the smallest. Put the pooling directly before or behind the "
-            "activation, or use average pooling."
-        )
-    return (
-        f"max pooling {pool.name!r} is not next to an activation (AAN or ReLU), and only neurons can take the largest "
-        "of several values. Put it directly before or behind an activation (docs/conversion.md says what may stand "
-        "between), or use average pooling."
-    )
 
 
 def _reshape_behind_neurons(nodes: Graph) -> Graph:

@@ -84,7 +84,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 
     def _set_network(self, network: SpikingNetwork) -> None:
         self.network = network
-        self.data_format = "channels_last" if len(network.input.shape) == 3 else None
+        self.data_format = "channels_last" if len(network.image_shape) == 3 else None
         self.num_classes = network.readout.shape[0]
         self.top_k = min(self.num_classes, self.config.getint("simulation", "top_k"))
         if settings.is_sweep(self.config):  # a value that fits no neuron is named before the first one is simulated
@@ -128,7 +128,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         layers: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
         products = multiplications(network)
         sizes = [int(np.prod(layer.shape)) for layer in layers]
-        self.num_neurons = [int(np.prod(network.input.shape)), *sizes]
+        self.num_neurons = [int(np.prod(network.image_shape)), *sizes]
         sized = list(zip(layers, sizes, strict=True))
         self.num_neurons_with_bias = [0, *(size if layer.bias.any() else 0 for layer, size in sized)]
         self.fanin = [0.0, *(products[layer.name] / size for layer, size in sized)]

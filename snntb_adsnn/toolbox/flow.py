@@ -29,7 +29,7 @@ RESULTS = "results.json"
 
 def start_tensorflow() -> None:
     """Import TensorFlow by our own module, which keeps its log lines off the terminal, before the toolbox does."""
-    importlib.import_module("snntb_adsnn.frontends.keras.compat")
+    importlib.import_module("snntb_adsnn.frontends.keras.compat").need_keras_2()
 
 
 def patch_utils(module: Any) -> None:

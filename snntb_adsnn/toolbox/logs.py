@@ -61,7 +61,7 @@ def potentials(network: SpikingNetwork, result: SimulationResult) -> Labelled:
 def activations(network: SpikingNetwork, x: Array) -> Labelled:
     """The ANN's activations, shape (images, *population), from the transfer function."""
     names = labels(network)
-    x = network.check_images(x, np.float64)
+    x = network.held(x, np.float64)
     values: dict[str, Array] = {network.input.name: x}
     found: Labelled = []
     for node, total in network.propagate(values):

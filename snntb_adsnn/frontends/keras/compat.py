@@ -14,10 +14,23 @@ with quiet_start():
     import tensorflow as tf  # the environment must be set first
 
 keras = tf.keras
-__all__ = ["keras", "select_keras_2", "tf"]
+if hasattr(keras, "ops"):  # only Keras 3 has it: TensorFlow was imported before us
+    try:
+        with quiet_start():
+            import tf_keras as keras
+    except ImportError:
+        raise AdSNNError(
+            "Keras 2 is missing, which SNN Toolbox needs; install it with: pip install tf-keras."
+        ) from None
 
-if hasattr(keras, "ops"):  # only Keras 3 has it
-    raise AdSNNError(
-        "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Write 'from snntb_adsnn "
-        "import keras' before tensorflow is imported, or set TF_USE_LEGACY_KERAS=1 (and install tf-keras)."
-    )
+
+def need_keras_2() -> None:
+    """Raise AdSNNError where ``tensorflow.keras``, which SNN Toolbox uses, is not Keras 2."""
+    if tf.keras is not keras:
+        raise AdSNNError(
+            "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Write 'from snntb_adsnn "
+            "import keras' before tensorflow is imported, or set TF_USE_LEGACY_KERAS=1."
+        )
+
+
+__all__ = ["keras", "need_keras_2", "select_keras_2", "tf"]

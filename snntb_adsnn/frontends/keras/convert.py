@@ -1,37 +1,40 @@
-"""Keras 2 model -> SpikingNetwork, exactly or not at all.
+"""Keras model -> SpikingNetwork, exactly or not at all.
 
-Each Keras layer becomes nodes of a draft (one small converter per layer type, ``layers.py``); the draft becomes a
-network; then that is compared with the Keras model on real inputs.
+Each use of a layer becomes nodes of a draft (one small converter per layer type, ``layers.py``); the draft becomes a
+network; then that is compared with the Keras model on real inputs. Keras 2 and Keras 3 differ in ``graph.Flavour``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import DeviationError, check
-from snntb_adsnn.frontends.keras.activation import AAN
-from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.frontends.keras.layers import CONVERTERS, FunctionLayer, KerasLayer, is_relu_function
+from snntb_adsnn.frontends.check import DeviationError, Probe, check, expected
+from snntb_adsnn.frontends.keras.activations import Adaptive, Named, activation_of
+from snntb_adsnn.frontends.keras.functions import ACTIVATIONS, FUNCTIONS
+from snntb_adsnn.frontends.keras.graph import Before, Flavour, Graph, Use
+from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS, Converted, KerasLayer, node_shape
 from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
-from snntb_adsnn.network import Input, Neurons, SpikingNetwork
+from snntb_adsnn.frontends.piecewise import Line, Piecewise, add_populations
+from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
-from snntb_adsnn.network.maps import Array, MaxPool2D
-from snntb_adsnn.neuron import ASNParameters
-from snntb_adsnn.neuron.transfer import GRADED
+from snntb_adsnn.network.maps import MaxPool2D, Reshape
+from snntb_adsnn.network.rewrite import fresh_name
+from snntb_adsnn.network.stem import FUNCTIONS as HELD_FUNCTIONS
+from snntb_adsnn.network.stem import Elementwise
 
 
 def convert(
     keras_model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
 ) -> SpikingNetwork:
-    """Convert a Keras model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
+    """Convert a Keras 2 model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
 
     Args:
-        keras_model: a Keras 2 model with one input and one output; every hidden activation an ``AAN`` or ReLU (which
-            becomes neurons with graded spikes), the last layer linear or softmax.
+        keras_model: a model built of layers; every hidden activation an ``AAN``, or ReLU and what is made of it (ReLU6,
+            LeakyReLU), which becomes neurons with graded spikes.
         x_check: real inputs, shape (images, *input shape), on which Keras and the result are compared.
         readout_tau_phi: smoothing time constant of the read-out, ms.
         dtype: of the weights and biases.
@@ -39,39 +42,58 @@ def convert(
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.
     """
-    types = {layer.compute_dtype for layer in getattr(keras_model, "layers", [])}
+    from snntb_adsnn.frontends.keras.compat import keras
+
+    return convert_with(Flavour(keras), keras_model, x_check, readout_tau_phi, dtype)
+
+
+def convert_with(
+    flavour: Flavour, model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> SpikingNetwork:
+    """``convert`` for either Keras."""
+    types = {layer.compute_dtype for layer in getattr(model, "layers", [])}
     if types & _SHORT:
-        return _converted(_in_float64(keras_model), x_check, readout_tau_phi, dtype)
+        return _converted(flavour, _in_float64(model), x_check, readout_tau_phi, dtype)
     try:
-        return _converted(keras_model, x_check, readout_tau_phi, dtype)
+        return _converted(flavour, model, x_check, readout_tau_phi, dtype)
     except DeviationError as error:
         try:
-            twin = _in_float64(keras_model)
+            twin = _in_float64(model)
         except Exception:  # whatever a layer of the user's own raises
             raise error from None
-        return _converted(twin, x_check, readout_tau_phi, dtype)
+        return _converted(flavour, twin, x_check, readout_tau_phi, dtype)
 
+
+_TOGETHER = 8
+"""Images that are checked at once."""
 
 _SHORT = {"float16", "bfloat16"}
 """Types in which Keras rounds by more than a conversion may deviate."""
 
 
-def _converted(keras_model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]) -> SpikingNetwork:
-    draft, outputs = Draft(), dict[int, str]()
-    for call in _ordered_calls(keras_model):
-        _translate(call, draft, outputs, last=call.outputs is keras_model.outputs[0])
-    output = outputs[id(keras_model.outputs[0])]
+def _converted(
+    flavour: Flavour, model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> SpikingNetwork:
+    graph = Graph.of(model, flavour)
+    if len(graph.outputs) != 1:
+        raise ConversionError(
+            f"the model has {len(graph.outputs)} outputs; only one can be converted. Cut the model to one output."
+        )
+    building = _Building(graph)
+    building.add_inputs()
+    for use in graph.uses:
+        building.translate(use)
     try:
-        network, sources = draft.finish(output, readout_tau_phi, dtype)
+        network, sources = building.draft.finish(building.nodes[graph.outputs[0]], readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
-    x = network.check_images(x_check, np.float32)
-    seen, found = _values(keras_model, x, {name: draft.tensors[source.node] for name, source in sources.items()})
-    for population in network.populations:
-        if not sources[population.name].pooled:
-            y = seen[population.name].reshape(-1, *population.input_shapes[0])
-            seen[population.name] = population.pooled(y)
-    check(network, x, seen, found, "Keras")
+    x, probes = network.check_images(x_check, np.float32), building.draft.tensors
+    wanted = {probes[source.node].tensor for source in sources.values()}
+    for images in np.array_split(x, -(-len(x) // _TOGETHER)):  # all layers of all images would take much memory
+        given = [part.astype(np.float32) for part in network.input.image.split(images)]
+        values = graph.values(given, wanted)
+        (answers,) = graph.answers(given)
+        check(network, images, expected(network, sources, probes, values), answers, flavour.name)
     return fit_thresholds(network, x_check)
 
 
@@ -91,116 +113,128 @@ def _typed(part: Any) -> Any:
     return {key: "float64" if key == "dtype" and value is not None else _typed(value) for key, value in part.items()}
 
 
-def _values(keras_model: Any, x: Array, tensors: Mapping[str, Any]) -> tuple[dict[str, Array], Array]:
-    """What Keras computes for inputs ``x``: by name the values of ``tensors``, and the model's output."""
-    probe = keras.Model(keras_model.inputs, [*tensors.values(), keras_model.outputs[0]])
-    *found, output = (np.asarray(y) for y in probe(tf.constant(x, probe.inputs[0].dtype), training=False))
-    return dict(zip(tensors, found, strict=True)), output
-
-
 # ---- layers to nodes -------------------------------------------------------------------------------------------------
 
 
-def _ordered_calls(model: Any) -> list[Any]:
-    """The calls of the model's layers (Keras nodes: a layer may also be part of another model), inputs first."""
-    if not getattr(model, "built", True) or not getattr(model, "inputs", None):
-        raise ConversionError("the model has no known input shape; build it, or give its first layer an input shape.")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ConversionError(
-            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; only one of each can be "
-            "converted. Cut the model to one input and one output."
+@dataclass
+class _Building:
+    """A draft that grows by the layers of a model.
+
+    Attributes:
+        graph: the model.
+        draft: the network under construction.
+        nodes: by tensor of the graph, the node that computes it.
+    """
+
+    graph: Graph
+    draft: Draft = field(default_factory=Draft)
+    nodes: dict[int, str] = field(default_factory=dict)
+
+    def add_inputs(self) -> None:
+        """Add the model's inputs."""
+        names = list(self.graph.model.input_names) if hasattr(self.graph.model, "input_names") else []
+        names = names or [str(tensor.name) for tensor in self.graph.model.inputs]
+        shapes = [self.graph.shapes[key] for key in self.graph.inputs]
+        for name, shape in zip(names, shapes, strict=True):
+            if None in shape or not shape:
+                raise ConversionError(f"input {name!r} has shape {shape}; give it fixed sizes.")
+        known = [tuple(int(n) for n in shape if n is not None) for shape in shapes]
+        parts = tuple(zip(names, known, strict=True))
+        for key, node in zip(self.graph.inputs, self.draft.add_inputs(parts), strict=True):
+            shape = self.draft.nodes[node].shape
+            if node_shape(shape) != shape:
+                row = Reshape(fresh_name(f"{node}/row", self.draft.nodes), (node,), (shape,), node_shape(shape))
+                node = self.draft.add(row)
+            self.nodes[key] = node
+
+    def translate(self, use: Use) -> None:
+        """Add what a use of a layer computes."""
+        layer, flavour = use.layer, self.graph.flavour
+        function = flavour.function(layer)
+        converter = CONVERTERS.get(type(layer))
+        if converter is None and flavour.owns(layer):
+            converter = BUILT_IN.get(type(layer).__name__)
+        if function in FUNCTIONS:
+            converter = _of_function(use, function)
+        elif function in ACTIVATIONS:
+            converter = BUILT_IN["Activation"]
+        if converter is None:
+            raise ConversionError(unsupported(layer, function))
+        _need_finite(layer)
+        try:
+            self._add(use, converter)
+        except NetworkError as error:
+            reason = str(error)
+            if reason.startswith(use.name):  # our name of its node
+                reason = reason.partition(": ")[2]
+            kind = f"the function {function}" if function else type(layer).__name__
+            raise ConversionError(f"layer {use.name!r} ({kind}): {reason}") from error
+
+    def _add(self, use: Use, converter: Any) -> None:
+        draft, activation = self.draft, activation_of(self.graph.flavour, use)
+        sources = tuple(self.nodes[key] for key in use.inputs)
+        spikes = not isinstance(activation, Named)
+        kept = KerasLayer(
+            use.layer,
+            # the population carries the layer's name; the weights in front of it step back
+            f"{use.name}/synapses" if spikes else use.name,
+            sources,
+            tuple(draft.nodes[source].shape for source in sources),
+            node_shape(use.shape),
+            tuple(len(self.graph.shapes[key]) for key in use.inputs),
         )
-    found: list[Any] = []
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            layer = node.outbound_layer
-            if isinstance(layer, keras.Model):
-                raise ConversionError(
-                    f"layer {layer.name!r} is a nested model, which is not converted. Rebuild the model flat."
-                )
-            if any(layer is other.outbound_layer for other in found):
-                raise ConversionError(
-                    f"layer {layer.name!r} is used more than once; shared layers are not converted. Copy the layer "
-                    "(with its weights) for each use."
-                )
-            found.append(node)
-    return found
+        name, added = sources[0], converter(kept)
+        for node, constant in added:
+            name = draft.add(node, constant)
+            if isinstance(node, MaxPool2D):  # in global pooling a reshape follows: the same values
+                draft.tensors[name] = Probe(use.output)
+        if None not in kept.output and draft.nodes[name].shape != kept.output:
+            raise NetworkError(f"its converter gives shape {draft.nodes[name].shape}, but it has {kept.output}.")
+        self.nodes[use.output] = self._activate(use, name, activation, fused=bool(added))
+
+    def _activate(self, use: Use, source: str, activation: Any, *, fused: bool) -> str:
+        """Add what an activation stands for behind node ``source``; returns the name of the last node.
+
+        ``fused``: the layer computes something before it.
+        """
+        draft, shape = self.draft, self.draft.nodes[source].shape
+        if isinstance(activation, Adaptive):
+            neurons = Neurons(use.name, (source,), (shape,), np.zeros(shape[-1:], np.float32), *activation)
+            draft.tensors[draft.add(neurons)] = Probe(use.output)
+            return neurons.name
+        if isinstance(activation, Piecewise):
+            if activation == _RELU:
+                return add_populations(draft, source, use.name, activation, lambda line: Probe(use.output))
+            before: int | Before = Before(use.number) if fused else use.inputs[0]
+            return add_populations(draft, source, use.name, activation, lambda line: _probe(before, line))
+        if activation.name == "linear":
+            return source
+        if activation.name == "softmax":
+            return draft.add(Softmax(f"{use.name}/softmax", (source,), (shape,)))
+        if activation.name in HELD_FUNCTIONS and draft.is_held(source):
+            return draft.add(Elementwise(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
+        last = use.output in self.graph.outputs
+        raise ConversionError(wrong_activation(use.layer, activation.name, shape[-1], last=last))
 
 
-def _translate(call: Any, draft: Draft, outputs: dict[int, str], *, last: bool) -> None:
-    layer, output = call.outbound_layer, call.outputs
-    if isinstance(layer, keras.layers.InputLayer):
-        output = output[0] if isinstance(output, list | tuple) else output
-        shape = tuple(output.shape[1:])
-        if None in shape or not shape:
-            raise ConversionError(f"input {layer.name!r} has shape {shape}; give it fixed sizes.")
-        outputs[id(output)] = draft.add(Input(layer.name, (), (), shape))
-        return
-    converter = CONVERTERS.get(type(layer))  # the very type: a subclass may compute something else
-    if converter is None or (type(layer) is FunctionLayer and not is_relu_function(layer)):
-        raise ConversionError(unsupported(layer))
-    for weights in layer.weights:
+_RELU = Piecewise((Line(),))
+
+
+def _probe(tensor: int | Before, line: Line) -> Probe:
+    return Probe(tensor, line.rectified)
+
+
+def _of_function(use: Use, function: str) -> Any:
+    def converter(kept: KerasLayer) -> Converted:
+        return FUNCTIONS[function](kept, use)
+
+    return converter
+
+
+def _need_finite(layer: Any) -> None:
+    for weights in getattr(layer, "weights", ()):
         if not np.isfinite(weights.numpy()).all():
             kind = weights.name.rpartition("/")[2].partition(":")[0]
             raise ConversionError(
                 f"layer {layer.name!r}: its {kind} holds NaN or infinite values; train the model again."
             )
-    try:
-        sources = tuple(outputs[id(tensor)] for tensor in call.keras_inputs)
-        # the population carries the layer's name; the weights in front of it step back
-        kept = KerasLayer(
-            layer,
-            f"{layer.name}/synapses" if _neuron(layer) else layer.name,
-            sources,
-            tuple(draft.nodes[s].shape for s in sources),
-            tuple(output.shape[1:]),
-        )
-        name = sources[0]
-        for node, constant in converter(kept):
-            name = draft.add(node, constant)
-            if isinstance(node, MaxPool2D):
-                draft.tensors[name] = output  # in global pooling a reshape follows: the same values
-        if None not in kept.output and draft.nodes[name].shape != kept.output:
-            raise NetworkError(f"its converter gives shape {draft.nodes[name].shape}, but it has {kept.output}.")
-        name = _activate(layer, name, draft, last=last)
-        outputs[id(output)] = name
-        draft.tensors[name] = output
-    except NetworkError as error:
-        reason = str(error)
-        if reason.startswith(layer.name):  # our name of its node
-            reason = reason.partition(": ")[2]
-        raise ConversionError(f"layer {layer.name!r} ({type(layer).__name__}): {reason}") from error
-
-
-def _neuron(layer: Any) -> tuple[ASNParameters, str] | None:
-    """Constants and transfer form of the neurons that a layer's activation becomes; ``None`` where it becomes none."""
-    activation = getattr(layer, "activation", None)
-    if isinstance(activation, AAN):
-        return activation.parameters, activation.form
-    plain = (
-        isinstance(layer, keras.layers.ReLU)
-        and layer.max_value is None
-        and not (layer.negative_slope or layer.threshold)
-    )
-    named = is_relu_function(layer) or activation is keras.activations.relu or activation is tf.nn.relu
-    return (ASNParameters(), GRADED) if plain or named else None
-
-
-def _activate(layer: Any, source: str, draft: Draft, *, last: bool) -> str:
-    """Add what a layer's activation stands for behind node ``source``; returns the name of the last node."""
-    shape = draft.nodes[source].shape
-    if neuron := _neuron(layer):
-        return draft.add(Neurons(layer.name, (source,), (shape,), np.zeros(shape[-1:], np.float32), *neuron))
-    activation = getattr(layer, "activation", None)
-    if isinstance(layer, keras.layers.Softmax):
-        activation = keras.activations.softmax
-    if isinstance(layer, keras.layers.ReLU):
-        raise NetworkError(
-            "only a plain ReLU can be converted, without max_value, negative_slope and threshold; train with ReLU()."
-        )
-    name = getattr(activation, "__name__", None)
-    if activation is None or name == "linear":
-        return source
-    if name == "softmax":
-        return draft.add(Softmax(f"{layer.name}/softmax", (source,), (shape,)))
-    raise ConversionError(wrong_activation(layer, str(name), shape[-1], last=last))

@@ -4,43 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from snntb_adsnn.frontends.keras.layers import CONVERTERS
-from snntb_adsnn.frontends.keras.trust import PLAIN_FUNCTIONS
+from snntb_adsnn.frontends.keras.functions import FUNCTIONS
+from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS
 
 _ORDER = {"sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
 """Activations that keep the order of the outputs, and so the decision."""
 
 _TRAIN = "Train with AAN or ReLU in its place."
-_IMAGES = "Use the 2D layer, on inputs of shape (length, 1, channels)."
 _DATA = "Do that to the images before they are given to the model."
 _INSTEAD = {
-    **dict.fromkeys(("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU"), _TRAIN),
-    **dict.fromkeys(("Conv1D", "SeparableConv1D", "MaxPooling1D", "AveragePooling1D"), _IMAGES),
-    **dict.fromkeys(("DepthwiseConv1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "UpSampling1D"), _IMAGES),
+    **dict.fromkeys(("ELU", "ThresholdedReLU"), _TRAIN),
     **dict.fromkeys(("Resizing", "CenterCrop", "RandomCrop"), _DATA),
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"), "Recurrent layers cannot be converted."),
-    "Conv2DTranspose": "Use UpSampling2D and Conv2D.",
-    "Average": "Use Add, with the factor in the next layer's weights.",
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), "Use BatchNormalization."),
 }
 
 
-def unsupported(layer: Any) -> str:
-    """Why a layer without a converter is refused, and what to do."""
+def unsupported(layer: Any, function: str | None) -> str:
+    """Why a layer without a converter is refused, and what to do.
+
+    Args:
+        layer: the layer.
+        function: the function that it stands for, if it is none of Keras' layers.
+    """
     kind = type(layer).__name__
     way = _INSTEAD.get(kind)
-    if kind == "TFOpLambda":
-        function = layer.get_config()["function"]
-        same = PLAIN_FUNCTIONS.get(function)
+    if function is not None:
         kind = f"the function {function}"
-        way = f"Use the layer keras.layers.{same}." if same else "Use one of Keras' layers in its place."
+        way = f"Use one of Keras' layers in its place; of functions between layers {', '.join(_SHORT)} are known."
     if way is None:
-        names = ", ".join(sorted(k.__name__ for k in CONVERTERS if not k.__name__.startswith(("Random", "TFOp"))))
+        own = [other.__name__ for other in CONVERTERS]
+        names = ", ".join(sorted(name for name in (*BUILT_IN, *own) if not name.startswith("Random")))
         way = (
             f"Supported: {names}. Rebuild the model from these, or register a converter (@converts, "
             "docs/conversion.md, 'A layer of your own')."
         )
     return f"layer {layer.name!r} ({kind}) has no spiking equivalent here. {way}"
+
+
+_SHORT = sorted({name.rpartition(".")[2] for name in FUNCTIONS if name[0].islower()})
 
 
 def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> str:

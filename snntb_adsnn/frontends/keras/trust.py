@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.functions import ACTIVATIONS, FUNCTIONS
 from snntb_adsnn.frontends.keras.stored import configuration
 
 _PYTHON = "holds Python code, which runs when the model is loaded"
@@ -24,11 +25,6 @@ _CODE = {
     "InstanceProperty": _FUNCTION,
 }
 """Classes that Keras makes from code or from names of functions."""
-
-PLAIN_FUNCTIONS = {"nn.relu": "ReLU()", "__operators__.add": "Add()", "math.add": "Add()", "concat": "Concatenate()"}
-"""Functions of TensorFlow that people call between layers, and the layer to write instead; ``nn.relu`` is converted."""
-
-_HARMLESS = "nn.relu"
 
 _FUNCTION_KINDS = ("function_type", "output_shape_type", "mask_type", "residual_fn_type")
 """Keys of a layer beside which Keras looks for code (``ResidualWrapper``)."""
@@ -71,7 +67,7 @@ def _code(part: Any, layer: str) -> Iterator[tuple[str, str]]:
         for alias in (kind, part.get("registered_name")):
             last = alias.rpartition(">")[2].rpartition(".")[2] if isinstance(alias, str) else ""
             if (reason := _CODE.get(last)) and not _is_harmless(kind, inner):
-                yield layer, _advised(reason, inner)
+                yield layer, reason
         if not _known(part):
             yield layer, f"names an object of the module {part['module']!r}, which Keras would import and call"
     if any(part.get(key) in ("lambda", "function") for key in _FUNCTION_KINDS):
@@ -81,14 +77,9 @@ def _code(part: Any, layer: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_harmless(kind: str, inner: Any) -> bool:
-    return kind == "TFOpLambda" and isinstance(inner, dict) and inner.get("function") == _HARMLESS
-
-
-def _advised(reason: str, inner: Any) -> str:
-    """The reason, with the layer to write instead where the function has one."""
+    """Whether it is a function that is converted; none of these writes or runs anything."""
     function = inner.get("function") if isinstance(inner, dict) else None
-    layer = PLAIN_FUNCTIONS.get(function) if isinstance(function, str) else None
-    return f"{reason} (here {function}; the layer keras.layers.{layer} does the same)" if layer else reason
+    return kind == "TFOpLambda" and isinstance(function, str) and (function in FUNCTIONS or function in ACTIVATIONS)
 
 
 def _known(part: dict[str, Any]) -> bool:

@@ -68,7 +68,7 @@ def convert(
     probes = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
     seen, found = _values(proto, swapped, probes, output)
     for population in network.populations:
-        if not sources[population.name].pooled:
+        if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
     check(network, images, seen, found, "ONNX")
     return fit_thresholds(network, x)

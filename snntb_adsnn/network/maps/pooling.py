@@ -66,8 +66,9 @@ class AveragePool2D(Linear):
 
 
 @dataclass(frozen=True, eq=False)
-class MaxPool2D(Node, listed=False):
-    """Maximum over a window. Not linear: a network holds it only merged into neurons (``Neurons.pool``)."""
+class MaxPool2D(Node):
+    """Maximum over a window. Not linear: a network holds it merged into neurons (``Neurons.pool``), or in the stem of
+    its input, where no neurons are."""
 
     window: Window
 

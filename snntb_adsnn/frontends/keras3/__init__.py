@@ -1,0 +1,1 @@
+"""Keras 3: models of the package ``keras``, on any of its backends."""
