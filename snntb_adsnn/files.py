@@ -86,9 +86,17 @@ def unwritable(path: Path | str, error: OSError, other: str = "choose another fo
     first = _FREE_SPACE if full else _FIRST.get(error.errno or 0, "")
     if error.errno in (errno.ENOTDIR, errno.EEXIST) and (file := _in_the_way(Path(path))) is not None:
         why, first = f"{file} is a file, not a folder", "move that file away, or "
-    elif error.errno in (errno.EACCES, errno.EPERM) and not os.path.exists(path):
-        why += f" in {next((part for part in Path(path).parents if os.path.exists(part)), '')}"
+    elif error.errno in (errno.EACCES, errno.EPERM) and (folder := _last_there(Path(path))) is not None:
+        why += f" in {folder}"
     return OutputError(f"{path}: cannot be written ({why}); {first}{other}.")
+
+
+def _last_there(path: Path) -> Path | None:
+    """The folder in which the rest of ``path`` is missing; ``None`` where nothing is, or it cannot be known."""
+    try:
+        return None if path.exists() else next((part for part in path.parents if part.exists()), None)
+    except PermissionError:
+        return None
 
 
 def _in_the_way(path: Path) -> Path | None:

@@ -313,7 +313,7 @@ def _resolve(config_file: Path, section: str, key: str, value: str) -> Path:
             path = (config_file.parent / Path(value).expanduser()).resolve()
             path.lstat()
             if path.is_dir():
-                os.stat(f"{path}/.")  # may it be entered?
+                (path / "any").exists()  # raises where the folder may not be entered
             return path
         except FileNotFoundError:
             return path

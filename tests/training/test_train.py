@@ -303,7 +303,7 @@ def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypa
     settings = config()
     (tmp_path / "run").write_text("a file where the folder should be")
     monkeypatch.setattr(train_module, "feed", lambda *_: pytest.fail("training began"))
-    with pytest.raises(OutputError, match="run: cannot be written"):
+    with pytest.raises(OutputError, match="run is a file, not a folder"):
         train(settings, progress=False)
 
 
