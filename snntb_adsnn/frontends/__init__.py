@@ -124,6 +124,17 @@ def _is_onnx(model: Any) -> bool:
     return any(parts[0] == "onnx" or parts == ours for parts in modules(model))
 
 
+def _is_torch(model: Any) -> bool:
+    """Whether it is a ``torch.nn.Module`` or a ``torch.export.ExportedProgram``."""
+    known = (["torch", "nn", "modules", "module"], ["torch", "export", "exported_program"])
+    return any(parts in known for parts in modules(model))
+
+
+def _is_torch_file(model: Any) -> bool:
+    """Whether it is the path of a file that torch wrote."""
+    return isinstance(model, str | Path) and Path(model).suffix in (".pt", ".pth", ".pt2")
+
+
 FRONTENDS.add(
     "keras",
     FrontEnd(
@@ -147,6 +158,10 @@ FRONTENDS.add(
         reader="snntb_adsnn.frontends.onnx.reader",
         libraries=("onnx", "pytorch"),
     ),
+)
+FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.frontends.torch.convert"))
+FRONTENDS.add(
+    "torch files", FrontEnd("none of PyTorch's own files", _is_torch_file, "snntb_adsnn.frontends.torch.files")
 )
 
 

@@ -7,6 +7,8 @@ installed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from snntb_adsnn.errors import ConversionError, NetworkError
 from snntb_adsnn.frontends.check import check
 from snntb_adsnn.frontends.onnx import reader
+from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.session import session
@@ -39,7 +42,7 @@ OLDEST, NEWEST = 11, 21
 def convert(
     model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
 ) -> SpikingNetwork:
-    """Convert an ONNX model with ReLU activations into a spiking network; see ``frontends.convert``.
+    """Convert an ONNX model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
 
     Args:
         model: the path of a ``.onnx`` file, an ``onnx.ModelProto``, or an ``OnnxModel``.
@@ -52,6 +55,29 @@ def convert(
         ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
     """
     proto = _read(model)
+    return converted(proto, x_check, partial(_values, proto), "ONNX", readout_tau_phi, dtype)
+
+
+Values = Callable[[Array, Sequence[str], str], tuple[dict[str, Array], Array]]
+"""What a framework computes for inputs of the model's own layout: of tensors by name, and of the output by name."""
+
+
+def converted(
+    proto: Any, x_check: Any, values: Values, framework: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> SpikingNetwork:
+    """The network of an ONNX model, compared with what ``values`` computes.
+
+    Args:
+        proto: an ``onnx.ModelProto``.
+        x_check: real inputs, as for ``convert``.
+        values: what computes the values of the check.
+        framework: its name, for messages.
+        readout_tau_phi: smoothing time constant of the read-out, ms.
+        dtype: of the weights and biases.
+
+    Raises:
+        ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
+    """
     opset = _opset(proto)
     builder = Builder(constants={t.name: numpy_helper.to_array(t) for t in proto.graph.initializer})
     x, swapped = _input(proto, builder, np.asarray(x_check))
@@ -67,19 +93,20 @@ def convert(
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     images = network.check_images(x, np.float32)
-    probes = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
-    seen, found = _values(proto, swapped, probes, output)
+    probes: dict[str, Probe] = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
+    there, found = values(swapped, list(dict.fromkeys(probe.tensor for probe in probes.values())), output)
+    seen = {name: probe.of(there[probe.tensor]) for name, probe in probes.items()}
     for population in network.populations:
         if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
-    check(network, images, seen, found, "ONNX")
+    check(network, images, seen, found, framework)
     return fit_thresholds(network, x)
 
 
 def _read(model: Any) -> Any:
     if isinstance(model, OnnxModel):
         return model.proto
-    return reader.proto(Path(model)) if isinstance(model, str | Path) else model
+    return flat(reader.proto(Path(model)) if isinstance(model, str | Path) else model)
 
 
 def _opset(proto: Any) -> int:
@@ -138,7 +165,7 @@ def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None
     name = operator.name or f"{kind}_{number}"
     if _fold(operator, opset, builder):
         return
-    converter = OPERATORS.get(kind) if operator.domain in ("", "ai.onnx") else None
+    converter = OPERATORS.get(kind if operator.domain in ("", "ai.onnx") else f"{operator.domain}.{kind}")
     if converter is None:
         raise ConversionError(
             f"operator {name!r} ({kind}) has no spiking equivalent here. Supported: {', '.join(sorted(OPERATORS))}. "
@@ -191,9 +218,8 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     return True
 
 
-def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tuple[dict[str, Array], Array]:
-    """What ONNX computes for inputs ``x``: by population its values, and the model's output."""
-    wanted = list(dict.fromkeys(probe.tensor for probe in probes.values()))
+def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[dict[str, Array], Array]:
+    """What ONNX computes for inputs ``x``: tensors by name, and the model's output."""
     probed = onnx.ModelProto()
     probed.CopyFrom(proto)
     there = {o.name for o in probed.graph.output} | {i.name for i in probed.graph.input}
@@ -210,4 +236,4 @@ def _values(proto: Any, x: Array, probes: dict[str, Probe], output: str) -> tupl
         for name, value in zip(names, run(names, {inputs[0].name: piece}), strict=True):
             found[name].append(value)
     values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
-    return {name: probe.of(values[probe.tensor]) for name, probe in probes.items()}, values[output]
+    return values, values[output]

@@ -30,9 +30,10 @@ def check(file: Path, *, trust: bool) -> None:
 
 def read(file: Path, *, trust: bool) -> Any:
     """See ``Reader``: an ``OnnxModel``."""
+    from snntb_adsnn.frontends.onnx.functions import flat
     from snntb_adsnn.frontends.onnx.model import OnnxModel
 
-    return OnnxModel(proto(file))
+    return OnnxModel(flat(proto(file)))
 
 
 def neuron(file: Path) -> ASNParameters | None:
@@ -110,7 +111,9 @@ def _start(file: Path) -> bytes:
         with file.open("rb") as stream:
             start = stream.read(64)
     except OSError as error:
-        raise ConversionError(f"{file}: cannot be read ({reason(error)}); check the path and its permissions.") from None
+        raise ConversionError(
+            f"{file}: cannot be read ({reason(error)}); check the path and its permissions."
+        ) from None
     if not start:
         raise ConversionError(f"{file}: is empty; copy it or export the model again.")
     return start

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from snntb_adsnn.errors import NetworkError
+from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.frontends.onnx.functions import CONSTANTS, DOMAIN, FUNCTIONS
 from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.tensors import Probe, Tensor
 from snntb_adsnn.network import Neurons, maps
@@ -74,6 +76,27 @@ def _difference(call: Call, one: Tensor, other: Tensor, factor: Array | float) -
     node = call.builder.moved(other, -np.asarray(factor, np.float64), 0.0, f"{call.name}/minus_other")
     total = call.add(maps.Add(*call.builder.at(f"{call.name}/sum", one.node, node)))
     return Tensor(total, one.shape, one.layout, one.image)
+
+
+def _adaptive(form: str, call: Call) -> Tensor:
+    """AAN, as ``snntb_adsnn.torch.export_onnx`` writes it: the attributes are the neuron's constants."""
+    x = call.tensor()
+    missing = [name for name in CONSTANTS if name not in call.attributes]
+    if missing:
+        raise NetworkError(f"lacks the attribute {missing[0]}; export it again with snntb_adsnn.torch.export_onnx")
+    try:
+        parameters = ASNParameters(**{name: call.attributes[name] for name in CONSTANTS})
+    except ParameterError as error:
+        raise NetworkError(str(error)) from error
+    at = call.builder.at(call.name, x.node)
+    (shape,) = at[2]
+    node = call.add(Neurons(*at, np.zeros(shape[-1:], np.float32), parameters, form))
+    call.builder.draft.tensors[node] = Probe(call.outputs[0], x.ordered)
+    return Tensor(node, x.shape, x.layout, x.image)
+
+
+for _form, _function in FUNCTIONS.items():
+    OPERATORS.add(f"{DOMAIN}.{_function.name}", partial(_adaptive, _form))
 
 
 @OPERATORS.register("Softmax")

@@ -1,0 +1,175 @@
+"""PyTorch module -> SpikingNetwork, exactly or not at all.
+
+torch's own exporter makes an ONNX graph in memory, which the ONNX converters read. What they made is compared with what
+torch computes: inside, with the values of the graph that torch traced; at the end, with the module itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.check import DeviationError
+from snntb_adsnn.frontends.torch.needed import need
+from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.maps import Array
+
+need("torch", "onnx", "onnxscript")
+
+import torch  # noqa: E402
+
+from snntb_adsnn.frontends.onnx.convert import converted  # noqa: E402
+from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, reason, trace  # noqa: E402
+
+
+def convert(
+    model: Any, x_check: Any, *, readout_tau_phi: float = 50.0, dtype: type[np.floating[Any]] = np.float32
+) -> SpikingNetwork:
+    """Convert a PyTorch module with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
+
+    The module is not changed: a copy of it is evaluated, on the CPU and without gradients.
+
+    Args:
+        model: a ``torch.nn.Module`` with one input and one output, or a ``torch.export.ExportedProgram``.
+        x_check: real inputs, array or tensor, in the module's own layout, shape (images, channels, rows, columns); the
+            network then takes the same. Or channels-last, (images, rows, columns, channels): the network then takes
+            these.
+        readout_tau_phi: smoothing time constant of the read-out, ms.
+        dtype: of the weights and biases.
+
+    Raises:
+        ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
+    """
+    module = _module(model)
+    x = x_check.detach().cpu().numpy() if isinstance(x_check, torch.Tensor) else np.asarray(x_check)
+    if dtype is not np.float64:
+        with contextlib.suppress(DeviationError):  # float32 may have rounded too much
+            return _converted(evaluated(module), x, readout_tau_phi, dtype)
+    return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+
+
+def _module(model: Any) -> torch.nn.Module:
+    """What is converted: the module inside a wrapper.
+
+    Raises:
+        ConversionError: TorchScript, or a module whose weights do not exist yet.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ConversionError(
+            "the model is a TorchScript module, which torch.export does not trace; give the module that it was made from."
+        )
+    if isinstance(model, torch.export.ExportedProgram):
+        return model.module()
+    # of torch.compile, and of training on several devices
+    for wrapper in ("_orig_mod", "module"):
+        inner = getattr(model, wrapper, None)
+        if isinstance(inner, torch.nn.Module) and type(model).__module__.split(".")[0] == "torch":
+            return _module(inner)
+    empty = [name for name, p in model.named_parameters() if isinstance(p, torch.nn.parameter.UninitializedParameter)]
+    if empty:
+        raise ConversionError(
+            f"the module's {empty[0]} has no shape yet (a lazy layer); call the module once, and train it."
+        )
+    return model
+
+
+def _converted(
+    module: torch.nn.Module, x: Array, readout_tau_phi: float, dtype: type[np.floating[Any]]
+) -> SpikingNetwork:
+    with torch.no_grad():
+        images, output = _run(module, x)
+        program = trace(module, images[:1])
+        _name_by_module(program)
+        return converted(program.proto, x, partial(_values, program, output), "PyTorch", readout_tau_phi, dtype)
+
+
+class _Result(NamedTuple):
+    """Inputs in the module's own layout, and what it gives for them."""
+
+    images: torch.Tensor
+    output: Array
+
+
+def _run(module: torch.nn.Module, x: Array) -> _Result:
+    """The module on the inputs as they are, else with the channels in front.
+
+    Raises:
+        ConversionError: it takes neither, or gives something else than one tensor.
+    """
+    if x.ndim < 2 or not len(x):
+        raise ConversionError(
+            f"the check inputs have shape {x.shape}; give at least one image, stacked along a first axis for images."
+        )
+    if x.dtype.kind not in "fiub":
+        raise ConversionError(f"the check inputs have the type {x.dtype}; give real numbers.")
+    layouts = [x, np.moveaxis(x, -1, 1)] if x.ndim == 4 else [x]
+    failures = []
+    for layout in layouts:
+        images = as_tensor(np.ascontiguousarray(layout), module)
+        try:
+            output = module(images)
+        except Exception as error:  # whatever the module raises
+            failures.append(error)
+            continue
+        if not isinstance(output, torch.Tensor):
+            raise ConversionError(
+                f"the module gives a {type(output).__name__}; only one tensor can be converted. Wrap it in a module that "
+                "gives the one that is meant."
+            )
+        return _Result(images, output.detach().numpy())
+    raise ConversionError(
+        f"the module cannot compute the check inputs, shape {x.shape} ({reason(failures[0])}). Give inputs as it takes "
+        "them, images along the first axis, or the same with the channels last."
+    )
+
+
+def _values(program: Program, output: Array, x: Array, wanted: Sequence[str], _: str) -> tuple[dict[str, Array], Array]:
+    """What torch computes for inputs ``x``: nodes of the traced graph by name; and what the module gave."""
+    graph = program.exported.module()
+    unknown = set(wanted) - {node.name for node in graph.graph.nodes}
+    if unknown:
+        raise ConversionError(
+            f"torch's exporter renamed {sorted(unknown)[0]!r}, so that its value cannot be compared; write an ONNX file "
+            "with snntb_adsnn.torch.export_onnx, and convert that."
+        )
+    observer = _Observer(graph, set(wanted))
+    for image in as_tensor(x, graph).split(1):  # the graph was traced for one
+        observer.run(image)
+    found = {name: np.concatenate(parts) for name, parts in observer.found.items()}
+    return found, output
+
+
+class _Observer(torch.fx.Interpreter):  # type: ignore[misc]
+    """Runs a graph and keeps what some of its nodes compute, by name, a piece for each run."""
+
+    def __init__(self, graph: torch.fx.GraphModule, wanted: set[str]) -> None:
+        super().__init__(graph)
+        self.wanted = wanted
+        self.found: dict[str, list[Array]] = defaultdict(list)
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        """As the interpreter does."""
+        value = super().run_node(n)
+        if n.name in self.wanted:
+            self.found[n.name].append(value.numpy())
+        return value
+
+
+def _name_by_module(program: Program) -> None:
+    """Name ONNX operators after the modules that they come from: ``features.0``; a second one by its operation too."""
+    paths = {}
+    for node in program.exported.graph.nodes:
+        stack = node.meta.get("nn_module_stack") or {}
+        paths[node.name] = next((path for path, _ in reversed(stack.values()) if path), "")
+    taken: set[str] = set()
+    for operator in program.proto.graph.node:
+        path = paths.get(operator.output[0], "")
+        name = path if path and path not in taken else f"{path}.{operator.output[0]}".lstrip(".")
+        taken.add(name)
+        operator.name = name
