@@ -30,6 +30,7 @@ from snntb_adsnn.config.toolbox import NAME, refusals, sweep_values, toolbox_def
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.engine.result import check_memory
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.frontends.models import endings
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, check_constants
 
@@ -70,6 +71,12 @@ class Config(Section):
                 "dataset and architecture."
             )
         return self.training
+
+    @property
+    def library(self) -> str:
+        """``[input] model_lib`` where the file gives one that means a front end; else nothing."""
+        name = self.texts.get("input", {}).get("model_lib", "").strip()
+        return "" if name == NAME else name
 
     @contextmanager
     def naming_folder(self) -> Iterator[None]:
@@ -284,8 +291,13 @@ def _resolve_paths(config_file: Path, values: dict[str, Any]) -> None:
 
 
 def _read_paths(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What we read of ``[paths]``."""
-    return {key: value for key, value in values.items() if key in PathsSection.model_fields}
+    """What we read of ``[paths]``. ``net.h5`` is the model ``net``, unless a model ``net.h5.h5`` is there."""
+    read = {key: value for key, value in values.items() if key in PathsSection.model_fields}
+    name, folder = read.get("filename_ann", ""), Path(read["path_wd"])
+    ending = next((one for one in endings() if name.endswith(one) and name != one), "")
+    if ending and not any((folder / f"{name}{one}").is_file() for one in endings()):
+        read |= {"filename_ann": name.removesuffix(ending), "ending": ending}
+    return read
 
 
 def _resolve_keys(config_file: Path, section: str, values: dict[str, Any], *keys: str) -> None:

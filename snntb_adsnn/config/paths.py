@@ -25,16 +25,23 @@ class PathsSection(Section):
     Attributes:
         path_wd: working folder: the model lies here, results are written here (default: the file's folder).
         dataset_path: folder of ``x_test.npz``, ``y_test.npz`` and ``x_norm.npz`` (default: ``path_wd``).
-        filename_ann: file name of the Keras model without ``.h5``.
+        filename_ann: file name of the model without its ending.
+        ending: of the model's file, where ``filename_ann`` was written with it.
     """
 
     path_wd: Path
     dataset_path: Path
     filename_ann: Annotated[str, BeforeValidator(_name)]
+    ending: str = ""
+
+    @property
+    def model(self) -> Path:
+        """The model, with or without the ending of its file, as it was written."""
+        return self.path_wd / f"{self.filename_ann}{self.ending}"
 
     @property
     def model_file(self) -> Path:
-        """The Keras model."""
+        """The Keras model, as training writes it."""
         return self.path_wd / f"{self.filename_ann}.h5"
 
     def need_writable(self) -> None:

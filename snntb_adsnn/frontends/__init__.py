@@ -57,8 +57,9 @@ class Reader(Protocol):
             ConversionError: it cannot be copied.
         """
 
-    def packed(self, model: Any) -> bytes:
-        """Content of a file with the first of the endings, from which ``read`` gives this model."""
+    def packed(self, model: Any, save: Any) -> bytes:
+        """Content of a file with the first of the endings, from which ``read`` gives this model; ``save``: its own
+        method of that name, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,8 @@ def others_too() -> Registry[str, FrontEnd]:
             frontend = entry.load()
         except Exception as error:  # whatever the other package raises
             raise ConversionError(
-                f"the front end {entry.name!r} ({entry.value}) cannot be loaded ({error}); repair or remove its package."
+                f"the front end {entry.name!r} ({entry.value}) cannot be loaded ({error}); repair its package, or "
+                "remove it."
             ) from error
         if not isinstance(frontend, FrontEnd):
             raise ConversionError(f"the front end {entry.name!r} ({entry.value}) is no FrontEnd; remove its package.")

@@ -83,8 +83,8 @@ def find(path: Path, library: str = "") -> ModelFile | None:
     if len(there) > 1:
         names = [file.name for file in there]
         raise ConversionError(
-            f"{' and '.join(names)} are models, both in {path.parent}: which one is meant? Write [paths] filename_ann = "
-            f"{names[-1]} (or {names[0]}), or move the other away."
+            f"{' and '.join(names)} are models, both in {path.parent}: which one is meant? Write [paths] "
+            f"filename_ann = {names[-1]} (or {names[0]}), or move the other away."
         )
     if there:
         return of_file(there[0], library)

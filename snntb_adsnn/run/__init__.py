@@ -2,6 +2,7 @@
 
 from snntb_adsnn.run.files import (
     correction_inputs,
+    model_of,
     naming_model,
     need_initial,
     need_model,
@@ -18,6 +19,7 @@ __all__ = [
     "configured",
     "correction_inputs",
     "load",
+    "model_of",
     "naming_model",
     "need_initial",
     "need_model",

@@ -10,8 +10,7 @@ from snntb_adsnn.config import Config
 from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import DataError
 from snntb_adsnn.frontends import convert
-from snntb_adsnn.frontends.keras.files import read_model
-from snntb_adsnn.frontends.keras.stored import need_file
+from snntb_adsnn.frontends.models import need
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.run import configured, naming_model, need_shape, read_npz
 
@@ -35,8 +34,9 @@ def look_ahead(config: Config) -> None:
     """
     if not config.tools.parse:
         return
-    file, section = need_file(config.paths.path_wd / config.paths.filename_ann), config.adsnn
-    model = read_model(file, trust=section.trust_model)
+    found, section = need(config.paths.model, config.library), config.adsnn
+    file = found.file
+    model = found.read(trust=section.trust_model)
     if config.tools.convert and config.input.dataset_format == "npz":
         inputs = read_npz(config.paths.data_file("x_test"))
         need_shape(model, inputs, config.paths.data_file("x_test"))
@@ -67,10 +67,10 @@ def _key(file: Path, trust: bool) -> _Key:
 
 
 def take(path: Path, *, trust: bool) -> Any:
-    """The model of ``path`` (see ``stored.need_file``), as ``look_ahead`` loaded it, or loaded now."""
-    file = need_file(path)
-    model = _loaded.pop(_key(file, trust), None)
-    return read_model(file, trust=trust) if model is None else model
+    """The model of ``path`` (see ``models.need``), as ``look_ahead`` loaded it, or loaded now."""
+    found = need(path)
+    model = _loaded.pop(_key(found.file, trust), None)
+    return found.read(trust=trust) if model is None else model
 
 
 def inherit(copy: Any, model: Any) -> None:

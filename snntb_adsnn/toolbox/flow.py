@@ -21,7 +21,7 @@ from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
 from snntb_adsnn.files import LOCK, locked, unwritable
-from snntb_adsnn.run import need_parsed, prepare_run
+from snntb_adsnn.run import model_of, need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -98,6 +98,8 @@ def prepare(config: Config) -> Prepared:
     if config.tools.convert and not config.tools.parse:
         need_parsed(config)
     prepare_run(config, model=config.tools.parse)
+    if (model := model_of(config)) is not None:  # the toolbox is given its whole name
+        found.set("paths", "filename_ann", model.file.name.replace("%", "%%"))
     if config.input.dataset_format == "npz":
         settings.need_data(config)
     whole = settings.completed(found)

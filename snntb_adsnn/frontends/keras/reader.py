@@ -48,8 +48,8 @@ def copied(model: Any, top_k: int) -> Any:
     return copy
 
 
-def packed(model: Any) -> bytes:
+def packed(model: Any, save: Any) -> bytes:
     """See ``Reader``."""
     from snntb_adsnn.frontends.keras.files import packed as pack
 
-    return pack(model.save)
+    return pack(save)

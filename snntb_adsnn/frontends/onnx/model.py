@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import DataError
+from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.onnx.session import session
 from snntb_adsnn.network.maps import Array, Shape
 
@@ -37,8 +38,17 @@ class OnnxModel:
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of its first output."""
-        return _shape(self.proto.graph.output[0])
+        """Shape of its first output, as the file says it; else as an input of zeros gives it, where that can be had."""
+        shape = _shape(self.proto.graph.output[0])
+        return self._output_shape if None in shape[1:] or not shape else shape
+
+    @cached_property
+    def _output_shape(self) -> tuple[int | None, ...]:
+        if self.input_shape is None or None in self.input_shape[1:]:
+            return _shape(self.proto.graph.output[0])
+        outputs = self.predict_on_batch(np.zeros((1, *self.input_shape[1:]), np.float32))
+        first: Array = outputs[0] if isinstance(outputs, list) else outputs
+        return (None, *first.shape[1:])
 
     def fits(self, shape: Shape) -> bool:
         """Whether inputs of this shape, without the batch axis, can be given, in one layout or the other."""
@@ -80,6 +90,10 @@ class OnnxModel:
         if isinstance(parts[0], list):
             return [np.concatenate(one) for one in zip(*parts, strict=True)]
         return np.concatenate(parts)
+
+    def save(self, path: Any) -> None:
+        """Write the model, with all its weights in one file."""
+        atomic_write(path, self.proto.SerializeToString())
 
     def summary(self) -> None:
         """Print what the model is made of."""

@@ -66,7 +66,7 @@ def copied(model: Any, top_k: int) -> Any:
     return OnnxModel(model.proto)
 
 
-def packed(model: Any) -> bytes:
+def packed(model: Any, save: Any) -> bytes:
     """See ``Reader``; weights of other files stand in this one."""
     content: bytes = model.proto.SerializeToString()
     return content
