@@ -110,6 +110,7 @@ def test_steps_one_by_one_and_a_model_that_changes(tmp_path, capsys):
 def test_weights_in_a_file_of_their_own_are_a_part_of_the_model(tmp_path):
     def save(seed):
         file = write(tmp_path, net(seed), tools={"simulate": False, "evaluate_ann": False})
+        (tmp_path / "w.bin").unlink(missing_ok=True)
         onnx.save(net(seed), tmp_path / "net.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
         return file
 
@@ -151,7 +152,7 @@ def test_parts_of_a_run(tmp_path):
 
 STUDIES = {
     "sweep": {"sweep": {"m_f": "0.1, 0.4"}},
-    "arousal": {"arousal": {"threshold": 0.05, "m_f_low": 0.5, "m_f_high": 0.1}},
+    "arousal": {"arousal": {"threshold": 0.05, "m_f_low": 0.5, "m_f_high": 0.1, "waiting_time": 10, "accumulation_time": 20}},
 }
 BLOCKED = """import sys
 class Refused:
