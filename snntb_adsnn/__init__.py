@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import AdSNNError
+from snntb_adsnn.frontends import convert
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.neuron import ASNParameters, simulate_neuron
 from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 if TYPE_CHECKING:
-    from snntb_adsnn.frontends import convert
     from snntb_adsnn.frontends.keras.activation import AAN
     from snntb_adsnn.frontends.keras.compat import keras
 
@@ -35,8 +35,6 @@ _WITH_KERAS = {"AAN": "snntb_adsnn.frontends.keras.activation", "keras": "snntb_
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "convert":  # imports no framework: the model's own has been imported already
-        return import_module("snntb_adsnn.frontends").convert
     if name in _WITH_KERAS:
         import_module("snntb_adsnn.frontends.keras.activation")  # Keras knows AAN from here on
         return getattr(import_module(_WITH_KERAS[name]), name)

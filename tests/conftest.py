@@ -3,11 +3,20 @@
 import pytest
 from hypothesis import settings
 
-from snntb_adsnn.frontends.keras.compat import select_keras_2
-
-select_keras_2()
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.load_profile("default")
+
+
+def pytest_configure(config):
+    if config.option.markexpr != "torch":
+        from snntb_adsnn.frontends.keras.compat import select_keras_2
+
+        select_keras_2()
+
+
+def pytest_ignore_collect(collection_path, config):
+    """TensorFlow and PyTorch in one process can crash: what imports PyTorch is read by ``make test-torch`` only."""
+    return True if collection_path.name.startswith("test_torch") and config.option.markexpr != "torch" else None
 
 
 @pytest.fixture

@@ -108,6 +108,30 @@ def UpSample2D(draw: Draw) -> Linear:
 
 
 @geometry
+def Spread2D(draw: Draw) -> Linear:
+    return maps.spreading.Spread2D(*_at(_image(draw)), (_pick(draw, 1, 3), _pick(draw, 1, 3)))
+
+
+@geometry
+def Pick2D(draw: Draw) -> Linear:
+    shape = _image(draw)
+    return maps.windows.Pick2D(*_at(shape), _window(draw, shape))
+
+
+@geometry
+def Differences2D(draw: Draw) -> Linear:
+    shape = _image(draw)
+    return maps.windows.Differences2D(*_at(shape), _window(draw, shape))
+
+
+@geometry
+def Part(draw: Draw) -> Linear:
+    target, start = _any_shape(draw), _pick(draw, 0, 3)
+    size = start + math.prod(target) + _pick(draw, 0, 3)
+    return maps.part.Part(*_at((size,)), start, target)
+
+
+@geometry
 def Reshape(draw: Draw) -> Linear:
     shape = _any_shape(draw)
     size = math.prod(shape)

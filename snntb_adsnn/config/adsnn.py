@@ -9,6 +9,7 @@ from pydantic import Field
 
 from snntb_adsnn.config.base import Count, NeuronSection, OneOf, Positive, PositiveByLayer, Seed
 from snntb_adsnn.engine import ENGINES
+from snntb_adsnn.network.tasks import AUTO, TASKS
 from snntb_adsnn.neuron.transfer import Form
 
 
@@ -28,6 +29,8 @@ class AdsnnSection(NeuronSection):
         bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
             effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off.
         pretrained: model file that is copied to the working folder when no model is there yet.
+        task: what the network is for; ``auto`` takes it from the model's outputs and, where they leave a choice, from
+            the labels: see docs/conversion.md, "Outputs".
         trust_model: also load a model that holds Python code (``Lambda`` layers, functions by name), which then runs.
     """
 
@@ -41,4 +44,5 @@ class AdsnnSection(NeuronSection):
     check_images: Count = 100
     bias_correction: Annotated[int, Field(ge=0)] = 0
     pretrained: Path | None = None
+    task: Annotated[str, OneOf(TASKS, (AUTO,))] = AUTO
     trust_model: bool = False

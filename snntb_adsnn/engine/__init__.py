@@ -121,14 +121,15 @@ def simulate(
     chosen = ENGINES[engine]
     schedule = None if switch is None else switch.schedule(network, steps)
     x, record = network.held(x, np.float32), frozenset(record)
-    if on_spikes is None:
-        return chosen.run(network, x, steps, record, schedule)
-    if chosen.observes:
-        return chosen.run(network, x, steps, record, schedule, on_spikes=on_spikes)
+    if on_spikes is None or chosen.observes:
+        observed = {} if on_spikes is None else {"on_spikes": on_spikes}
+        result = chosen.run(network, x, steps, record, schedule, **observed)
+        return replace(result, readout=network.readout)
     result = chosen.run(network, x, steps, record | {"spikes"}, schedule)
     for image in range(len(x)):
         spikes = [found[image].reshape(steps, -1) for found in result.records["spikes"].values()]
         counts = [found[image].ravel() for found in result.spike_counts.values()]
         times = np.nonzero(np.concatenate(spikes, axis=1).T)[1].astype(np.int32)
         on_spikes(image, times, np.concatenate(counts))
-    return replace(result, records={name: result.records[name] for name in record})
+    records = {name: result.records[name] for name in record}
+    return replace(result, records=records, readout=network.readout)

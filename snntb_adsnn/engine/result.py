@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.network import Readout
 from snntb_adsnn.neuron.constants import OBSERVABLES
 
 RECORDABLE = tuple(OBSERVABLES)
@@ -39,25 +40,13 @@ def check_memory(steps: int, images: int = 1, classes: int = 2) -> None:
         )
 
 
-def need_classes(outputs: int) -> None:
-    """Refuse to take the highest of one output for a decision.
-
-    Raises:
-        ParameterError: there is one output only.
-    """
-    if outputs < 2:
-        raise ParameterError(
-            "the network has one output, so that the highest one is always class 0 and no decision; read the values "
-            "from the result's outputs, or train with one output a class (two classes: two outputs, softmax)."
-        )
-
-
 @dataclass(frozen=True)
 class SimulationResult:
     """Result of ``simulate`` for ``images`` inputs.
 
     Attributes:
-        outputs: read-out potential after each step, shape (images, steps, classes), float32.
+        outputs: read-out potentials after each step, shape (images, steps, values), float32; ``predictions`` are what
+            the model's last activation makes of them.
         spike_counts: by layer, spikes of each neuron over the whole simulation, shape (images, *layer shape), int32.
         spikes_per_step: by layer, spikes of all neurons and images in each step, shape (steps,), int64.
         dt: time step, ms.
@@ -65,6 +54,7 @@ class SimulationResult:
         margins: with a ``Switch``, mean difference of each image's two highest outputs over its accumulation window,
             shape (images,), float32; else ``None``.
         switched: with a ``Switch``, which images switched to the high precision, shape (images,), bool; else ``None``.
+        readout: of the network, which says what the outputs are; without it they are classes.
     """
 
     outputs: NDArray[np.float32]
@@ -74,6 +64,7 @@ class SimulationResult:
     records: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     margins: NDArray[np.float32] | None = None
     switched: NDArray[np.bool_] | None = None
+    readout: Readout | None = None
 
     @property
     def duration(self) -> float:
@@ -81,14 +72,42 @@ class SimulationResult:
         return self.outputs.shape[1] * self.dt
 
     @cached_property
+    def predictions(self) -> NDArray[np.float32]:
+        """What the model predicts after each step, its last activation (softmax, sigmoid, ...) applied, shape (images,
+        steps, *output shape); of several outputs all values in a row, see ``by_output``."""
+        readout = self._readout
+        return readout.shaped(readout.activated(self.outputs))
+
+    @property
+    def by_output(self) -> dict[str, NDArray[np.float32]]:
+        """``predictions`` of each of the model's outputs, by its name, shape (images, steps, *output shape)."""
+        readout = self._readout
+        return readout.split(readout.activated(self.outputs))
+
+    @cached_property
     def decisions(self) -> NDArray[np.intp]:
-        """Class with the highest output after each step, shape (images, steps).
+        """What the outputs decide after each step: the class with the highest one, shape (images, steps); of one
+        sigmoid 1 above 0.5, else 0, shape (images, steps); of several sigmoids the same for each label, shape (images,
+        steps, labels).
 
         Raises:
-            ParameterError: there is one output only, which is always the highest.
+            ParameterError: the outputs are values that decide nothing, or there are several outputs.
         """
-        need_classes(self.outputs.shape[-1])
-        return self.outputs.argmax(axis=-1)
+        tasks = self._readout.tasks
+        if len(tasks) > 1:
+            raise ParameterError(
+                f"the network has {len(tasks)} outputs ({', '.join(task.part.name for task in tasks)}), so that there "
+                "is no one decision; read each output's values from by_output of the result."
+            )
+        return tasks[0].decide(self.outputs)
+
+    @property
+    def _readout(self) -> Readout:
+        if self.readout is not None:
+            return self.readout
+        shape = self.outputs.shape[-1:]
+        activation = "linear" if shape == (1,) else "softmax"
+        return Readout("outputs", ("values",), (shape,), np.zeros(shape), activation=activation)
 
     @property
     def firing_rates_hz(self) -> dict[str, float]:

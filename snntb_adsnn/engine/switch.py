@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Precision, SpikingNetwork
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.tasks import Classification
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Switch:
         """The switch in steps of a simulation of ``network``.
 
         Raises:
-            ParameterError: the window does not lie inside the simulation, there is only one output, or ``m_f`` does not
-                fit the network.
+            ParameterError: the window does not lie inside the simulation, the network classifies nothing, or ``m_f``
+                does not fit the network.
         """
         start = round(self.waiting_time / network.dt)
         stop = start + round(self.accumulation_time / network.dt)
@@ -62,9 +63,27 @@ class Switch:
                 f"must hold at least one step of {network.dt:g} ms and end within the {steps * network.dt:g} ms that "
                 "are simulated; change waiting_time, accumulation_time or the duration."
             )
-        if network.readout.shape[0] < 2:
-            raise ParameterError("Switch: the network has one output, so the two highest cannot be compared.")
+        need_classes(network, "Switch")
         return Schedule(network.with_m_f(self.m_f), start, stop, self.threshold)
+
+
+def need_classes(network: SpikingNetwork, who: str) -> None:
+    """Refuse a network that does not choose one of several classes.
+
+    Args:
+        network: it.
+        who: compares its outputs, for the message.
+
+    Raises:
+        ParameterError: its task is another one.
+    """
+    tasks = network.tasks
+    if len(tasks) > 1 or tasks[0].name != Classification.name:
+        task = f"is {tasks[0].name}" if len(tasks) == 1 else f"has {len(tasks)} parts, one an output"
+        raise ParameterError(
+            f"{who} compares the highest outputs of classes, and the task of this network {task}; use a network that "
+            "classifies, or simulate this one as it is."
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
-from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network import Output, SpikingNetwork
+from snntb_adsnn.network.export import EXPORTS
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.registry import Registry
 
@@ -49,6 +50,9 @@ class Reader(Protocol):
 
     def companions(self, file: Path) -> list[Path]:
         """Other files that the model needs."""
+
+    def outputs(self, model: Any) -> list[Output]:
+        """The outputs of a model that was read, as far as it tells itself: names, shapes, activations."""
 
     def copied(self, model: Any, top_k: int) -> Any:
         """A frozen copy of a model that was read, for SNN Toolbox's flow; ``top_k`` is the toolbox's.
@@ -136,6 +140,13 @@ def _is_torch_file(model: Any) -> bool:
     return isinstance(model, str | Path) and Path(model).suffix in (".pt", ".pth", ".pt2")
 
 
+def _is_nir(model: Any) -> bool:
+    """Whether it is a ``nir.NIRGraph``, or the path of a ``.nir`` file."""
+    if isinstance(model, str | Path):
+        return Path(model).suffix == ".nir"
+    return any(parts[0] == "nir" for parts in modules(model))
+
+
 FRONTENDS.add(
     "keras",
     FrontEnd(
@@ -164,6 +175,14 @@ FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.fron
 FRONTENDS.add(
     "torch files", FrontEnd("none of PyTorch's own files", _is_torch_file, "snntb_adsnn.frontends.torch.files")
 )
+
+
+FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir, "snntb_adsnn.frontends.nir.read"))
+
+
+@EXPORTS.register("nir")
+def _to_nir(network: SpikingNetwork) -> Any:
+    return import_module("snntb_adsnn.frontends.nir.write").to_nir(network)
 
 
 def others_too() -> Registry[str, FrontEnd]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
-from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, softmax
+from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.pooling import Source
 from snntb_adsnn.neuron.transfer import transfer
@@ -35,7 +36,7 @@ def expected(
     network: SpikingNetwork,
     sources: Mapping[str, Source],
     probes: Mapping[str, Probe],
-    values: Mapping[Hashable, Array],
+    values: Mapping[Any, Array],
 ) -> dict[str, Array]:
     """By population, the analog output that the framework computes.
 
@@ -60,7 +61,9 @@ class DeviationError(ConversionError):
     """The network differs from the model by more than ``TOLERANCE``."""
 
 
-def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: Array, framework: str) -> float:
+def check(
+    network: SpikingNetwork, x: Array, seen: Mapping[str, Array], outputs: Array | Sequence[Array], framework: str
+) -> float:
     """Compare the network with the model on real inputs, layer by layer.
 
     Each layer is given the framework's own outputs of the layers before it, so that a deviation is found where it
@@ -72,7 +75,7 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
         x: inputs, shape (images, *input shape).
         seen: by population, the analog output that the framework computes, of as many values as the population's. One
             that is missing is not compared; what reads it is.
-        output: what the framework's model gives, shape (images, classes).
+        outputs: what the framework's model gives, shape (images, *output shape); of several outputs, a list of these.
         framework: its name, for messages.
 
     Returns:
@@ -96,11 +99,8 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
             low, high = (transfer(S + d, node.parameters, node.form) for d in (-margin, margin))
             deviation = float(np.maximum(low - y, y - high).max())
         elif isinstance(node, Readout):
-            logits = total + node.bias
-            expected = output.astype(np.float64)
-            _need_finite(expected, None, framework)
-            deviation = float(np.abs((softmax(logits) if node.activation == "softmax" else logits) - expected).max())
-            deviation /= max(1.0, float(np.abs(expected).max()))
+            found = node.activated(total + node.bias)
+            deviation = _deviation(node, found, [outputs] if isinstance(outputs, np.ndarray) else outputs, framework)
         if not deviation <= TOLERANCE:
             raise DeviationError(
                 f"after conversion layer {node.name!r} deviates from {framework} by {deviation:.2g} (allowed: "
@@ -108,6 +108,21 @@ def check(network: SpikingNetwork, x: Array, seen: Mapping[str, Array], output: 
                 "is a fault of the converter."
             )
     return deviation
+
+
+def _deviation(readout: Readout, found: Array, expected: Sequence[Array], framework: str) -> float:
+    """The largest difference of any output, relative to that output's largest value where that is above 1."""
+    worst = 0.0
+    for part, ours, theirs in zip(readout.outputs, readout.split(found).values(), expected, strict=True):
+        theirs = theirs.astype(np.float64)
+        _need_finite(theirs, None, framework)
+        if theirs.shape != ours.shape:
+            raise ConversionError(
+                f"the output {part.name!r} has shape {theirs.shape[1:]} in {framework} and {part.shape} after "
+                "conversion. Please report the model: this is a fault of the converter."
+            )
+        worst = max(worst, float(np.abs(ours - theirs).max()) / max(1.0, float(np.abs(theirs).max())))
+    return worst
 
 
 def _need_finite(values: Array, layer: str | None, framework: str) -> None:

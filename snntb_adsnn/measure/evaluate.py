@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from snntb_adsnn.engine.result import SimulationResult, need_classes
+from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.errors import DataError, ParameterError
 from snntb_adsnn.measure.connectivity import fanouts
 from snntb_adsnn.measure.operations import Costs, Operations, SynapticOperations, ann_operations, snn_operations
-from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.measure.outputs import OutputFigures, Tally
+from snntb_adsnn.network import Output, SpikingNetwork
+from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.tasks import Task, targets_of
 
 
 def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
@@ -23,30 +25,34 @@ def matching_step(accuracy: NDArray[np.float64], fraction: float) -> int:
         >>> matching_step(np.array([0.1, 0.5, 0.9, 0.89, 0.9]), 0.99)
         2
     """
-    # a rounding guard: fraction * max may exceed the max by one ulp
-    return int(np.argmax(accuracy >= fraction * accuracy.max() * (1 - 1e-12)))
+    best = accuracy.max()
+    # a rounding guard: fraction * max may exceed the max by one ulp. Shares of variance may all be negative
+    return int(np.argmax(accuracy >= (fraction * best * (1 - 1e-12) if best > 0 else best)))
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """How well a run decides.
+    """How well a run decides; where nothing is decided, or by several outputs, ``Metrics.outputs`` says how well they
+    do.
 
     Attributes:
-        snn_accuracy: share of images classified correctly after the last step.
+        snn_accuracy: share of right decisions after the last step, or ``None`` where nothing is decided.
         ann_accuracy: the ANN's accuracy on the same images, or ``None`` where it was not evaluated.
-        agreement: share of images on which AdSNN (after the last step) and ANN decide alike, or ``None``.
-        accuracy_over_time: share of correct images after each step, shape (steps,).
-        matching_time_ms: time at which ``matching_fraction`` of the highest accuracy is first reached.
-        accuracy_sd: standard deviation of the accuracy from the matching time to the end.
+        agreement: share of decisions (after the last step) that are the ANN's; of values the share of variance of the
+            ANN's outputs (``OutputFigures.agreement``); or ``None``.
+        accuracy_over_time: share of right decisions after each step, shape (steps,); empty where nothing is decided.
+        matching_time_ms: time at which ``matching_fraction`` of the highest accuracy is first reached; of values, of
+            the highest share of variance.
+        accuracy_sd: standard deviation of the accuracy from the matching time to the end, or ``None``.
     """
 
-    snn_accuracy: float
+    snn_accuracy: float | None
     ann_accuracy: float | None
     agreement: float | None
     accuracy_over_time: NDArray[np.float64]
     matching_fraction: float
     matching_time_ms: float
-    accuracy_sd: float
+    accuracy_sd: float | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Metrics:
         num_images: how many images were simulated.
         duration_ms, dt_ms: simulated time per image, and of one step.
         decisions, firing, work: how well it decides, how much it spikes, what that costs.
+        outputs: how well each output does.
     """
 
     num_images: int
@@ -99,6 +106,7 @@ class Metrics:
     decisions: Decisions
     firing: Firing
     work: Work
+    outputs: tuple[OutputFigures, ...]
 
 
 @dataclass
@@ -110,7 +118,7 @@ class Evaluation:
         matching_fraction: share of the highest accuracy that defines the matching time.
 
     Raises:
-        ParameterError: a network with one output only, or a share out of range.
+        ParameterError: an output that is always 1, or a share out of range.
     """
 
     network: SpikingNetwork
@@ -118,48 +126,60 @@ class Evaluation:
     images: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        need_classes(self.network.readout.shape[0])
+        self.tasks = self.network.tasks
         if not 0 < self.matching_fraction <= 1:
             raise ParameterError(f"matching_fraction = {self.matching_fraction!r} must be above 0 and at most 1.")
-        self._correct: NDArray[np.int64] | None = None
+        self._tallies: list[Tally] = []
         self._spikes_per_step: dict[str, NDArray[np.int64]] = {}
         self._fanouts = fanouts(self.network)
         self._additions = dict.fromkeys(self.network.population_names, 0.0)
         self._multiply_adds = dict.fromkeys(self.network.population_names, 0.0)
-        self._ann_correct: int | None = None
-        self._agreeing = 0
 
-    def add(self, result: SimulationResult, labels: ArrayLike, ann_predictions: ArrayLike | None = None) -> None:
+    def add(
+        self,
+        result: SimulationResult,
+        labels: ArrayLike,
+        ann_predictions: ArrayLike | None = None,
+        *,
+        ann_outputs: ArrayLike | None = None,
+    ) -> None:
         """Count a batch.
 
         Args:
             result: what ``simulate`` returned.
-            labels: true classes, shape (images,) of integers, or one-hot of shape (images, classes).
-            ann_predictions: classes that the ANN chose, shape (images,); give them for all batches or for none.
+            labels: as the outputs' tasks take them: true classes, shape (images,) of integers, or one-hot of shape
+                (images, classes); 0 and 1 for a sigmoid, a column for each of several; values of the outputs' shape; of
+                several outputs the columns of all side by side.
+            ann_predictions: what the ANN decided, in the same form; give them for all batches or for none.
+            ann_outputs: what the ANN's model gave, shape (images, *output shape), or all values in a row; then
+                ``ann_predictions`` follow from them.
 
         Raises:
             DataError: labels do not fit the network's outputs, or batches do not fit each other.
         """
-        images, steps, classes = result.outputs.shape
-        truth = as_classes(labels, images, classes)
-        correct = (result.decisions == truth[:, None]).sum(axis=0)
-        if self._correct is None:
-            self._correct = np.zeros(steps, np.int64)
+        images, steps, _ = result.outputs.shape
+        parts = self.network.readout.outputs
+        targets = targets_of(self.tasks, labels, images)
+        decided = [None] * len(parts) if ann_predictions is None else targets_of(self.tasks, ann_predictions, images)
+        values: Sequence[Array | None] = [None] * len(parts)
+        if ann_outputs is not None:
+            values = columns(parts, np.asarray(ann_outputs, np.float64).reshape(images, -1))
+            decided = ann_decisions(self.tasks, values)
+        if not self._tallies:
+            self._tallies = [Tally(task, steps) for task in self.tasks]
             self._spikes_per_step = {name: np.zeros(steps, np.int64) for name in result.spikes_per_step}
-            self._ann_correct = None if ann_predictions is None else 0
-        if len(self._correct) != steps or (self._ann_correct is None) != (ann_predictions is None):
-            raise DataError("batches of one evaluation must have the same duration, and all or none ANN predictions.")
-        self._correct += correct
+        if self._tallies[0].steps != steps:
+            raise DataError("batches of one evaluation must have the same duration.")
+        for tally, potentials, *rest in zip(
+            self._tallies, columns(parts, result.outputs), targets, decided, values, strict=True
+        ):
+            tally.add(potentials, *rest)
         for name, counts in result.spikes_per_step.items():
             self._spikes_per_step[name] += counts
         for name, spikes in result.spike_counts.items():
             per_neuron = spikes.sum(axis=0, dtype=np.int64)
             self._additions[name] += float((per_neuron * self._fanouts[name].additions).sum())
             self._multiply_adds[name] += float((per_neuron * self._fanouts[name].multiply_adds).sum())
-        if ann_predictions is not None and self._ann_correct is not None:
-            predicted = as_classes(ann_predictions, images, classes)
-            self._ann_correct += int((predicted == truth).sum())
-            self._agreeing += int((predicted == result.decisions[:, -1]).sum())
         self.images += images
 
     def metrics(self) -> Metrics:
@@ -168,23 +188,26 @@ class Evaluation:
         Raises:
             DataError: nothing was counted.
         """
-        if self._correct is None:
+        if not self._tallies:
             raise DataError("no image was simulated, so there is nothing to report; check num_to_test.")
-        accuracy = self._correct / self.images
-        steps, dt = len(accuracy), self.network.dt
-        at = matching_step(accuracy, self.matching_fraction)
+        outputs = tuple(tally.figures() for tally in self._tallies)
+        quality = np.mean([output.quality_over_time for output in outputs], axis=0)
+        steps, dt = len(quality), self.network.dt
+        at = matching_step(quality, self.matching_fraction)
+        first = outputs[0] if len(outputs) == 1 else None
+        accuracy = None if first is None else first.accuracy_over_time
         return Metrics(
             num_images=self.images,
             duration_ms=steps * dt,
             dt_ms=dt,
             decisions=Decisions(
-                snn_accuracy=float(accuracy[-1]),
-                ann_accuracy=None if self._ann_correct is None else self._ann_correct / self.images,
-                agreement=None if self._ann_correct is None else self._agreeing / self.images,
-                accuracy_over_time=accuracy,
+                snn_accuracy=None if first is None else first.snn_accuracy,
+                ann_accuracy=None if first is None else first.ann_accuracy,
+                agreement=None if first is None else first.agreement,
+                accuracy_over_time=np.zeros(0) if accuracy is None else accuracy,
                 matching_fraction=self.matching_fraction,
                 matching_time_ms=(at + 1) * dt,
-                accuracy_sd=float(accuracy[at:].std()),
+                accuracy_sd=None if accuracy is None else float(accuracy[at:].std()),
             ),
             firing=self._firing(at),
             work=Work(
@@ -193,6 +216,7 @@ class Evaluation:
                 neuron_updates_per_image=self.network.neuron_count * steps,
                 costs=self._costs(steps, at + 1),
             ),
+            outputs=outputs,
         )
 
     def _per_image(self, counts: Mapping[str, float]) -> float:
@@ -232,31 +256,26 @@ class Evaluation:
         )
 
 
-def as_classes(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64]:
-    """Labels as integers of shape (images,), from integers or one-hot rows.
+def flat_outputs(outputs: Array | Sequence[Array]) -> Array:
+    """What a model gives, an array for each output, as all values in a row: shape (images, values)."""
+    pieces = outputs if isinstance(outputs, list | tuple) else [outputs]
+    rows = [np.asarray(piece) for piece in pieces]
+    return np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1)
 
-    Raises:
-        DataError: they do not fit ``images`` rows and ``classes`` classes.
 
-    Example:
-        >>> as_classes([[0, 1, 0], [0, 0, 1]], images=2, classes=3).tolist()
-        [1, 2]
+def columns(parts: Sequence[Output], values: Array) -> list[Array]:
+    """The values of each output, flat: shape (..., size), from all in a row, shape (..., values)."""
+    return np.split(values, np.cumsum([part.size for part in parts])[:-1], axis=-1)
+
+
+def ann_decisions(tasks: Sequence[Task], values: Sequence[Array | None]) -> list[Array | None]:
+    """What the ANN decides at each output; ``None`` where nothing is decided.
+
+    Args:
+        tasks: of the outputs.
+        values: of each output, its activation applied, shape (images, size).
     """
-    array: NDArray[Any] = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] == 1 and classes > 1:
-        array = array[:, 0]
-    if array.ndim == 2:
-        if array.shape != (images, classes):
-            raise DataError(
-                f"labels of shape {array.shape} do not fit {images} images and {classes} classes; give one-hot rows "
-                "with one column a class."
-            )
-        array = array.argmax(axis=1)
-    if array.shape != (images,) or not np.array_equal(array, array.astype(np.int64)):
-        raise DataError(f"labels of shape {array.shape} do not fit {images} images; give one integer an image.")
-    if images and not 0 <= array.min() <= array.max() < classes:
-        raise DataError(
-            f"labels run from {array.min()} to {array.max()}, but the network has {classes} outputs (0 to "
-            f"{classes - 1}); check that data set and model belong together."
-        )
-    return array.astype(np.int64)
+    return [
+        task.decide(own, potentials=False) if task.decides and own is not None else None
+        for task, own in zip(tasks, values, strict=True)
+    ]

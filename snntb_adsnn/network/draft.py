@@ -1,8 +1,9 @@
 """A network under construction: what front ends fill, and how it becomes a ``SpikingNetwork``. It knows no framework.
 
 A front end adds a node for each thing that a layer computes, in an order in which every node comes after its inputs:
-``Input``, linear maps, ``MaxPool2D``, ``Neurons`` for each activation, ``Softmax`` at most as the last. ``finish`` then
-merges max pooling into the neurons, carries constants to them and folds gains into weights.
+``Input``, linear maps, ``MaxPool2D``, ``Neurons`` for each activation, an ``Ending`` (``Softmax``) at the end of an
+output only. ``finish`` then merges max pooling into the neurons, carries constants to them and folds gains into
+weights.
 """
 
 from __future__ import annotations
@@ -17,20 +18,38 @@ import numpy as np
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import rewrite
 from snntb_adsnn.network.graph import SpikingNetwork
-from snntb_adsnn.network.maps import Array, MaxPool2D, Node, Shape
+from snntb_adsnn.network.maps import Array, Concatenate, MaxPool2D, Node, Reshape, Shape
+from snntb_adsnn.network.maps.cropping import Crop2D
 from snntb_adsnn.network.maps.part import Part
+from snntb_adsnn.network.maps.permutation import Permute
+from snntb_adsnn.network.maps.upsampling import UpSample2D
 from snntb_adsnn.network.neurons import Input, Neurons, Readout
+from snntb_adsnn.network.outputs import ACTIVATIONS, Output
 from snntb_adsnn.network.pooling import Source, merge_max_pooling
-from snntb_adsnn.network.stem import held, take_stem
+from snntb_adsnn.network.stem import Elementwise, held, take_stem
 from snntb_adsnn.neuron import ASNParameters
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax(Node, listed=False):
-    """Marks a softmax; allowed only as the last node, where it becomes the read-out's activation."""
+class Ending(Node, listed=False):
+    """Marks an activation that only the read-out computes (``outputs.ACTIVATIONS``): it stands where the model ends;
+    behind it only what moves values (reshape, permutation, cropping)."""
+
+    activation: str
 
     def output_shape(self) -> Shape:
         return self.input_shapes[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Ending, listed=False):
+    """Marks a softmax."""
+
+    activation: str = "softmax"
+
+
+_MOVES = (Reshape, Permute, Crop2D, UpSample2D)
+"""Maps whose values are values of their input: an activation of each value may change places with them."""
 
 
 @dataclass
@@ -38,7 +57,7 @@ class Draft:
     """A graph under construction.
 
     Attributes:
-        nodes: by name, in topological order; may hold ``MaxPool2D`` and ``Softmax``.
+        nodes: by name, in topological order; may hold ``MaxPool2D`` and ``Ending``.
         constants: what is added after a node (biases, batch-norm shifts), broadcastable to its shape.
         tensors: by node, what the framework calls the same value (a Keras tensor), where it has it.
     """
@@ -73,24 +92,25 @@ class Draft:
         return name in held(self.nodes.values())
 
     def finish(
-        self, output: str, readout_tau_phi: float, dtype: type[np.floating[Any]]
+        self, outputs: str | Mapping[str, str], readout_tau_phi: float, dtype: type[np.floating[Any]]
     ) -> tuple[SpikingNetwork, Mapping[str, Source]]:
         """The network, and by population the draft's node whose value it computes (``pooling.Source``).
 
         Args:
-            output: the node that the model ends with; a read-out is put behind it.
+            outputs: the node that the model ends with, or the nodes by the names of its outputs; a read-out is put
+                behind them.
             readout_tau_phi: smoothing time constant of the read-out, ms.
             dtype: of the weights and biases.
 
         Raises:
             ConversionError, NetworkError: the graph cannot become a spiking network.
         """
-        self._read_out(output, readout_tau_phi)
+        self._read_out({"": outputs} if isinstance(outputs, str) else outputs, readout_tau_phi)
         with np.errstate(over="ignore", invalid="ignore"):  # the check of the conversion names what is not finite
             return self._rewritten(dtype)
 
     def _rewritten(self, dtype: type[np.floating[Any]]) -> tuple[SpikingNetwork, Mapping[str, Source]]:
-        nodes, constants, computes = merge_max_pooling(rewrite.prune(self.nodes), self.constants)
+        nodes, constants, computes = merge_max_pooling(self.nodes, self.constants)
         nodes, constants = take_stem(nodes, constants)
         nodes = rewrite.move_constants_to_neurons(nodes, constants)
         nodes = rewrite.fold_padding(nodes)
@@ -98,57 +118,99 @@ class Draft:
         nodes = rewrite.round_constants(nodes, dtype)
         return SpikingNetwork(tuple(nodes.values())), computes
 
-    def _read_out(self, output: str, tau_phi: float) -> None:
-        """Put the read-out behind node ``output``, in place of a softmax there."""
-        last = self.nodes[output]
-        activation = "linear"
-        if isinstance(last, Softmax):
-            activation = "softmax"
-            output = last.inputs[0]
-            del self.nodes[last.name]
-        parameters = self._check(output)
-        shape = self.nodes[output].shape
-        self.add(
-            Readout(
-                rewrite.fresh_name("readout", self.nodes),
-                (output,),
-                (shape,),
-                np.zeros(shape, np.float32),
-                tau_phi=tau_phi,
-                tau_beta=parameters.tau_beta,
-                dt=parameters.dt,
-                activation=activation,
-            )
+    def _read_out(self, outputs: Mapping[str, str], tau_phi: float) -> None:
+        """Put the read-out behind the nodes that the model ends with, in place of their activations."""
+        name = rewrite.fresh_name("readout", self.nodes)
+        ends = [self._end(output) for output in outputs.values()]
+        parts = tuple(
+            Output(label or name, self.nodes[node].shape, activation)
+            for label, (node, activation) in zip(outputs, ends, strict=True)
         )
+        source = self._side_by_side([node for node, _ in ends])
+        plain = len(parts) == 1 and len(parts[0].shape) == 1
+        shape = self.nodes[source].shape
+        readout = Readout(
+            name,
+            (source,),
+            (shape,),
+            np.zeros(shape, np.float32),
+            tau_phi=tau_phi,
+            activation=parts[0].activation if len(parts) == 1 else "linear",
+            parts=() if plain else parts,
+        )
+        needed = rewrite.prune({**self.nodes, name: readout})
+        parameters = self._check(needed, [node for node, _ in ends])
+        needed[name] = replace(readout, tau_beta=parameters.tau_beta, dt=parameters.dt)
+        self.nodes = needed
 
-    def _check(self, output: str) -> ASNParameters:
-        """Constants of the first neurons; raises ConversionError where no read-out can follow node ``output``."""
-        if inside := next((n.name for n in self.nodes.values() if isinstance(n, Softmax)), None):
-            name = inside.removesuffix("/softmax")
-            raise ConversionError(
-                f"layer {name!r}: softmax stands inside the network; only the last layer may have it. Train with AAN "
-                "or ReLU there."
-            )
-        if isinstance(self.nodes[output], Neurons):
-            raise ConversionError(
-                f"the last layer, {output!r}, has an activation that spikes, but the read-out does not spike. End the "
-                "model with a linear or softmax layer."
-            )
-        if isinstance(self.nodes[output], MaxPool2D):
-            raise ConversionError(
-                f"the model ends with the max pooling {output!r}; end it with a linear or softmax layer."
-            )
-        populations = [n for n in self.nodes.values() if isinstance(n, Neurons)]
+    def _end(self, output: str) -> tuple[str, str]:
+        """The node whose values the read-out takes for an output, and the activation that it applies to them."""
+        moves, node = [], self.nodes[output]
+        while isinstance(node, _MOVES) and node.name not in self.constants:
+            moves.append(node)
+            node = self.nodes[node.inputs[0]]
+        graded = isinstance(node, Neurons) and node.graded
+        activation = node.activation if isinstance(node, Ending) else "relu" if graded else "linear"
+        if activation == "linear" or (moves and not ACTIVATIONS[activation].elementwise):
+            return output, "linear"
+        name = node.inputs[0]
+        for move in reversed(moves):  # the same moves, of what stands before the activation
+            moved = rewrite.reconnect(move, move.inputs[0], self.nodes[name])
+            name = self.add(replace(moved, name=rewrite.fresh_name(f"{move.name}/moved", self.nodes)))
+        return name, activation
+
+    def _side_by_side(self, ends: list[str]) -> str:
+        """One node with the values of all ``ends`` in a row."""
+        flat = []
+        for end in ends:
+            node = self.nodes[end]
+            if len(node.shape) != 1:
+                name = rewrite.fresh_name(f"{end}/flat", self.nodes)
+                end = self.add(Reshape(name, (end,), (node.shape,), (math.prod(node.shape),)))
+            flat.append(end)
+        if len(flat) == 1:
+            return flat[0]
+        name = rewrite.fresh_name("outputs", self.nodes)
+        return self.add(Concatenate(name, tuple(flat), tuple(self.nodes[end].shape for end in flat)))
+
+    def _check(self, nodes: Mapping[str, Node], ends: list[str]) -> ASNParameters:
+        """Constants of the first neurons; raises ConversionError where no read-out can follow nodes ``ends``."""
+        if inside := next((n for n in nodes.values() if isinstance(n, Ending)), None):
+            raise ConversionError(_stands_inside(inside))
+        for end in ends:
+            if isinstance(nodes[end], Neurons):
+                raise ConversionError(
+                    f"the last layer, {end!r}, has an activation that spikes, but the read-out does not spike. End the "
+                    "model with a linear or softmax layer."
+                )
+            if isinstance(nodes[end], MaxPool2D):
+                raise ConversionError(
+                    f"the model ends with the max pooling {end!r}; end it with a linear or softmax layer."
+                )
+        populations = [n for n in nodes.values() if isinstance(n, Neurons)]
         if not populations:
+            curved = next((n for n in nodes.values() if isinstance(n, Elementwise)), None)
+            name = "" if curved is None else curved.name.removesuffix(f"/{curved.function}")
+            instead = "" if curved is None else f" (layer {name!r} has the activation {curved.function!r})"
             raise ConversionError(
-                "the model has no AAN or ReLU activation, so nothing can spike; train it with AAN activations."
-            )
-        if len(self.nodes[output].shape) != 1:
-            raise ConversionError(
-                f"the output of {output!r} has shape {self.nodes[output].shape}; it must be one value a class. "
-                "Add Flatten or global pooling before the last layer."
+                f"the model has no AAN or ReLU activation{instead}, so nothing can spike; train it with AAN "
+                "activations."
             )
         return populations[0].parameters
+
+
+def _stands_inside(node: Ending) -> str:
+    name = node.name.removesuffix(f"/{node.activation}")
+    if not ACTIVATIONS[node.activation].elementwise:
+        return (
+            f"layer {name!r}: {node.activation} stands inside the network; only the last layer may have it. Train with "
+            "AAN or ReLU there."
+        )
+    return (
+        f"layer {name!r} has the activation {node.activation!r}, which an adaptive spiking neuron does not compute; "
+        "the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in every hidden "
+        "layer."
+    )
 
 
 def fit_thresholds(network: SpikingNetwork, x: Any) -> SpikingNetwork:

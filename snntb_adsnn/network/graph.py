@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.network.export import EXPORTS
 from snntb_adsnn.network.maps import Linear, Window
-from snntb_adsnn.network.neurons import Input, Neurons, Readout, softmax
+from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.node import Array, Node, Shape, kinds
+from snntb_adsnn.network.outputs import Output
+from snntb_adsnn.network.tasks import Task
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.record import Format
 
@@ -74,6 +77,28 @@ class SpikingNetwork:
         """The last layer."""
         assert isinstance(self.nodes[-1], Readout)
         return self.nodes[-1]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What each output is for: classification, binary, multilabel or regression (``tasks.TASKS``).
+
+        Raises:
+            ParameterError: an output that is always 1.
+        """
+        return self.readout.tasks
+
+    def with_task(self, wanted: str, labels: Any = None) -> SpikingNetwork:
+        """The same network for a task.
+
+        Args:
+            wanted: a name in ``tasks.TASKS``, or ``auto``: what follows from the outputs.
+            labels: as they stand in a file; they choose where outputs leave a choice.
+
+        Raises:
+            ParameterError: the outputs cannot be used so.
+        """
+        readout = self.readout.with_task(wanted, labels)
+        return self if readout is self.readout else SpikingNetwork((*self.nodes[:-1], readout))
 
     @cached_property
     def populations(self) -> tuple[Neurons, ...]:
@@ -191,10 +216,11 @@ class SpikingNetwork:
 
         Args:
             x: shape (images, *input shape).
-            logits: leave the read-out's softmax out.
+            logits: leave the read-out's activation (softmax, sigmoid, ...) out.
 
         Returns:
-            shape (images, classes).
+            shape (images, *output shape), as the model predicts; of several outputs, all values in a row, which
+            ``readout.split`` takes apart.
         """
         x = self.held(x, np.float64)
         values: dict[str, Array] = {self.input.name: x}
@@ -204,15 +230,21 @@ class SpikingNetwork:
                 values[node.name] = node.analog(total)
             elif isinstance(node, Readout):
                 outputs = total + node.bias
-                if node.activation == "softmax" and not logits:
-                    outputs = softmax(outputs)
-        return outputs
+        return self.readout.shaped(outputs if logits else self.readout.activated(outputs))
 
     # ---- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file, atomically and without pickle; returns its path."""
         return FORMAT.write(path, self)
+
+    def to_nir(self) -> Any:
+        """The network as a ``nir.NIRGraph``, which ``convert`` reads back; see ``frontends.nir.write.to_nir``.
+
+        Raises:
+            ConversionError: NIR has no primitive for a layer; or the package nir is missing.
+        """
+        return EXPORTS.find("nir")(self)
 
     @classmethod
     def load(cls, path: str | Path) -> SpikingNetwork:
@@ -230,7 +262,7 @@ FORMAT = Format(
     2,
     "network file",
     "Convert the model again.",
-    ChainMap({kind.__name__: kind for kind in (SpikingNetwork, ASNParameters, Window)}, kinds()),  # type: ignore[arg-type]
+    ChainMap({kind.__name__: kind for kind in (SpikingNetwork, ASNParameters, Window, Output)}, kinds()),  # type: ignore[arg-type]
 )
 
 

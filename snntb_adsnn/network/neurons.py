@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import MaxPool2D, Window
 from snntb_adsnn.network.node import Array, Node, Shape
+from snntb_adsnn.network.outputs import Output, split
+from snntb_adsnn.network.tasks import AUTO, TASKS, Task, task_of, tasks_of
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, check_form, spike_height, transfer
 
@@ -168,13 +171,15 @@ class Neurons(Node):
 
 @dataclass(frozen=True, eq=False)
 class Readout(Node):
-    """The last layer: a smoothed current plus bias that never spikes; the class is its argmax at every step.
+    """The last layer: smoothed currents plus bias that never spike. The activation is applied to them when they are
+    read.
 
     Attributes:
-        bias: shape (classes,).
+        bias: shape (values,): of all outputs, one after the other.
         tau_phi: smoothing time constant, ms.
         tau_beta, dt: as the neurons'.
-        activation: ``softmax`` or ``linear``: what ``SpikingNetwork.analog`` applies, as the Keras model does.
+        activation: a name in ``outputs.ACTIVATIONS``: what the model ends with; of several outputs ``parts`` say it.
+        parts: the model's outputs. Empty: one, of shape (values,).
     """
 
     bias: Array
@@ -182,14 +187,62 @@ class Readout(Node):
     tau_beta: float = 50.0
     dt: float = 1.0
     activation: str = "softmax"
+    parts: tuple[Output, ...] = ()
 
     def output_shape(self) -> Shape:
         self._need(len(self.input_shapes[0]) == 1 and self.bias.shape == self.input_shapes[0], "needs one bias a class")
-        if self.activation not in ("softmax", "linear"):
-            raise NetworkError(f"{self.name}: read-out activation {self.activation!r} must be softmax or linear.")
+        values = sum(part.size for part in self._parts)
+        self._need(values == self.input_shapes[0][0], f"its outputs have {values} values")
+        if len({part.name for part in self._parts}) != len(self._parts):
+            raise NetworkError(f"{self.name}: two outputs have one name; names must be unique.")
+        for part in self._parts:
+            if part.task not in (AUTO, *TASKS):
+                raise NetworkError(f"{part.name}: task {part.task!r} must be {AUTO} or one of {', '.join(TASKS)}.")
         if not all(math.isfinite(t) and t > 0 for t in (self.tau_phi, self.tau_beta, self.dt)):
             raise ParameterError(f"{self.name}: tau_phi, tau_beta and dt must be finite numbers above 0.")
         return self.input_shapes[0]
+
+    @property
+    def _parts(self) -> tuple[Output, ...]:
+        return self.parts or (Output(self.name, self.input_shapes[0], self.activation),)
+
+    @cached_property
+    def outputs(self) -> tuple[Output, ...]:
+        """The model's outputs, in the order of their values."""
+        return self._parts
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """What each output is for.
+
+        Raises:
+            ParameterError: a task does not fit, or an output is a softmax of one value.
+        """
+        return tuple(task_of(part, part.task) for part in self.outputs)
+
+    def with_task(self, wanted: str, labels: Any = None) -> Readout:
+        """The same read-out for a task; see ``SpikingNetwork.with_task``."""
+        found = tasks_of(self.outputs, wanted, labels)
+        plain = [task_of(part).name for part in self.outputs] if wanted == AUTO else []
+        if [task.name for task in found] == plain:
+            return self
+        parts = (replace(part, task=task.name) for part, task in zip(self.outputs, found, strict=True))
+        return replace(self, parts=tuple(parts))
+
+    def activated(self, potentials: Array) -> Array:
+        """What the model's outputs are for potentials of shape (..., values), in that shape."""
+        starts = np.cumsum([part.size for part in self.outputs])[:-1]
+        pieces = np.split(potentials, starts, axis=-1)
+        done = [part.activated(piece) for part, piece in zip(self.outputs, pieces, strict=True)]
+        return done[0] if len(done) == 1 else np.concatenate(done, axis=-1)
+
+    def shaped(self, values: Array) -> Array:
+        """Values of shape (..., values) in the shape of the one output; of several, as they are."""
+        return values.reshape(*values.shape[:-1], *self.outputs[0].shape) if len(self.outputs) == 1 else values
+
+    def split(self, values: Array) -> dict[str, Array]:
+        """The values of each output, shape (..., *output shape), from all in a row, shape (..., values)."""
+        return split(self.outputs, values)
 
     @property
     def k_phi(self) -> float:
@@ -206,9 +259,3 @@ def _broadcasts(shape: Shape, into: Shape) -> bool:
     """Whether an array of ``shape`` can be spread over ``into``."""
     padded = (1,) * (len(into) - len(shape)) + shape
     return all(size in (1, whole) for size, whole in zip(padded, into, strict=True))
-
-
-def softmax(x: Array) -> Array:
-    """Softmax over the last axis."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)

@@ -25,7 +25,7 @@ def exact_scale(parameters: ASNParameters) -> float:
 
 
 def taylor_numbers(parameters: ASNParameters) -> tuple[float, float, float]:
-    """h, ratio, offset of f = h/expm1(ratio (c1 S + c2)/(c3 S + c4)) - offset, where above 0; ratio = tau_eta/tau_beta."""
+    """h, ratio, offset of h/expm1(ratio (c1 S + c2)/(c3 S + c4)) - offset, where above 0 (ratio = tau_eta/tau_beta)."""
     c1, c2, c3, c4 = taylor_constants(parameters)
     h, ratio = spike_height(parameters, form="taylor"), parameters.tau_eta / parameters.tau_beta
     half = parameters.resting_threshold / 2

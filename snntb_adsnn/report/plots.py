@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from matplotlib.figure import Figure
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.files import atomic_path, optional_picture
 from snntb_adsnn.measure.evaluate import Metrics
+from snntb_adsnn.measure.outputs import OutputFigures
 from snntb_adsnn.network import Neurons, SpikingNetwork
+from snntb_adsnn.network.tasks import Classification
 from snntb_adsnn.neuron import simulate_neuron
 from snntb_adsnn.neuron.transfer import spike_height, transfer
 
 _RASTER_NEURONS = 400
 """At most this many neurons of a layer are drawn, evenly spread."""
+_RASTER_OUTPUTS = 20
+"""The same of outputs that are no classes."""
 
 
 def write_plots(
@@ -33,7 +38,7 @@ def write_plots(
     written = []
     with plt.style.context("default"):  # SNN Toolbox sets large fonts for its own plots
         figures = {
-            "accuracy_over_time.png": partial(accuracy_over_time, metrics),
+            **_over_time(metrics),
             "firing_rate_per_layer.png": partial(firing_rate_per_layer, metrics),
             "transfer_function.png": partial(transfer_against_neurons, network.populations[0]),
         }
@@ -47,6 +52,43 @@ def write_plots(
                 plt.close(figure)
                 written.append(folder / name)
     return written
+
+
+def _over_time(metrics: Metrics) -> dict[str, Callable[[], Figure]]:
+    """The curve that says how well the run does: accuracy, or the difference from the ANN."""
+    if len(metrics.decisions.accuracy_over_time):
+        return {"accuracy_over_time.png": partial(accuracy_over_time, metrics)}
+    curves = [o for o in metrics.outputs if o.rmse_to_ann_over_time is not None]
+    return {"error_over_time.png": partial(error_over_time, metrics, curves)} if curves else {}
+
+
+def error_over_time(metrics: Metrics, outputs: list[OutputFigures]) -> Figure:
+    """Root mean square difference of each output from the ANN's, and the ANN's own from the labels."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for number, output in enumerate(outputs):
+        assert output.rmse_to_ann_over_time is not None
+        error = output.rmse_to_ann_over_time
+        name = f"{output.name}, " if len(outputs) > 1 else ""
+        time = metrics.dt_ms * np.arange(1, len(error) + 1)
+        axes.plot(time, error, color=f"C{number}", label=f"{name}AdSNN from the ANN: {error[-1]:.3g}")
+        if output.ann_rmse_to_labels is not None:
+            label = f"{name}ANN from the labels: {output.ann_rmse_to_labels:.3g}"
+            axes.axhline(output.ann_rmse_to_labels, color=f"C{number}", ls="--", label=label)
+    axes.axvline(
+        metrics.decisions.matching_time_ms,
+        color="0.4",
+        ls=":",
+        label=f"matching time: {metrics.decisions.matching_time_ms:g} ms",
+    )
+    axes.set(
+        xlabel="time (ms)",
+        ylabel="root mean square difference",
+        ylim=(0, None),
+        xlim=(0, time[-1]),
+        title=f"Error over time, {metrics.num_images} inputs",
+    )
+    axes.legend(loc="upper right", fontsize="small")
+    return figure
 
 
 def accuracy_over_time(metrics: Metrics) -> Figure:
@@ -117,9 +159,11 @@ def raster(network: SpikingNetwork, sample: np.ndarray[Any, Any], duration: floa
         axes.set_title(f"{layer.name}: {layer.size} neurons{part}", fontsize="small", loc="left")
         axes.set(ylabel="neuron", ylim=(-0.5, len(shown) - 0.5), yticks=[])
     outputs = result.outputs[0]
-    winner = int(outputs[-1].argmax())
+    classes = [task.name for task in network.tasks] == [Classification.name]
+    winner = int(outputs[-1].argmax()) if classes else None
     time = network.dt * np.arange(1, len(outputs) + 1)
-    for k in range(outputs.shape[1]):
+    count = outputs.shape[1]
+    for k in range(count) if classes else np.unique(np.linspace(0, count - 1, min(count, _RASTER_OUTPUTS)).astype(int)):
         best = k == winner
         all_axes[-1].plot(
             time,
@@ -131,7 +175,8 @@ def raster(network: SpikingNetwork, sample: np.ndarray[Any, Any], duration: floa
         )
     all_axes[-1].set_title("read-out", fontsize="small", loc="left")
     all_axes[-1].set(xlabel="time (ms)", ylabel="potential", xlim=(0, duration))
-    all_axes[-1].legend(loc="upper left", fontsize="small")
+    if classes:
+        all_axes[-1].legend(loc="upper left", fontsize="small")
     figure.suptitle("Spikes of one image")
     return figure
 

@@ -20,6 +20,7 @@ from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import optional_picture, write_json
 from snntb_adsnn.measure.evaluate import Evaluation, Metrics
 from snntb_adsnn.measure.operations import ENERGIES, Costs, Energy, Operations
+from snntb_adsnn.measure.outputs import OutputFigures
 from snntb_adsnn.network import SpikingNetwork
 
 _PACKAGES = ("numpy", "tensorflow", "tf-keras", "snntoolbox", "numba")
@@ -95,16 +96,66 @@ class TopK:
     ann: float
 
 
+@dataclass(frozen=True)
+class OutputSection:
+    """How well one output of the model does; ``None`` where its task has no such figure.
+
+    Attributes:
+        name, shape: of the output, as the model has it; the name of a single one may be the read-out's.
+        task: classification, binary, multilabel or regression.
+        snn_accuracy, ann_accuracy: share of right decisions; of several labels the mean of all labels.
+        agreement_with_ann: share of decisions that are the ANN's; of values the share of the variance of the ANN's
+            outputs that the AdSNN gives.
+        snn_exact_match, ann_exact_match: of several labels, share of images with all labels right.
+        rmse_to_ann: root mean square difference from the ANN's outputs.
+        rmse_to_labels, ann_rmse_to_labels: of values, from the labels, of the AdSNN and of the ANN.
+        rmse_to_ann_over_time: after every step, to six digits.
+    """
+
+    name: str
+    shape: list[int]
+    task: str
+    snn_accuracy: float | None
+    ann_accuracy: float | None
+    agreement_with_ann: float | None
+    snn_exact_match: float | None
+    ann_exact_match: float | None
+    rmse_to_ann: float | None
+    rmse_to_labels: float | None
+    ann_rmse_to_labels: float | None
+    rmse_to_ann_over_time: list[float] | None
+
+    @classmethod
+    def of(cls, output: OutputFigures) -> OutputSection:
+        """The figures of an output."""
+        curve = output.rmse_to_ann_over_time
+        return cls(
+            name=output.name,
+            shape=list(output.shape),
+            task=output.task,
+            snn_accuracy=output.snn_accuracy,
+            ann_accuracy=output.ann_accuracy,
+            agreement_with_ann=output.agreement,
+            snn_exact_match=output.snn_exact_match,
+            ann_exact_match=output.ann_exact_match,
+            rmse_to_ann=output.rmse_to_ann,
+            rmse_to_labels=output.rmse_to_labels,
+            ann_rmse_to_labels=output.ann_rmse_to_labels,
+            rmse_to_ann_over_time=None if curve is None else [float(f"{value:.6g}") for value in curve],
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """Figures of a simulated network, as plain JSON types; the definitions are in docs/metrics.md.
 
     Attributes:
-        ann_accuracy, snn_accuracy: share of correct images; ``None`` where the ANN was not evaluated.
-        agreement_with_ann: share of images on which both decide alike, or ``None``.
+        ann_accuracy, snn_accuracy: share of correct images; ``None`` where the ANN was not evaluated, where nothing is
+            decided, and of several outputs.
+        agreement_with_ann: share of images on which both decide alike; of values, see ``OutputSection``; or ``None``.
         firing_rate_hz, firing_rate_hz_per_layer: spikes per neuron per second, over the whole simulation.
         matching_time_ms: when ``matching_fraction`` of the highest accuracy is first reached.
-        accuracy_sd: standard deviation of the accuracy from there on.
+        accuracy_sd: standard deviation of the accuracy from there on, or ``None``.
         spikes_per_neuron_at_mt: spikes per neuron until then.
         synaptic_operations_per_image, multiply_adds_per_image, neuron_updates_per_image, operations: what an image
             costs.
@@ -112,17 +163,18 @@ class Figures:
         duration_ms, dt_ms: simulated time of an image, and of a step.
         m_f, form: precision and transfer function of the neurons; by layer where they differ.
         neurons: number of spiking neurons.
-        accuracy_over_time: after every step, rounded to six digits.
+        accuracy_over_time: after every step, rounded to six digits; empty where nothing is decided.
+        outputs: how well each output of the model does.
     """
 
     ann_accuracy: float | None
-    snn_accuracy: float
+    snn_accuracy: float | None
     agreement_with_ann: float | None
     firing_rate_hz: float
     firing_rate_hz_per_layer: dict[str, float]
     matching_time_ms: float
     matching_fraction: float
-    accuracy_sd: float
+    accuracy_sd: float | None
     spikes_per_neuron_at_mt: float
     synaptic_operations_per_image: float
     multiply_adds_per_image: float
@@ -135,6 +187,7 @@ class Figures:
     form: str | dict[str, str]
     neurons: int
     accuracy_over_time: list[float]
+    outputs: list[OutputSection]
 
     @classmethod
     def of(cls: type[Kind], metrics: Metrics, network: SpikingNetwork, **more: Any) -> Kind:
@@ -163,6 +216,7 @@ class Figures:
             "form": forms.pop() if len(forms) == 1 else {p.name: p.form for p in network.populations},
             "neurons": network.neuron_count,
             "accuracy_over_time": [round(float(a), 6) for a in decisions.accuracy_over_time],
+            "outputs": [OutputSection.of(output) for output in metrics.outputs],
         }
         return cls(**figures, **more)
 

@@ -24,19 +24,57 @@ def rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("images x simulated time", f"{results['num_images']} x {results['duration_ms']:g} ms"),
         ("precision m_f (form)", f"{_precision(m_f)} ({results['form']})"),
-        ("ANN accuracy", _percent(results["ann_accuracy"])),
-        ("AdSNN accuracy", _percent(results["snn_accuracy"])),
-        ("AdSNN decides as the ANN", _percent(results["agreement_with_ann"])),
+        *([("task", results["outputs"][0]["task"])] if len(results["outputs"]) == 1 else []),
+        *(row for output in results["outputs"] for row in _output(output, several=len(results["outputs"]) > 1)),
         ("firing rate", f"{results['firing_rate_hz']:.2f} Hz"),
         *per_layer,
         (
-            f"matching time ({100 * results['matching_fraction']:g} % of the best accuracy)",
+            f"matching time ({100 * results['matching_fraction']:g} % of the best {_quality(results)})",
             f"{results['matching_time_ms']:g} ms",
         ),
-        ("standard deviation of accuracy from there on", _percent(results["accuracy_sd"])),
+        *(
+            []
+            if results["accuracy_sd"] is None
+            else [("standard deviation of accuracy from there on", _percent(results["accuracy_sd"]))]
+        ),
         ("spikes per neuron until then", f"{results['spikes_per_neuron_at_mt']:.3f}"),
         *_costs(results["operations"]),
     ]
+
+
+def _quality(results: Mapping[str, Any]) -> str:
+    if len(results["outputs"]) > 1:
+        return "mean of the outputs"
+    return "agreement" if results["snn_accuracy"] is None else "accuracy"
+
+
+def _output(found: Mapping[str, Any], *, several: bool) -> list[tuple[str, str]]:
+    """How well one output does."""
+    head = [(f"output {found['name']}", found["task"])] if several else []
+    indent = "  " if several else ""
+    if found["snn_accuracy"] is not None:
+        rows = [
+            ("ANN accuracy", _percent(found["ann_accuracy"])),
+            ("AdSNN accuracy", _percent(found["snn_accuracy"])),
+            ("AdSNN decides as the ANN", _percent(found["agreement_with_ann"])),
+        ]
+        if found["snn_exact_match"] is not None:
+            rows += [
+                ("all labels right, ANN", _percent(found["ann_exact_match"])),
+                ("all labels right, AdSNN", _percent(found["snn_exact_match"])),
+            ]
+    else:
+        rows = [
+            ("agreement with the ANN (share of variance)", _percent(found["agreement_with_ann"])),
+            ("root mean square difference from the ANN", _number(found["rmse_to_ann"])),
+            ("  AdSNN from the labels", _number(found["rmse_to_labels"])),
+            ("  ANN from the labels", _number(found["ann_rmse_to_labels"])),
+        ]
+    return [*head, *((indent + name, value) for name, value in rows)]
+
+
+def _number(value: float | None) -> str:
+    return "not evaluated" if value is None else f"{value:.4g}"
 
 
 def _costs(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,16 +8,18 @@ from snntb_adsnn.run.files import (
     need_model,
     need_parsed,
     need_shape,
+    need_targets,
     prepare_run,
     read_npz,
 )
 from snntb_adsnn.run.load import Run, load
-from snntb_adsnn.run.network import configured, simulated_network
+from snntb_adsnn.run.network import configured, for_task, simulated_network
 
 __all__ = [
     "Run",
     "configured",
     "correction_inputs",
+    "for_task",
     "load",
     "model_of",
     "naming_model",
@@ -25,6 +27,7 @@ __all__ = [
     "need_model",
     "need_parsed",
     "need_shape",
+    "need_targets",
     "prepare_run",
     "read_npz",
     "simulated_network",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from snntb_adsnn.errors import ConfigError, ConversionError, DataError
 from snntb_adsnn.files import atomic_path
 from snntb_adsnn.frontends.models import ModelFile, endings, find, instead_of, missing, of_file
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.tasks import Task, targets_of
 
 
 def prepare_run(config: Config, *, model: bool = False) -> None:
@@ -232,41 +233,43 @@ def read_npz(path: Path) -> Array:
 
 _WAY_OUT = "write one array with numpy.savez_compressed(path, array)"
 _LARGEST = float(np.finfo(np.float32).max)
-_SHOWN = 12  # numbers of a row
 
 
-def need_one_hot(file: Path, labels: Array, inputs_file: Path, inputs: Array) -> None:
-    """Check labels in the form that SNN Toolbox reads.
+def need_labels(file: Path, labels: Array, inputs_file: Path, inputs: Array) -> None:
+    """Check that there is a label for each input; whether they fit the model's outputs is seen when it is converted.
 
     Args:
         file: of the labels, and ``inputs_file`` of the inputs, for messages.
-        labels: one row for each input, with a 1 in the column of its class.
+        labels: one for each input, along the first axis.
         inputs: shape (inputs, *input shape).
 
     Raises:
-        DataError: they have another form, or are more or fewer than the inputs.
+        DataError: there are more or fewer.
     """
-    # a column of ones is one-hot for a model of one output, which is refused for that
-    if labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1 and (labels != 1).any()):
-        raise DataError(
-            f"{file} holds one number for each input (shape {labels.shape}), but a row with a 1 in the column of the "
-            "class is needed: write numpy.eye(CLASSES)[numbers], with the number of classes."
-        )
-    if labels.ndim != 2:
-        raise DataError(f"{file}: labels have shape {labels.shape}, but (inputs, classes) is needed; write them so.")
     if len(labels) != len(inputs):
         raise DataError(
             f"{inputs_file} holds {len(inputs)} inputs and {file.name} {len(labels)} labels; write one label for each "
             "input."
         )
-    wrong = np.flatnonzero(~(np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1)))
-    if len(wrong):
-        row = labels[wrong[0]]
-        shown = ", ".join(f"{number:g}" for number in row[:_SHOWN]) + (", ..." if len(row) > _SHOWN else "")
-        raise DataError(
-            f"{file}: row {wrong[0]} is [{shown}], which is not one-hot; write a 1 in the column of the class and 0 "
-            "elsewhere."
-        )
+
+
+@contextmanager
+def naming_labels(file: Path) -> Iterator[None]:
+    """Put the file of the labels before what is said about them."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from None
+
+
+def need_targets(file: Path, tasks: Sequence[Task], labels: Array) -> list[Array]:
+    """The labels of ``file`` as the network's tasks take them, one array for each output.
+
+    Raises:
+        DataError: they do not fit the outputs.
+    """
+    with naming_labels(file):
+        return targets_of(tasks, labels, len(labels))
 
 
 def correction_inputs(file: Path, count: int) -> Array:

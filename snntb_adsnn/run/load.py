@@ -11,14 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config, load_config, naming
-from snntb_adsnn.engine.result import need_classes
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.frontends.models import ModelFile, need
-from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.measure.evaluate import ann_decisions, columns, flat_outputs
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.run.files import correction_inputs, naming_model, need_model, need_shape, prepare_run, read_npz
-from snntb_adsnn.run.network import configured, simulated_network
+from snntb_adsnn.run.files import (
+    correction_inputs,
+    naming_model,
+    need_model,
+    need_shape,
+    need_targets,
+    prepare_run,
+    read_npz,
+)
+from snntb_adsnn.run.network import configured, for_task, simulated_network
 
 _DURATION, _BATCH_SIZE = 500.0, 100
 """Of studies, where ``[simulation]`` does not say."""
@@ -92,11 +99,11 @@ class Run:
             _ = self.x_norm
 
     @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Classes of all test inputs, shape (images,)."""
-        y, classes = self.y_test, self.trained.readout.shape[0]
-        need_classes(classes)
-        return as_classes(y, len(y), classes)
+    def labels(self) -> Array:
+        """Labels of all test inputs as the network's task takes them: of a classification the classes, shape (images,);
+        of several outputs as they stand in the file."""
+        targets = need_targets(self.config.paths.data_file("y_test"), self.trained.tasks, self.y_test)
+        return targets[0] if len(targets) == 1 else self.y_test
 
     @cached_property
     def x_norm(self) -> Array:
@@ -142,7 +149,9 @@ class Run:
         section = self.config.adsnn
         need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
         with naming_model(self._model_file.file):
-            return convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+            network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+        with naming(self.config.file):
+            return for_task(network, section, self.y_test)
 
     @cached_property
     def configured(self) -> SpikingNetwork:
@@ -156,10 +165,23 @@ class Run:
         with naming(self.config.file):
             return simulated_network(self.trained, self.config.adsnn, self.dt, self.config.paths.data_file("x_norm"))
 
-    def ann(self, x: Array) -> NDArray[np.int64]:
-        """The classes that the ANN chooses for inputs of shape (images, *input shape)."""
-        outputs = self.model.predict(x, batch_size=self.batch_size, verbose=0)
-        return np.asarray(outputs).argmax(axis=1)
+    def ann(self, x: Array) -> Array:
+        """What the ANN decides on inputs of shape (images, *input shape): classes, shape (images,), or labels.
+
+        Raises:
+            ConfigError: the network decides nothing, or has several outputs.
+        """
+        tasks = self.trained.tasks
+        if len(tasks) > 1 or not tasks[0].decides:
+            what = f"its task is {tasks[0].name}" if len(tasks) == 1 else f"it has {len(tasks)} outputs"
+            raise ConfigError(
+                f"{self.config.file}: this command compares decisions, and the network makes none ({what}); use "
+                "snntb-adsnn run."
+            )
+        outputs = flat_outputs(self.model.predict(x, batch_size=self.batch_size, verbose=0))
+        (decided,) = ann_decisions(tasks, columns(self.trained.readout.outputs, outputs))
+        assert decided is not None
+        return decided
 
 
 def load(config: Config | str | Path, *, model: bool = False) -> Run:

@@ -9,7 +9,8 @@ from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.maps import Node
+from snntb_adsnn.network.maps import Array, Node
+from snntb_adsnn.network.tasks import AUTO
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.run.files import correction_inputs
 
@@ -42,6 +43,25 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
         return node
 
     return SpikingNetwork(tuple(map(change, network.nodes)))
+
+
+def for_task(network: SpikingNetwork, section: AdsnnSection, labels: Array | None = None) -> SpikingNetwork:
+    """``network`` for the task of ``[adsnn]``, or the one that outputs and labels say.
+
+    Args:
+        network: it.
+        labels: as they stand in the file.
+
+    Raises:
+        ConfigError: the outputs cannot be used so.
+        ParameterError: an output is always 1.
+    """
+    if section.task == AUTO:
+        return network.with_task(AUTO, labels)
+    try:
+        return network.with_task(section.task, labels)
+    except ParameterError as error:
+        raise ConfigError(f"[adsnn] {error}") from None
 
 
 def simulated_network(

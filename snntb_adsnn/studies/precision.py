@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from snntb_adsnn.engine import simulate
+from snntb_adsnn.engine.switch import need_classes
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork, softmax
@@ -193,6 +194,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
         )
     run, file = load(config, model=True), config.paths.data_file("x_norm")
     run.need_files(x_norm=True)
+    need_classes(run.trained, "precision")
     # the constants of the run, from the trained m_f on
     network = configured(run.trained, config.adsnn.model_copy(update={"m_f": {}}), run.dt)
     x = run.x_norm

@@ -49,8 +49,8 @@ class Subject:
         network: with the constants of ``[adsnn]``; biases as trained.
         trained: with its trained constants.
         x: test inputs, shape (images, *input shape).
-        labels: their classes, shape (images,).
-        ann: the classes that the ANN chooses, shape (images,).
+        labels: their classes, shape (images,), or labels, shape (images, labels).
+        ann: what the ANN decides, in the same form.
         duration: simulated time per image, ms.
         batch_size: images simulated at a time.
         correction: training inputs from which biases are corrected at every precision; none without it.
@@ -81,12 +81,13 @@ class Subject:
         _ = run.correction
         count = min(len(run.x_test), images or run.config.simulation.num_to_test or len(run.x_test))
         x = np.asarray(run.x_test[:count], np.float32)
+        labels, ann = run.labels, run.ann(x)
         return cls(
             run.configured,
             run.trained,
             x,
-            run.labels[:count],
-            run.ann(x),
+            labels[:count],
+            ann,
             run.duration,
             run.batch_size,
             run.correction,

@@ -164,7 +164,8 @@ def simulate_images(
         evaluation.add(result, labels, subject.ann[part])
         spikes += sum(result.spikes_per_step.values())
         switched = np.zeros(len(labels), bool) if result.switched is None else result.switched
-        images.append((result.decisions[:, -1] == labels, switched))
+        (task,) = network.tasks
+        images.append((task.score(result.decisions[:, -1:], labels)[:, 0] == 1, switched))
     rates = spikes / (network.neuron_count * len(subject.x) * network.dt) * 1000
     parameters = network.populations[0].parameters
     figures = PointFigures.of(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.config import Config
-from snntb_adsnn.engine.result import need_classes
-from snntb_adsnn.errors import DataError
-from snntb_adsnn.frontends import convert
+from snntb_adsnn.frontends import convert, owner
 from snntb_adsnn.frontends.models import need
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.run import configured, naming_model, need_shape, read_npz
+from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.tasks import Task, tasks_of
+from snntb_adsnn.run import configured, for_task, naming_model, need_shape, need_targets, read_npz
 
 _Key = tuple[Path, int, int, bool]
 
@@ -30,7 +30,7 @@ def look_ahead(config: Config) -> None:
         ConversionError: the model cannot be read or converted.
         ConfigError: ``[adsnn]`` does not fit the network.
         DataError: test inputs or labels do not fit the model.
-        ParameterError: the model has one output.
+        ParameterError: the model has one output, which is always 1.
     """
     if not config.tools.parse:
         return
@@ -42,23 +42,15 @@ def look_ahead(config: Config) -> None:
         need_shape(model, inputs, config.paths.data_file("x_test"))
         with naming_model(file):
             network = convert(model, inputs[: section.check_images], readout_tau_phi=section.readout_tau_phi)
-        _need_classes(network, config.paths.data_file("y_test"))
+        labels_file = config.paths.data_file("y_test")
+        labels = read_npz(labels_file)
+        network = for_task(network, section, labels)
+        need_targets(labels_file, network.tasks, labels)
         if "parameter_sweep" not in config.texts:  # which may change what does not fit
             configured(network, section, config.simulation.dt)
         _converted[model] = network, section.readout_tau_phi
     _loaded.clear()
     _loaded[_key(file, section.trust_model)] = model
-
-
-def _need_classes(network: SpikingNetwork, file: Path) -> None:
-    """Refuse labels of other classes than the network's; whatever else is wrong with them is seen later."""
-    classes, labels = network.readout.shape[0], read_npz(file)
-    need_classes(classes)
-    if labels.ndim == 2 and labels.shape[1] != classes:
-        raise DataError(
-            f"{file}: there are {labels.shape[1]} columns, one a class, but the model has {classes} outputs; check "
-            "that data set and model belong together."
-        )
 
 
 def _key(file: Path, trust: bool) -> _Key:
@@ -77,6 +69,17 @@ def inherit(copy: Any, model: Any) -> None:
     """``copy`` has the same layers and weights as ``model``, and so its network."""
     if (known := _converted.get(model)) is not None:
         _converted[copy] = known
+
+
+def tasks_of_model(model: Any, labels: Array | None = None) -> tuple[Task, ...]:
+    """What the outputs of ``model`` are for: as its network has it, if it was converted; else as its layers say, and
+    labels where they leave a choice."""
+    network, _ = _converted.get(model, (None, None))
+    if network is not None:
+        return network.tasks
+    frontend = owner(model)
+    assert frontend is not None, "it was read by one"
+    return tasks_of(frontend.files.outputs(model), labels=labels)
 
 
 def network_of(model: Any, readout_tau_phi: float) -> SpikingNetwork | None:

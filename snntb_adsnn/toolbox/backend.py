@@ -18,17 +18,18 @@ from snntb_adsnn.files import atomic_write, optional_picture, reason
 from snntb_adsnn.frontends import convert
 from snntb_adsnn.frontends.models import find
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
-from snntb_adsnn.measure.evaluate import Evaluation, as_classes
+from snntb_adsnn.measure.evaluate import Evaluation, flat_outputs
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import configured, simulated_network
+from snntb_adsnn.run import configured, for_task, simulated_network
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
-from snntb_adsnn.toolbox.accuracy import Totals, in_top_k, remembered
+from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
 
-PICTURES = ("accuracy_over_time", "firing_rate_per_layer", "raster", "transfer_function")
+PICTURES = ("accuracy_over_time", "error_over_time", "firing_rate_per_layer", "raster", "transfer_function")
 """The report's pictures in the log folder; the toolbox's own plots have other names."""
 
 
@@ -92,19 +93,28 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         if network is None:
             inputs = settings.check_inputs(self.config, self.section.check_images)
             network = convert(self.parsed_model, inputs, readout_tau_phi=tau_phi)
-        self._set_network(network)
+        self._set_network(for_task(network, self.section))
 
     def _set_network(self, network: SpikingNetwork) -> None:
         self.network = network
         self.data_format = "channels_last" if len(network.image_shape) == 3 else None
         self.num_classes = network.readout.shape[0]
-        self.top_k = min(self.num_classes, self.config.getint("simulation", "top_k"))
+        self.tasks = network.tasks
+        top_k = self.config.getint("simulation", "top_k") if self._classifies else 1
+        self.top_k = min(self.num_classes, top_k)
         if settings.is_sweep(self.config):  # a value that fits no neuron is named before the first one is simulated
             name = self.config.get("parameter_sweep", "param_name")
             for value in literal_eval(self.config.get("parameter_sweep", "param_values")):
                 configured(network, adsnn_section(self.config, {name: repr(value)}), self._dt)
         for name, label in logs.labels(network).items():
             print(f"Spiking layer {label}: {name}")
+        for task in self.tasks:
+            print(f"Output {task.part.name}: {task.name}{_other_way(task)}")
+
+    @property
+    def _classifies(self) -> bool:
+        """Whether the network chooses one of several classes: the one task that the toolbox knows."""
+        return [task.name for task in self.tasks] == [Classification.name]
 
     def save(self, path: str, filename: str) -> None:
         """Write the converted network to ``<path>/<filename>.npz``."""
@@ -118,7 +128,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 
     def load(self, path: str, filename: str) -> None:
         """Read a network written by ``save``."""
-        self._set_network(SpikingNetwork.load(Path(path) / f"{filename}.npz"))
+        self._set_network(for_task(SpikingNetwork.load(Path(path) / f"{filename}.npz"), self.section))
 
     def restore_snn(self) -> None:
         """Read the converted network, and the parsed model if it is there (else the network's analog evaluation stands
@@ -170,11 +180,13 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
 
         Returns:
             shape (batch, classes, steps): at every step the largest is the read-out's choice, and they are never all 0
-            (which the toolbox would take for undecided).
+            (which the toolbox would take for undecided). One output that says yes or no is made two, for no and yes.
         """
         dense = logs.needs_spikes(self._log_keys, self._plot_keys)
         result = self._simulate(x_b_l, truth_b, self._ann(x_b_l), dense=dense)
         outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
+        if [task.name for task in self.tasks] == [Binary.name]:
+            outputs = np.concatenate([-outputs, outputs], axis=1)
         outputs -= outputs.min(axis=1, keepdims=True)
         return outputs + ~outputs.any(axis=1, keepdims=True)
 
@@ -193,16 +205,16 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             record=logs.recorded(logged, self._plot_keys),
             on_spikes=self._spikes.observer(len(x)),
         )
-        self.evaluation.add(self.result, truth, ann_outputs.argmax(axis=-1))
+        self.evaluation.add(self.result, truth, ann_outputs=ann_outputs)
         self._fill_log_variables(self.result, x, truth, dense=dense)
         return self.result
 
     def _ann(self, x: Array) -> Array:
-        """Outputs of the ANN, shape (batch, classes)."""
+        """What the ANN gives, all values of an image in a row, shape (batch, values)."""
         if self.parsed_model is not None:
-            return np.asarray(self.parsed_model.predict_on_batch(x))
+            return flat_outputs(self.parsed_model.predict_on_batch(x))
         assert self.network is not None
-        return self.network.analog(x)
+        return flat_outputs(self.network.analog(x))
 
     def _fill_log_variables(self, result: SimulationResult, x: Array, truth: Array, *, dense: bool) -> None:
         keys, network = (self._log_keys, self._plot_keys), self.simulated
@@ -219,8 +231,18 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.mem_n_b_l_t = logs.potentials(network, result)
         if logs.needs_activations(*keys):
             self.activations_n_b_l = logs.activations(network, x)
-        self.top1err_b_t = result.decisions != truth[:, None]
-        self.top5err_b_t = self.top1err_b_t if self.top_k == 1 else ~in_top_k(result.outputs, truth, self.top_k)
+        self.top1err_b_t = self.top5err_b_t = None
+        if self._decides:
+            (task,), (targets,) = self.tasks, targets_of(self.tasks, truth, len(x))
+            self.top1err_b_t = task.score(result.decisions, targets) < 1
+            self.top5err_b_t = self.top1err_b_t
+            if self.top_k > 1:
+                self.top5err_b_t = ~in_top_k(result.outputs, targets, self.top_k)
+
+    @property
+    def _decides(self) -> bool:
+        """Whether a decision of each image can be right or wrong."""
+        return len(self.tasks) == 1 and self.tasks[0].decides
 
     def reset(self, sample_idx: int) -> None:
         """Forget the last batch; every simulation starts from rest."""
@@ -244,7 +266,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             **kwargs: ``path``: folder for logs and results (default: the log folder).
 
         Returns:
-            the AdSNN's accuracy after the last step.
+            the AdSNN's accuracy after the last step; where nothing is decided, its agreement with the ANN, and of
+            several outputs the mean of these.
         """
         folder = Path(kwargs.get("path") or self.config.get("paths", "log_dir_of_current_run"))
         if changed := settings.swept(self.config):
@@ -255,20 +278,32 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         _remove_old(folder)
         self.init_cells()
         assert self.evaluation is not None
-        totals, sample = Totals(self.top_k), None
+        sample = None
+        totals = Totals(self.top_k) if self._classifies else OutputTotals(self.evaluation)
         for index, (x, y, ann_outputs) in enumerate(self._batches(x_test, y_test, dataflow)):
-            truth = as_classes(y, len(x), self.num_classes)
+            targets = targets_of(self.tasks, y, len(x))
+            truth = targets[0] if len(targets) == 1 else np.asarray(y)
             sample = x[0] if sample is None else sample
             print(f"\nStarting simulation of batch {index + 1}...")
             result = self._simulate(x, truth, ann_outputs, dense=logs.needs_spikes((), self._plot_keys))
-            totals.add(result.outputs[:, -1], ann_outputs, truth)
-            self.top1err_ann, self.top5err_ann = 1 - totals.ann_top1, 1 - totals.ann_top_k
-            print(totals.message())
+            print(self._count(totals, result, ann_outputs, truth))
             atomic_write(folder / "accuracy.txt", totals.table())
             self._log_and_plot(folder, index, x, truth, totals)
             self.reset(index)
             self.reset_log_vars()
         return self._finish(folder, sample, totals)
+
+    def _count(self, totals: Totals | OutputTotals, result: SimulationResult, ann_outputs: Array, truth: Array) -> str:
+        """Count a batch in ``totals``; returns the progress."""
+        if isinstance(totals, OutputTotals):
+            message = totals.add()
+            if self._decides:
+                assert self.evaluation is not None
+                self.top1err_ann = self.top5err_ann = 1 - (self.evaluation.metrics().decisions.ann_accuracy or 0)
+            return message
+        totals.add(result.outputs[:, -1], ann_outputs, truth)
+        self.top1err_ann, self.top5err_ann = 1 - totals.ann_top1, 1 - totals.ann_top_k
+        return totals.message()
 
     def _chosen(self, x_test: Any, y_test: Any, dataflow: Any) -> tuple[Any, Any]:
         """The inputs that ``sample_idxs_to_test`` names, where it names some; the toolbox's own function counts in
@@ -300,7 +335,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             yield x[:wanted], y[:wanted], self._ann(x[:wanted])
             wanted -= len(x)
 
-    def _log_and_plot(self, folder: Path, index: int, x: Array, truth: Array, totals: Totals) -> None:
+    def _log_and_plot(self, folder: Path, index: int, x: Array, truth: Array, totals: Totals | OutputTotals) -> None:
         for operations in (self.synaptic_operations_b_t, self.neuron_operations_b_t):
             if operations is not None:  # the toolbox's unit: million operations since the start
                 np.cumsum(operations / 1e6, axis=1, out=operations)
@@ -308,16 +343,17 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             with optional_picture(f"a plot of SNN Toolbox in {folder}"):
                 self._plot(folder, x, truth, totals)
         variables = {key: getattr(self, key) for key in self._log_keys}
-        variables |= {
-            "top1err_b_t": self.top1err_b_t,
-            "top5err_b_t": self.top5err_b_t,
-            "top1err_ann": self.top1err_ann,
-            "top5err_ann": self.top5err_ann,
-            "operations_ann": self.operations_ann / 1e6,
-            "input_image_b_l": x,
-            "true_classes_b": truth,
-        }
         assert self.result is not None
+        variables |= {"operations_ann": self.operations_ann / 1e6, "input_image_b_l": x, "true_classes_b": truth}
+        if self._decides:
+            variables |= {
+                "top1err_b_t": self.top1err_b_t,
+                "top5err_b_t": self.top5err_b_t,
+                "top1err_ann": self.top1err_ann,
+                "top5err_ann": self.top5err_ann,
+            }
+        else:
+            variables["outputs_b_t"] = self.result.outputs
         rate = self.result.firing_rate_hz
         print(f"Average firing rate of this batch: {rate:.2f} Hz\n")
         if logs.needs_spikes(self._log_keys, self._plot_keys):
@@ -326,7 +362,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             variables["spiketrains_n_b_l_t"] = self._spikes.trains.rows()
         logs.save(folder / "log_vars" / f"{index}.npz", variables)
 
-    def _plot(self, folder: Path, x: Array, truth: Array, totals: Totals) -> None:
+    def _plot(self, folder: Path, x: Array, truth: Array, totals: Totals | OutputTotals) -> None:
         """The toolbox's plots of one batch."""
         import snntoolbox.simulation.plotting as plotting
 
@@ -334,12 +370,13 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.simulated is not None
         keys, where = self._plot_keys, str(folder)
         if "input_image" in keys:
-            plotting.plot_input_image(x[0], int(truth[0]), where, self.data_format)
-        if "error_t" in keys:
+            label = int(truth[0]) if self._decides and truth.ndim == 1 else 0
+            plotting.plot_input_image(x[0], label, where, self.data_format)
+        if "error_t" in keys and self._decides:
             plotting.plot_error_vs_time(
                 self.top1err_b_t, self.top5err_b_t, self._duration, self._dt, self.top1err_ann, self.top5err_ann, where
             )
-        if "confusion_matrix" in keys:
+        if "confusion_matrix" in keys and isinstance(totals, Totals):
             plotting.plot_confusion_matrix(totals.truth, totals.guesses, where, list(range(self.num_classes)))
         if "operations" in keys:
             plotting.plot_ops_vs_time(self.synaptic_operations_b_t, self._duration, self._dt, where)
@@ -353,7 +390,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             drawn["spikerates_n_b_l"] = logs.rates(self.simulated, self.result)
         plotting.output_graphs(drawn, self.config, where, 0, self.data_format)
 
-    def _finish(self, folder: Path, sample: Any, totals: Totals) -> float:
+    def _finish(self, folder: Path, sample: Any, totals: Totals | OutputTotals) -> float:
         """Write and print the report of the run."""
         section = self.section
         assert self.evaluation is not None
@@ -366,7 +403,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             seed=section.seed,
             engine=section.engine,
             bias_correction=section.bias_correction,
-            top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k),
+            top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
         )
         top = Path(self.config.get("paths", "log_dir_of_current_run")) / RESULTS
@@ -375,7 +412,15 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         sys.stdout.flush()
         print_table(results)
         print(f"Results and pictures are in {folder}")
-        return float(results["snn_accuracy"])
+        outputs = self.evaluation.metrics().outputs
+        return float(np.mean([output.quality_over_time[-1] for output in outputs]))
+
+
+def _other_way(task: Task) -> str:
+    """What a single value without a sigmoid could mean as well."""
+    if task.name != Regression.name or not Binary.fits(task.part):
+        return ""
+    return ". If it is a logit, write [adsnn] task = binary: then it says yes above 0."
 
 
 def _remove_old(folder: Path) -> None:

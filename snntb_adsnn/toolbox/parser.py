@@ -20,7 +20,8 @@ from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends import owner
 from snntb_adsnn.frontends.models import ModelFile
-from snntb_adsnn.measure.evaluate import as_classes
+from snntb_adsnn.measure.evaluate import flat_outputs
+from snntb_adsnn.network.tasks import targets_of
 from snntb_adsnn.run import need_shape
 from snntb_adsnn.toolbox import ahead, origin
 from snntb_adsnn.toolbox.accuracy import inherit, remember, remembered
@@ -43,24 +44,26 @@ def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
 def evaluate(
     val_fn: Any, batch_size: int, num_to_test: int, x_test: Any = None, y_test: Any = None, dataflow: Any = None
 ) -> float:
-    """Print and return the input model's top-1 accuracy."""
+    """Print the input model's figures, and return its accuracy, or what its task has in its place."""
     return _evaluate(val_fn.__self__, batch_size, num_to_test, x_test, y_test, dataflow, _TOP_K)[1]
 
 
 def _evaluate(
     model: Any, batch_size: int, num_to_test: int, x_test: Any, y_test: Any, dataflow: Any, top_k: int
 ) -> list[float]:
-    """Loss, top-1 and top-k accuracy of ``model``, which is asked once for each data set."""
+    """Loss, top-1 and top-k accuracy of ``model`` (or what its task has in their place, see ``Answers.scores``), which
+    is asked once for each data set."""
     source = dataflow if x_test is None else x_test
     answers = remembered(model, source)
     if answers is None:
-        outputs, truth, classes = [], [], int(model.output_shape[-1])
-        for x, y in _batches(model, batch_size, num_to_test, x_test, y_test, dataflow):
-            truth.append(as_classes(y, len(x), classes))
-            outputs.append(np.asarray(model.predict_on_batch(x)))
-        answers = remember(model, source, np.concatenate(outputs), np.concatenate(truth))
-    scores, k = answers.scores(top_k), min(top_k, int(model.output_shape[-1]))
-    print(f"Top-1 accuracy: {scores[1]:.2%}\nTop-{k} accuracy: {scores[2]:.2%}\n")
+        batches = list(_batches(model, batch_size, num_to_test, x_test, y_test, dataflow))
+        labels = np.concatenate([y for _, y in batches])
+        tasks = ahead.tasks_of_model(model, labels)
+        targets = targets_of(tasks, labels, len(labels))
+        outputs = np.concatenate([flat_outputs(model.predict_on_batch(x)) for x, _ in batches])
+        answers = remember(model, source, outputs, tasks, targets)
+    scores, text = answers.scores(top_k)
+    print(f"{text}\n")
     return scores
 
 
@@ -73,7 +76,6 @@ def _batches(
             yield next(dataflow)
         return
     need_shape(model, x_test, Path("x_test.npz"))
-    as_classes(y_test, len(x_test), int(model.output_shape[-1]))
     for start in range(0, len(x_test), batch_size):
         yield x_test[start : start + batch_size], y_test[start : start + batch_size]
 
@@ -106,7 +108,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
         need_shape(self.input_model, x, Path(self.config.get("paths", "dataset_path")) / "x_test.npz")
         models = self.input_model, self.parsed_model
-        wanted, found = (np.asarray(m.predict_on_batch(x), np.float64) for m in models)
+        wanted, found = (flat_outputs(m.predict_on_batch(x)).astype(np.float64) for m in models)
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(
                 f"after parsing the model deviates by {np.nanmax(np.abs(found - wanted)):.2g} (allowed: {TOLERANCE:g}) "

@@ -19,9 +19,12 @@ from snntb_adsnn.config.toolbox import (
     value_mistakes,
 )
 from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.frontends.keras.peek import ends_with_softmax
+from snntb_adsnn.network import Output
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.run import correction_inputs, read_npz
-from snntb_adsnn.run.files import need_one_hot
+from snntb_adsnn.network.tasks import AUTO, Classification
+from snntb_adsnn.run import correction_inputs, need_targets, read_npz
+from snntb_adsnn.run.files import need_labels
 from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
@@ -170,8 +173,10 @@ def check_files(config: ConfigParser) -> None:
     if kind == "npz" and (tools["evaluate_ann"] or tools["simulate"]):
         x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
         x, y = read_npz(x_file), read_npz(y_file)
-        need_one_hot(y_file, y, x_file, x)
-        if (top_k := config.getint("simulation", "top_k")) > y.shape[1]:
+        need_labels(y_file, y, x_file, x)
+        if adsnn_section(config).task == AUTO and (model := model_of(config)) is not None and ends_with_softmax(model):
+            _need_classes(y_file, y)
+        if (top_k := config.getint("simulation", "top_k")) > 1 and y.ndim == 2 and 1 < y.shape[1] < top_k:
             raise ConfigError(
                 f"[simulation] top_k = {top_k} is above the number of classes: y_test.npz has {y.shape[1]}; lower it."
             )
@@ -179,6 +184,21 @@ def check_files(config: ConfigParser) -> None:
         if len(x) < config.getint("simulation", "num_to_test"):
             print(f"There are only {len(x)} test inputs: num_to_test is {len(x)}.")
             config.set("simulation", "num_to_test", str(len(x)))
+
+
+def _need_classes(file: Path, labels: Array) -> None:
+    """Refuse labels of a softmax that are classes of no number of outputs, before TensorFlow is imported.
+
+    Raises:
+        DataError: they are.
+    """
+    if labels.ndim > 2:
+        raise DataError(
+            f"{file}: labels have shape {labels.shape}, but the model chooses one of several classes; write class "
+            "numbers, or one-hot rows of shape (inputs, classes)."
+        )
+    columns = labels.shape[1] if labels.ndim == 2 and labels.shape[1] > 1 else max(2, int(labels.max(initial=0)) + 1)
+    need_targets(file, (Classification(Output("classes", (columns,), "softmax")),), labels)
 
 
 def check_looks(config: ConfigParser) -> None:

@@ -25,6 +25,7 @@ from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
 from snntb_adsnn.nets import build
 from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron.gradient import BOUNDED
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
 from snntb_adsnn.training.feed import Feed, feed, reseed
@@ -83,7 +84,7 @@ def _train(config: Config, progress: bool) -> TrainingResult:
     with config.naming_folder():
         data = feed(settings.data.open(paths.dataset_path), settings, config.file)
     keras.utils.set_random_seed(settings.seed)
-    activation = AAN(form=settings.form, **settings.constants)
+    activation = AAN(form=settings.form, gradient=BOUNDED, **settings.constants)
     with _naming_architecture(config):
         model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:

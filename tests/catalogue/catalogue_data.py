@@ -112,6 +112,11 @@ array("labels_not_a_number", _labels(7, np.nan))
 array("nine_classes", np.eye(9)[np.arange(23) % 9])
 array("eleven_classes", np.eye(11)[np.arange(23) % 11])
 array("boolean_labels", Y > 0)
+array("signs", np.arange(23) % 2 * 2 - 1)
+array("three_numbers", np.arange(23) % 3)
+array("twos", 2 * Y)
+array("values", np.linspace(-1, 1, 23))
+array("class_and_values", np.concatenate([Y, X[:, :2]], axis=1))
 
 
 def _bytes(array: Any) -> bytes:

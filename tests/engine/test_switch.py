@@ -109,7 +109,7 @@ def test_one_output_cannot_be_undecided():
     neurons = Neurons("n", ("x",), ((1,),), np.zeros(1, np.float32), ASNParameters())
     readout = Readout("out", ("n",), ((1,),), np.zeros(1, np.float32))
     network = SpikingNetwork((Input("x", (), (), (1,)), neurons, readout))
-    with pytest.raises(ParameterError, match="one output"):
+    with pytest.raises(ParameterError, match="one softmax output, which is always 1"):
         simulate(network, np.ones((1, 1)), duration=20, engine="reference", switch=Switch(0.1, 0, 10, 0.0))
 
 

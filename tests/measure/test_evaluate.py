@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import DataError, OutputError, ParameterError
 from snntb_adsnn.measure.connectivity import fanouts
-from snntb_adsnn.measure.evaluate import Evaluation, as_classes, matching_step
-from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
+from snntb_adsnn.measure.evaluate import Evaluation, matching_step
+from snntb_adsnn.network import Input, Neurons, Output, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import AveragePool2D, Conv2D, Dense, Reshape, Window
+from snntb_adsnn.network.tasks import Classification
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.report import print_table, read_results, write
 
@@ -138,7 +139,7 @@ def test_matching_step_is_the_first_that_reaches_the_fraction(accuracy, fraction
 )
 def test_labels_that_do_not_fit_are_refused(labels, message):
     with pytest.raises(DataError, match=message):
-        as_classes(labels, images=3, classes=2)
+        Classification(Output("out", (2,), "softmax")).targets(labels, images=3)
 
 
 def test_an_empty_run_and_unequal_batches_are_refused():

@@ -42,7 +42,7 @@ def changed(position, **fields):
         (lambda: changed(2, weights=np.full((2, 2), np.nan, np.float32)), "NaN"),
         (lambda: changed(2, weights=np.ones((3, 2), np.float32)), "one axis of 3 features"),
         (lambda: changed(1, bias=np.zeros(3, np.float32)), "fits neither"),
-        (lambda: changed(3, activation="sigmoid"), "'sigmoid' must be softmax or linear"),
+        (lambda: changed(3, activation="gelu"), "'gelu' must be one of softmax, linear, sigmoid"),
         (lambda: changed(3, tau_phi=0.0), "above 0"),
         (
             lambda: [*nodes()[:2], MaxPool2D("p", ("hidden",), ((2, 2, 1),), Window((2, 2))), *nodes()[2:]],

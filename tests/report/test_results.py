@@ -22,7 +22,7 @@ KEYS = [
     *("ann_accuracy", "snn_accuracy", "agreement_with_ann", "firing_rate_hz", "firing_rate_hz_per_layer"),
     *("matching_time_ms", "matching_fraction", "accuracy_sd", "spikes_per_neuron_at_mt"),
     *("synaptic_operations_per_image", "multiply_adds_per_image", "neuron_updates_per_image", "operations"),
-    *("num_images", "duration_ms", "dt_ms", "m_f", "form", "neurons", "accuracy_over_time"),
+    *("num_images", "duration_ms", "dt_ms", "m_f", "form", "neurons", "accuracy_over_time", "outputs"),
     *("seed", "engine", "bias_correction", "top_k", "model", "versions"),
 ]
 RUN = {"seed": 3, "engine": "event", "bias_correction": 0, "top_k": TopK(2, 0.5, 1.0), "model": "folder/net"}
@@ -85,7 +85,7 @@ def test_layers_that_differ_are_told_apart(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"snn_accuracy": None}, {"m_f": "0.2"}, {"seed": None}, {"neurons": 2.5}, {"more": 1}, {"top_k": {"k": 1}}],
+    [{"snn_accuracy": "0.5"}, {"m_f": "0.2"}, {"seed": None}, {"neurons": 2.5}, {"more": 1}, {"top_k": {"k": 1}}],
 )
 def test_something_else_does_not_fit_the_schema(change, tmp_path):
     with pytest.raises(jsonschema.ValidationError):

@@ -152,7 +152,9 @@ def test_parts_of_a_run(tmp_path):
 
 STUDIES = {
     "sweep": {"sweep": {"m_f": "0.1, 0.4"}},
-    "arousal": {"arousal": {"threshold": 0.05, "m_f_low": 0.5, "m_f_high": 0.1, "waiting_time": 10, "accumulation_time": 20}},
+    "arousal": {
+        "arousal": {"threshold": 0.05, "m_f_low": 0.5, "m_f_high": 0.1, "waiting_time": 10, "accumulation_time": 20}
+    },
 }
 BLOCKED = """import sys
 class Refused:

@@ -23,6 +23,7 @@ from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.quantize import PixelFormat, Recipe, Widths
 from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.hls import HlsSection
+from snntb_adsnn.engine.switch import need_classes
 from snntb_adsnn.errors import ConfigError, ParameterError
 from snntb_adsnn.files import check_writable, optional_picture, write_json
 from snntb_adsnn.network import SpikingNetwork
@@ -242,6 +243,7 @@ def load(config: Config, images: int = 1, option: str = "--images") -> tuple[Spi
     run.need_files(x_norm=True)
     if not 1 <= images <= (there := len(run.x_test)):
         raise ParameterError(f"{option} {images} is not allowed: there are {there} test images; choose 1 to {there}.")
+    need_classes(run.trained, "hardware")
     data = Data(run.x_test, run.labels, run.x_norm)  # first: a mistake in them shows at once
     return run.simulated, data
 

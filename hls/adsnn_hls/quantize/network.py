@@ -31,6 +31,7 @@ from adsnn_hls.stages import (
     Stage,
     sum_type,
 )
+from snntb_adsnn.engine.switch import need_classes
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array
@@ -117,6 +118,7 @@ def quantize(
         NetworkError: a layer for which the hardware has no stage.
         ParameterError: widths that cannot hold the weights or theta0; constants that need multipliers.
     """
+    need_classes(network, "hardware")
     links = chain(network)
     by_name = widths_by_name(widths, [link.target.name for link in links])
     pixels = pixels or PixelFormat()

@@ -1,18 +1,16 @@
-"""AAN: the adaptive spiking neuron's transfer function as a Keras activation."""
+"""AAN: the adaptive spiking neuron's transfer function as a Keras 2 activation."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.frontends.activation import AnalogActivation
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.gradient import BOUNDED, LARGEST_SLOPE, TAIL
 from snntb_adsnn.neuron.transfer import (
-    FORMS,
     TABLE_END,
     TABLE_START,
     TABLE_STEP,
@@ -25,87 +23,41 @@ PACKAGE = "snntb_adsnn"
 
 
 @keras.utils.register_keras_serializable(package=PACKAGE, name="AAN")
-class AAN:
+class AAN(AnalogActivation):
     """Activation f(S) of an adaptive analog neuron: use as ``Dense(64, activation=AAN(m_f=0.4))``.
 
     Every parameter is part of the name, so a tool that keeps only ``activation.__name__`` (SNN Toolbox) can find the
-    same activation again. The gradient is the analytic one.
+    same activation again.
 
     Args:
         m_f: speed of adaptation.
         form: ``exact`` or ``taylor`` (see ``snntb_adsnn.neuron.transfer``).
+        gradient: ``bounded``, with which nets train as with ReLU, or ``exact``, the analytic one, which is infinite at
+            the threshold (see ``snntb_adsnn.neuron.gradient``). The values are the same.
         **constants: the other fields of ``ASNParameters``.
     """
 
-    def __init__(self, m_f: float = 0.1, form: str = "exact", **constants: float) -> None:
-        if form not in FORMS:
-            raise ParameterError(f"AAN has no form {form!r}: choose one of {', '.join(FORMS)} (relu is Keras' own).")
-        self.parameters = ASNParameters(m_f=m_f, **constants)
-        self.form = form
-        self.height = spike_height(self.parameters, form=form)
+    def __init__(self, m_f: float = 0.1, form: str = "exact", gradient: str = BOUNDED, **constants: float) -> None:
+        super().__init__(m_f, form, gradient, **constants)
         self.__name__ = self.name
         keras.utils.get_custom_objects()[self.__name__] = self
-        self._function = _exact(self.parameters) if form == "exact" else _taylor(self.parameters)
-
-    @property
-    def name(self) -> str:
-        """Name that holds every parameter, e.g. ``aan_exact_mf0.4_theta0.4_...``."""
-        values = self.parameters.as_dict()
-        return f"aan_{self.form}_" + "_".join(f"{short}{values[key]!r}" for short, key in _SHORT.items())
-
-    @classmethod
-    def from_name(cls, name: str) -> AAN:
-        """The activation that a name made by ``AAN.name`` stands for.
-
-        Raises:
-            ParameterError: the name is not of that form.
-        """
-        match = _NAME.fullmatch(name)
-        if match is None:
-            raise ParameterError(f"{name!r} is not the name of an AAN activation (such as {cls().name!r}).")
-        values = {key: float(match[key]) for key in _SHORT.values()}
-        return cls(form=match["form"], **values)
+        self._function = _exact(self.parameters, gradient == BOUNDED) if form == "exact" else _taylor(self.parameters)
 
     def __call__(self, x: Any) -> Any:
         return self._function(tf.convert_to_tensor(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """Everything needed to make the same activation again."""
-        return {"form": self.form, **self.parameters.as_dict()}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> AAN:
-        """Inverse of ``get_config``."""
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"AAN({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AAN) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-
-_SHORT = {
-    "mf": "m_f",
-    "theta": "theta0",
-    "gamma": "tau_gamma",
-    "eta": "tau_eta",
-    "beta": "tau_beta",
-    "phi": "tau_phi",
-    "dt": "dt",
-}
-assert set(_SHORT.values()) == {field.name for field in dataclasses.fields(ASNParameters)}
 # Keras' .h5 format stores the bare class name
 keras.utils.get_custom_objects()["AAN"] = AAN
-_NAME = re.compile(
-    r"aan_(?P<form>exact|taylor)_" + "_".join(rf"{short}(?P<{key}>[0-9.e+-]+)" for short, key in _SHORT.items())
-)
 
 
-def _exact(params: ASNParameters) -> Any:
+def _bounded(slope: Any, excess: Any) -> Any:
+    """The rule of ``neuron.gradient.training_gradient`` for the analytic ``slope``, ``excess`` = S - theta0/2."""
+    tail = LARGEST_SLOPE * tf.exp(tf.minimum(excess, 0.0) / TAIL)
+    return tf.where(excess > 0, tf.minimum(slope, LARGEST_SLOPE), tail)
+
+
+def _exact(params: ASNParameters, bounded: bool) -> Any:
     """f = h dt/((1 - k_beta) T), with T from the cubic pieces of ``interval_table`` and their derivative."""
     table = interval_table(params)
     half = params.resting_threshold / 2
@@ -116,7 +68,8 @@ def _exact(params: ASNParameters) -> Any:
         dtype = S.dtype
         excess = S - tf.constant(half, dtype)
         active = excess > 0
-        z = tf.math.log(tf.where(active, excess, tf.ones_like(excess)))
+        positive = tf.where(active, excess, tf.ones_like(excess))
+        z = tf.math.log(positive)
         inside = tf.clip_by_value(z, TABLE_START, TABLE_END)
         index = tf.minimum(tf.cast((inside - TABLE_START) / TABLE_STEP, tf.int32), len(table) - 1)
         u = (inside - (TABLE_START + TABLE_STEP * tf.cast(index, dtype))) / TABLE_STEP
@@ -131,9 +84,10 @@ def _exact(params: ASNParameters) -> Any:
         y = tf.where(active, tf.constant(scale, dtype) / limited, tf.zeros_like(T))
 
         def gradient(upstream: Any) -> Any:
-            slope = -y / T * (c1 + u * (2 * c2 + u * (3 * c3))) / (TABLE_STEP * excess)
+            slope = -y / T * (c1 + u * (2 * c2 + u * (3 * c3))) / (TABLE_STEP * positive)
             moving = tf.logical_and(active, T > params.dt)
-            return upstream * tf.where(moving, slope, tf.zeros_like(slope))
+            slope = tf.where(moving, slope, tf.zeros_like(slope))
+            return upstream * (_bounded(slope, excess) if bounded else slope)
 
         return y, gradient
 
@@ -141,7 +95,7 @@ def _exact(params: ASNParameters) -> Any:
 
 
 def _taylor(params: ASNParameters) -> Any:
-    """Equation 11 in TensorFlow operations; the gradient is TensorFlow's own."""
+    """Equation 11 in TensorFlow operations; the gradient is TensorFlow's own, which is bounded."""
     c1, c2, c3, c4 = taylor_constants(params)
     h = spike_height(params, form="taylor")
     ratio = params.tau_eta / params.tau_beta

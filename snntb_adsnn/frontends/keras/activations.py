@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,14 +44,11 @@ def activation_of(flavour: Flavour, use: Use) -> Activation:
     Raises:
         NetworkError: the layer's settings make it something that cannot be converted.
     """
-    layer = use.layer
     name = _name(flavour, use)
-    if name in LINES:
-        return LINES[name](flavour, use)
-    if name is not None:
-        return Named(name)
-    activation = getattr(layer, "activation", None)
-    return Adaptive(activation.parameters, activation.form)
+    if name is None:
+        activation: Any = use.layer.activation
+        return Adaptive(activation.parameters, activation.form)
+    return LINES[name](flavour, use) if name in LINES else Named(name)
 
 
 def _name(flavour: Flavour, use: Use) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.choice import quiet_start, select_keras_2
@@ -17,7 +18,7 @@ keras = tf.keras
 if hasattr(keras, "ops"):  # only Keras 3 has it: TensorFlow was imported before us
     try:
         with quiet_start():
-            import tf_keras as keras
+            keras = import_module("tf_keras")
     except ImportError:
         raise AdSNNError(
             "Keras 2 is missing, which SNN Toolbox needs; install it with: pip install tf-keras."

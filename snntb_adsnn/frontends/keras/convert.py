@@ -20,8 +20,9 @@ from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS, Converted, 
 from snntb_adsnn.frontends.keras.refusals import unsupported, wrong_activation
 from snntb_adsnn.frontends.piecewise import Line, Piecewise, add_populations
 from snntb_adsnn.network import Neurons, SpikingNetwork
-from snntb_adsnn.network.draft import Draft, Softmax, fit_thresholds
+from snntb_adsnn.network.draft import Draft, Ending, fit_thresholds
 from snntb_adsnn.network.maps import MaxPool2D, Reshape
+from snntb_adsnn.network.outputs import ACTIVATIONS as OUTPUT_ACTIVATIONS
 from snntb_adsnn.network.rewrite import fresh_name
 from snntb_adsnn.network.stem import FUNCTIONS as HELD_FUNCTIONS
 from snntb_adsnn.network.stem import Elementwise
@@ -75,16 +76,13 @@ def _converted(
     flavour: Flavour, model: Any, x_check: Any, readout_tau_phi: float, dtype: type[np.floating[Any]]
 ) -> SpikingNetwork:
     graph = Graph.of(model, flavour)
-    if len(graph.outputs) != 1:
-        raise ConversionError(
-            f"the model has {len(graph.outputs)} outputs; only one can be converted. Cut the model to one output."
-        )
     building = _Building(graph)
     building.add_inputs()
     for use in graph.uses:
         building.translate(use)
     try:
-        network, sources = building.draft.finish(building.nodes[graph.outputs[0]], readout_tau_phi, dtype)
+        ends = dict(zip(model.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
+        network, sources = building.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     x, probes = network.check_images(x_check, np.float32), building.draft.tensors
@@ -92,7 +90,7 @@ def _converted(
     for images in np.array_split(x, -(-len(x) // _TOGETHER)):  # all layers of all images would take much memory
         given = [part.astype(np.float32) for part in network.input.image.split(images)]
         values = graph.values(given, wanted)
-        (answers,) = graph.answers(given)
+        answers = graph.answers(given)
         check(network, images, expected(network, sources, probes, values), answers, flavour.name)
     return fit_thresholds(network, x_check)
 
@@ -154,7 +152,7 @@ class _Building:
         converter = CONVERTERS.get(type(layer))
         if converter is None and flavour.owns(layer):
             converter = BUILT_IN.get(type(layer).__name__)
-        if function in FUNCTIONS:
+        if function is not None and function in FUNCTIONS:
             converter = _of_function(use, function)
         elif function in ACTIVATIONS:
             converter = BUILT_IN["Activation"]
@@ -209,10 +207,10 @@ class _Building:
             return add_populations(draft, source, use.name, activation, lambda line: _probe(before, line))
         if activation.name == "linear":
             return source
-        if activation.name == "softmax":
-            return draft.add(Softmax(f"{use.name}/softmax", (source,), (shape,)))
         if activation.name in HELD_FUNCTIONS and draft.is_held(source):
             return draft.add(Elementwise(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
+        if activation.name in OUTPUT_ACTIVATIONS:
+            return draft.add(Ending(f"{use.name}/{activation.name}", (source,), (shape,), activation.name))
         last = use.output in self.graph.outputs
         raise ConversionError(wrong_activation(use.layer, activation.name, shape[-1], last=last))
 

@@ -23,6 +23,20 @@ def common_neuron(file: Path) -> ASNParameters | None:
     return found.pop() if len(found) == 1 and None not in activations else None
 
 
+def ends_with_softmax(file: Path) -> bool:
+    """Whether a model has one output, of a layer with softmax; ``False`` where the file cannot be read."""
+    try:
+        config = configuration(file)["config"]
+        layers, ends = config["layers"], config.get("output_layers")
+        while ends and isinstance(ends[0], list) and len(ends) == 1:
+            ends = ends[0]
+        name = ends[0] if ends else None
+        last = layers[-1] if name is None else next(one for one in layers if one["config"]["name"] == name)
+        return bool(last["class_name"] == "Softmax" or last["config"].get("activation") == "softmax")
+    except Exception:  # whatever readers raise on a damaged file
+        return False
+
+
 def _activations(part: Any) -> Iterator[dict[str, Any] | None]:
     """The constants of every AAN in a model's configuration; ``None`` for an activation that gives graded spikes."""
     if isinstance(part, list):

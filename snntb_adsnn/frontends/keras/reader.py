@@ -10,8 +10,10 @@ from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
 from snntb_adsnn.frontends.keras.stored import configuration
 from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
 from snntb_adsnn.frontends.keras.trust import need_data_only
+from snntb_adsnn.network import Output
+from snntb_adsnn.network.outputs import ACTIVATIONS
 
-__all__ = ["check", "companions", "copied", "instead", "neuron", "packed", "read"]
+__all__ = ["check", "companions", "copied", "instead", "neuron", "outputs", "packed", "read"]
 
 
 def check(file: Path, *, trust: bool) -> None:
@@ -29,6 +31,21 @@ def read(file: Path, *, trust: bool) -> Any:
 def companions(file: Path) -> list[Path]:
     """A file of Keras holds everything."""
     return []
+
+
+def outputs(model: Any) -> list[Output]:
+    """See ``Reader``."""
+    named = zip(model.output_names, model.outputs, strict=True)
+    return [Output(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name))) for name, tensor in named]
+
+
+def _activation(layer: Any) -> str:
+    from snntb_adsnn.frontends.keras.compat import keras
+
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
+    return name if name in ACTIVATIONS else "linear"
 
 
 def copied(model: Any, top_k: int) -> Any:

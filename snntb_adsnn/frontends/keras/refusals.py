@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from snntb_adsnn.frontends.keras.functions import FUNCTIONS
-from snntb_adsnn.frontends.keras.layers import BUILT_IN, CONVERTERS
+from snntb_adsnn.network.outputs import ACTIVATIONS
 
-_ORDER = {"sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
+_ORDER = {"softplus", "softsign", "elu", "selu", "exponential", "log_softmax"}
 """Activations that keep the order of the outputs, and so the decision."""
 
 _TRAIN = "Train with AAN or ReLU in its place."
@@ -33,11 +33,9 @@ def unsupported(layer: Any, function: str | None) -> str:
         kind = f"the function {function}"
         way = f"Use one of Keras' layers in its place; of functions between layers {', '.join(_SHORT)} are known."
     if way is None:
-        own = [other.__name__ for other in CONVERTERS]
-        names = ", ".join(sorted(name for name in (*BUILT_IN, *own) if not name.startswith("Random")))
         way = (
-            f"Supported: {names}. Rebuild the model from these, or register a converter (@converts, "
-            "docs/conversion.md, 'A layer of your own')."
+            "Rebuild the model from the layers that docs/conversion.md lists ('What becomes what'), or register a "
+            "converter (@converts, 'A layer of your own' there)."
         )
     return f"layer {layer.name!r} ({kind}) has no spiking equivalent here. {way}"
 
@@ -60,15 +58,17 @@ def wrong_activation(layer: Any, activation: str, units: int, *, last: bool) -> 
             "compute; the converted net would give wrong answers. Train with activation=AAN(m_f=...), or relu, in "
             "every hidden layer."
         )
-    way = "train with softmax."
-    if units == 1:
-        way = "train two outputs with softmax, one for each class."
-    elif activation in _ORDER:
-        way = (
-            f"train with softmax, or set its activation to linear and save the model again: {activation} keeps the "
-            "order of the outputs, so that the largest is the same."
-        )
+    known = ", ".join(ACTIVATIONS)
     return (
-        f"the last layer, {layer.name!r}, has the activation {activation!r}, and the read-out is linear or softmax: "
-        f"{way}"
+        f"the last layer, {layer.name!r}, has the activation {activation!r}, which the read-out does not compute: "
+        f"train with one of {known}{_order(activation, units)}."
+    )
+
+
+def _order(activation: str, units: int) -> str:
+    if activation not in _ORDER or units == 1:
+        return ""
+    return (
+        f"; or set it to linear and save the model again: {activation} keeps the order of the outputs, so that the "
+        "largest is the same"
     )

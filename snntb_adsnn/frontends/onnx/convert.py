@@ -58,8 +58,8 @@ def convert(
     return converted(proto, x_check, partial(_values, proto), "ONNX", readout_tau_phi, dtype)
 
 
-Values = Callable[[Array, Sequence[str], str], tuple[dict[str, Array], Array]]
-"""What a framework computes for inputs of the model's own layout: of tensors by name, and of the output by name."""
+Values = Callable[[Array, Sequence[str], Sequence[str]], tuple[dict[str, Array], list[Array]]]
+"""What a framework computes for inputs of the model's own layout: of tensors by name, and of the outputs by name."""
 
 
 def converted(
@@ -83,19 +83,18 @@ def converted(
     x, swapped = _input(proto, builder, np.asarray(x_check))
     for number, operator in enumerate(proto.graph.node):
         _translate(operator, number, opset, builder)
-    (output,) = _outputs(proto)
-    if output not in builder.tensors:
-        raise ConversionError(f"the model's output {output!r} does not depend on its input.")
-    last = builder.tensors[output]
+    outputs = _outputs(proto, builder)
     try:
-        plain = builder.plain(last, "output")
-        network, sources = builder.draft.finish(plain.node, readout_tau_phi, dtype)
+        last = swapped is not x  # the inputs have their channels last: so have image outputs
+        ends = {name: builder.ending(builder.tensors[name], channels_last=last) for name in outputs}
+        network, sources = builder.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error
     images = network.check_images(x, np.float32)
     probes: dict[str, Probe] = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
-    there, found = values(swapped, list(dict.fromkeys(probe.tensor for probe in probes.values())), output)
+    there, answers = values(swapped, list(dict.fromkeys(probe.tensor for probe in probes.values())), outputs)
     seen = {name: probe.of(there[probe.tensor]) for name, probe in probes.items()}
+    found = [np.moveaxis(y, 1, -1) if last and y.ndim == 4 else y for y in answers]
     for population in network.populations:
         if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
@@ -119,10 +118,11 @@ def _opset(proto: Any) -> int:
     return version
 
 
-def _outputs(proto: Any) -> list[str]:
+def _outputs(proto: Any, builder: Builder) -> list[str]:
     names = [output.name for output in proto.graph.output]
-    if len(names) != 1:
-        raise ConversionError(f"the model has {len(names)} outputs; only one can be converted. Cut the others off.")
+    for name in names:
+        if name not in builder.tensors:
+            raise ConversionError(f"the model's output {name!r} does not depend on its input.")
     return names
 
 
@@ -218,8 +218,10 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     return True
 
 
-def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[dict[str, Array], Array]:
-    """What ONNX computes for inputs ``x``: tensors by name, and the model's output."""
+def _values(
+    proto: Any, x: Array, wanted: Sequence[str], outputs: Sequence[str]
+) -> tuple[dict[str, Array], list[Array]]:
+    """What ONNX computes for inputs ``x``: tensors by name, and the model's outputs."""
     probed = onnx.ModelProto()
     probed.CopyFrom(proto)
     there = {o.name for o in probed.graph.output} | {i.name for i in probed.graph.input}
@@ -228,12 +230,13 @@ def _values(proto: Any, x: Array, wanted: Sequence[str], output: str) -> tuple[d
     inputs = [i for i in probed.graph.input if i.name not in {t.name for t in probed.graph.initializer}]
     batch = inputs[0].type.tensor_type.shape.dim[0].dim_value or len(x)
     # a model of a fixed batch gets the last images again where they do not fill it
-    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(np.float32)
+    kind = onnx.helper.tensor_dtype_to_np_dtype(inputs[0].type.tensor_type.elem_type)
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % batch, axis=0)]).astype(kind)
     pieces = [filled[i : i + batch] for i in range(0, len(filled), batch)]
-    names = [*wanted, output]
+    names = list(dict.fromkeys([*wanted, *outputs]))
     found: dict[str, list[Array]] = {name: [] for name in names}
     for piece in pieces:
         for name, value in zip(names, run(names, {inputs[0].name: piece}), strict=True):
             found[name].append(value)
     values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
-    return values, values[output]
+    return values, [values[name] for name in outputs]

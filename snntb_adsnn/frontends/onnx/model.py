@@ -38,17 +38,18 @@ class OnnxModel:
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of its first output, as the file says it; else as an input of zeros gives it, where that can be had."""
-        shape = _shape(self.proto.graph.output[0])
-        return self._output_shape if None in shape[1:] or not shape else shape
+        """Shape of its first output."""
+        return self.output_shapes[0]
 
     @cached_property
-    def _output_shape(self) -> tuple[int | None, ...]:
-        if self.input_shape is None or None in self.input_shape[1:]:
-            return _shape(self.proto.graph.output[0])
-        outputs = self.predict_on_batch(np.zeros((1, *self.input_shape[1:]), np.float32))
-        first: Array = outputs[0] if isinstance(outputs, list) else outputs
-        return (None, *first.shape[1:])
+    def output_shapes(self) -> list[tuple[int | None, ...]]:
+        """Shapes of its outputs, as the file says them; else as an input of zeros gives them, where that can be had."""
+        shapes = [_shape(output) for output in self.proto.graph.output]
+        known = all(shape and None not in shape[1:] for shape in shapes)
+        if known or self.input_shape is None or None in self.input_shape[1:]:
+            return shapes
+        outputs = self.predict_on_batch(np.zeros((1, *self.input_shape[1:])))
+        return [(None, *one.shape[1:]) for one in (outputs if isinstance(outputs, list) else [outputs])]
 
     def fits(self, shape: Shape) -> bool:
         """Whether inputs of this shape, without the batch axis, can be given, in one layout or the other."""
@@ -71,7 +72,7 @@ class OnnxModel:
         Raises:
             DataError: inputs of another shape.
         """
-        x = np.asarray(x, np.float32)
+        x = np.asarray(x, self._type)
         turned = self._turned(x.shape[1:])
         if turned is None:
             raise DataError(f"inputs have shape {x.shape[1:]}, but the model takes {self.input_shape}; check the data.")
@@ -101,6 +102,12 @@ class OnnxModel:
         weights = sum(math.prod(tensor.dims) for tensor in graph.initializer)
         kinds = dict.fromkeys(node.op_type for node in graph.node)
         print(f"ONNX model {graph.name!r}: {len(graph.node)} operators ({', '.join(kinds)}), {weights} constants")
+
+    @property
+    def _type(self) -> Any:
+        from onnx.helper import tensor_dtype_to_np_dtype
+
+        return tensor_dtype_to_np_dtype(self._inputs[0].type.tensor_type.elem_type)
 
     @cached_property
     def _run(self) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import reason
+from snntb_adsnn.network import Output
+from snntb_adsnn.network.outputs import ACTIVATIONS
 from snntb_adsnn.neuron import ASNParameters
 
 EXPORT = "torch.onnx.export(module.eval(), (x,), '{}.onnx')"
@@ -57,6 +59,16 @@ def companions(file: Path) -> list[Path]:
     import onnx
 
     return [file.parent / name for name in _external(onnx.load(str(file), load_external_data=False))]
+
+
+def outputs(model: Any) -> list[Output]:
+    """See ``Reader``."""
+    makers = {name: node.op_type.lower() for node in model.proto.graph.node for name in node.output}
+    found = []
+    for output, shape in zip(model.proto.graph.output, model.output_shapes, strict=True):
+        kind = makers.get(output.name, "linear")
+        found.append(Output(output.name, tuple(n or 1 for n in shape[1:]), kind if kind in ACTIVATIONS else "linear"))
+    return found
 
 
 def copied(model: Any, top_k: int) -> Any:

@@ -120,6 +120,12 @@ class Builder:
         node = self._reshaped(self._permuted(node, axes, wanted), tensor.shape, wanted)
         return Tensor(node, tensor.shape)
 
+    def ending(self, tensor: Tensor, *, channels_last: bool) -> str:
+        """The node of an output of the model: in ONNX's own order, or an image with its channels last."""
+        if channels_last and len(tensor.shape) == 3:
+            return self.image(tensor, "output").node
+        return self.plain(tensor, "output").node
+
     def transposed(self, tensor: Tensor, axes: tuple[int, ...], wanted: str) -> Tensor:
         """With its axes in another order."""
         plain = self.plain(tensor, wanted)

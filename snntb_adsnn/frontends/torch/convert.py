@@ -62,7 +62,7 @@ def _module(model: Any) -> torch.nn.Module:
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise ConversionError(
-            "the model is a TorchScript module, which torch.export does not trace; give the module that it was made from."
+            "the model is a TorchScript module, which torch.export does not trace; give the module behind it."
         )
     if isinstance(model, torch.export.ExportedProgram):
         return model.module()
@@ -83,17 +83,16 @@ def _converted(
     module: torch.nn.Module, x: Array, readout_tau_phi: float, dtype: type[np.floating[Any]]
 ) -> SpikingNetwork:
     with torch.no_grad():
-        images, output = _run(module, x)
+        images, outputs = _run(module, x)
         program = trace(module, images[:1])
-        _name_by_module(program)
-        return converted(program.proto, x, partial(_values, program, output), "PyTorch", readout_tau_phi, dtype)
+        return converted(program.proto, x, partial(_values, program, outputs), "PyTorch", readout_tau_phi, dtype)
 
 
 class _Result(NamedTuple):
     """Inputs in the module's own layout, and what it gives for them."""
 
     images: torch.Tensor
-    output: Array
+    outputs: list[Array]
 
 
 def _run(module: torch.nn.Module, x: Array) -> _Result:
@@ -117,32 +116,35 @@ def _run(module: torch.nn.Module, x: Array) -> _Result:
         except Exception as error:  # whatever the module raises
             failures.append(error)
             continue
-        if not isinstance(output, torch.Tensor):
+        outputs = list(output) if isinstance(output, tuple | list) else [output]
+        if not outputs or not all(isinstance(one, torch.Tensor) for one in outputs):
             raise ConversionError(
-                f"the module gives a {type(output).__name__}; only one tensor can be converted. Wrap it in a module that "
-                "gives the one that is meant."
+                f"the module gives a {type(output).__name__}; only tensors, or a tuple of them, can be converted. Wrap "
+                "it in a module that gives the ones that are meant."
             )
-        return _Result(images, output.detach().numpy())
+        return _Result(images, [one.detach().numpy() for one in outputs])
     raise ConversionError(
         f"the module cannot compute the check inputs, shape {x.shape} ({reason(failures[0])}). Give inputs as it takes "
         "them, images along the first axis, or the same with the channels last."
     )
 
 
-def _values(program: Program, output: Array, x: Array, wanted: Sequence[str], _: str) -> tuple[dict[str, Array], Array]:
+def _values(
+    program: Program, outputs: list[Array], x: Array, wanted: Sequence[str], _: Sequence[str]
+) -> tuple[dict[str, Array], list[Array]]:
     """What torch computes for inputs ``x``: nodes of the traced graph by name; and what the module gave."""
     graph = program.exported.module()
     unknown = set(wanted) - {node.name for node in graph.graph.nodes}
     if unknown:
         raise ConversionError(
-            f"torch's exporter renamed {sorted(unknown)[0]!r}, so that its value cannot be compared; write an ONNX file "
-            "with snntb_adsnn.torch.export_onnx, and convert that."
+            f"torch's exporter renamed {sorted(unknown)[0]!r}, so that its value cannot be compared; write an ONNX "
+            "file with snntb_adsnn.torch.export_onnx, and convert that."
         )
     observer = _Observer(graph, set(wanted))
     for image in as_tensor(x, graph).split(1):  # the graph was traced for one
         observer.run(image)
     found = {name: np.concatenate(parts) for name, parts in observer.found.items()}
-    return found, output
+    return found, outputs
 
 
 class _Observer(torch.fx.Interpreter):  # type: ignore[misc]
@@ -159,17 +161,3 @@ class _Observer(torch.fx.Interpreter):  # type: ignore[misc]
         if n.name in self.wanted:
             self.found[n.name].append(value.numpy())
         return value
-
-
-def _name_by_module(program: Program) -> None:
-    """Name ONNX operators after the modules that they come from: ``features.0``; a second one by its operation too."""
-    paths = {}
-    for node in program.exported.graph.nodes:
-        stack = node.meta.get("nn_module_stack") or {}
-        paths[node.name] = next((path for path, _ in reversed(stack.values()) if path), "")
-    taken: set[str] = set()
-    for operator in program.proto.graph.node:
-        path = paths.get(operator.output[0], "")
-        name = path if path and path not in taken else f"{path}.{operator.output[0]}".lstrip(".")
-        taken.add(name)
-        operator.name = name

@@ -91,7 +91,32 @@ def trace(module: torch.nn.Module, x: torch.Tensor, axes: Any = None) -> Program
                 f"torch cannot export the module to ONNX ({reason(error)}). Replace the operation that it names by one "
                 "that docs/conversion.md lists."
             ) from error
-    return Program(explained(program.model_proto), program.exported_program)
+    proto = program.model_proto
+    _name_by_module(proto, program.exported_program)
+    _forget_origin(proto)
+    return Program(explained(proto), program.exported_program)
+
+
+def _name_by_module(proto: Any, exported: torch.export.ExportedProgram) -> None:
+    """Name ONNX operators after the modules that they come from: ``features.0``; a second one by its operation too."""
+    paths = {}
+    for node in exported.graph.nodes:
+        stack = node.meta.get("nn_module_stack") or {}
+        paths[node.name] = next((path for path, _ in reversed(stack.values()) if path), "")
+    taken: set[str] = set()
+    for operator in proto.graph.node:
+        path = paths.get(operator.output[0], "")
+        name = path if path and path not in taken else f"{path}.{operator.output[0]}".lstrip(".")
+        taken.add(name)
+        operator.name = name
+
+
+def _forget_origin(proto: Any) -> None:
+    """Leave out what the exporter notes of its sources: lines of code, and where they lie on this machine."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def evaluated(module: torch.nn.Module, dtype: torch.dtype | None = None) -> torch.nn.Module:

@@ -27,7 +27,7 @@ class Pick2D(Linear):
     def output_shape(self) -> Shape:
         height, width, channels = self._image()
         rows, columns = self.window.output_size(height, width)
-        self._need((self.window.pixels(height, width) >= 0).any(axis=1).all(), "a window holds padding only")
+        self._need(bool((self.window.pixels(height, width) >= 0).any(axis=1).all()), "a window holds padding only")
         return (rows, columns, channels)
 
     def edges(self) -> list[PixelMap]:

@@ -1,4 +1,4 @@
-"""Activations: populations of neurons, and the softmax at the end."""
+"""Activations: populations of neurons, and those that the read-out computes at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snntb_adsnn.frontends.onnx.functions import CONSTANTS, DOMAIN, FUNCTIONS
 from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.tensors import Probe, Tensor
 from snntb_adsnn.network import Neurons, maps
-from snntb_adsnn.network.draft import Softmax
+from snntb_adsnn.network.draft import Ending, Softmax
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED
@@ -101,8 +101,15 @@ for _form, _function in FUNCTIONS.items():
 
 @OPERATORS.register("Softmax")
 def _softmax(call: Call) -> Tensor:
-    x = call.tensor()
+    x = call.builder.plain(call.tensor(), call.name)
     axis = call.attributes.get("axis", -1 if call.opset >= 13 else 1)
     if len(x.shape) != 1 or axis not in (-1, 1):
         raise NetworkError("is a softmax over an axis of an image; only one over the classes, at the end, is kept")
     return Tensor(call.add(Softmax(*call.at(x))), x.shape)
+
+
+@OPERATORS.register("Sigmoid", "Tanh")
+def _ending(call: Call) -> Tensor:
+    """What the read-out computes, where the model ends with it."""
+    x = call.tensor()
+    return Tensor(call.add(Ending(*call.at(x), call.attributes["_type"].lower())), x.shape, x.layout, x.image)

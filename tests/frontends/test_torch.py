@@ -1,0 +1,310 @@
+"""PyTorch modules become networks that compute what torch computes, or are refused with a sentence."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (pip install 'snntb-adsnn[torch]')")
+from torch import nn  # noqa: E402
+from torch_nets import CASES, Residual, convolutional, dense, example, series  # noqa: E402
+
+from snntb_adsnn import simulate  # noqa: E402
+from snntb_adsnn.errors import AdSNNError, ConversionError  # noqa: E402
+from snntb_adsnn.frontends import convert  # noqa: E402
+from snntb_adsnn.frontends.onnx.operators import OPERATORS  # noqa: E402
+from snntb_adsnn.frontends.torch import convert as frontend  # noqa: E402
+from snntb_adsnn.network.maps.permutation import Permute  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+def near(found, expected):
+    expected = expected.detach().numpy()
+    assert np.abs(found - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("net", "activation"), CASES, ids=lambda f: f.__name__)
+def test_a_network_computes_what_torch_computes(net, activation):
+    module, x = example(net, activation)
+    network = convert(module, x)
+    assert network.input.shape == tuple(x.shape[1:])
+    expected = module(x)
+    assert expected.std(0).min() > 1e-3  # the images differ, in every class
+    near(network.analog(x), expected)
+    spikes = simulate(network, x, duration=60).spike_counts
+    assert all(counts.any() for name, counts in spikes.items() if "/" not in name)  # few pass an upper limit
+
+
+def test_constants_of_each_layer_are_kept():
+    from snntb_adsnn.torch import AAN
+
+    module = nn.Sequential(
+        nn.Linear(4, 30), AAN(0.15, theta0=0.25), nn.Linear(30, 20), AAN(0.123456789012, "taylor"), nn.Linear(20, 3)
+    )
+    network = convert(module, torch.randn(5, 4))
+    assert [(p.name, p.parameters, p.form) for p in network.populations] == [
+        ("1", module[1].neuron, "exact"),
+        ("3", module[3].neuron, "taylor"),
+    ]
+
+
+@pytest.mark.parametrize("net", [convolutional, Residual], ids=lambda f: f.__name__)
+def test_the_same_images_channels_last(net):
+    module, x = example(net)
+    turned = np.moveaxis(x.numpy(), 1, -1)
+    network = convert(module, turned)
+    assert network.input.shape == turned.shape[1:]
+    near(network.analog(turned), module(x))
+    assert not any(isinstance(node, Permute) for node in network.nodes)
+
+
+def test_the_module_is_not_changed():
+    module, x = example(convolutional)
+    module.train()
+    module[0].weight.grad = torch.ones_like(module[0].weight)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    convert(module, x.requires_grad_())
+    assert module.training
+    assert all(part.training for part in module.modules())
+    assert all(p.requires_grad for p in module.parameters())
+    assert torch.equal(module[0].weight.grad, torch.ones_like(module[0].weight))
+    assert x.grad is None
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_populations_are_named_after_modules():
+    module, x = example(Residual)
+    assert convert(module, x).population_names == ["stem.2", "inner.2", "last"]
+
+
+def test_what_torch_exported_is_converted():
+    module, x = example(convolutional)
+    exported = torch.export.export(module, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    near(convert(exported, x).analog(x), module(x))
+
+
+def test_wrappers_are_taken_off():
+    module, x = example(dense)
+    for wrapped in (torch.compile(module), nn.DataParallel(module)):
+        near(convert(wrapped, x).analog(x), module(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_modules_of_other_types(dtype):
+    module, x = example(convolutional)
+    module.to(dtype)
+    expected = module.double()(x.double())  # of weights that bfloat16 has rounded
+    module.to(dtype)
+    near(convert(module, x).analog(x), expected)
+
+
+def test_where_float32_rounds_too_much_float64_decides():
+    """A difference of two large sums: float32 loses what is left."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 64), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 3))
+    with torch.no_grad():
+        module[0].bias += 3e3
+        module[1].bias.copy_(-module[1](module[0](torch.zeros(1, 4)))[0])
+    x = torch.randn(6, 4)
+    with pytest.raises(ConversionError, match="deviates from PyTorch"):
+        frontend._converted(frontend.evaluated(module), x.numpy(), 50.0, np.float32)
+    near(convert(module, x, dtype=np.float64).analog(x), module.double()(x.double()))
+    convert(module.float(), x)
+
+
+# ---- wrong on purpose ------------------------------------------------------------------------------------------------
+
+
+def wrong(kind, change, monkeypatch):
+    """The front end with a converter that reads one constant wrongly."""
+    right = OPERATORS[kind]
+
+    def converter(call):
+        for name in call.inputs[1:]:
+            value = call.builder.constants.get(name)
+            if value is not None and (changed := change(value)) is not None:
+                call.builder.constants[name] = changed
+        return right(call)
+
+    monkeypatch.setitem(OPERATORS._entries, kind, converter)
+
+
+WRONG = {
+    "a transposed weight": ("Gemm", lambda v: v.T if v.ndim == 2 and v.shape[0] == v.shape[1] else None),
+    "a dropped bias": ("Gemm", lambda v: 0 * v if v.ndim == 1 else None),
+    "a transposed kernel": ("Conv", lambda v: v.transpose(0, 1, 3, 2) if v.ndim == 4 else None),
+    "a dropped bias of a convolution": ("Conv", lambda v: 0 * v if v.ndim == 1 else None),
+}
+
+
+def square(activation):
+    return nn.Sequential(nn.Conv2d(2, 2, 3), activation(), nn.Flatten(), nn.Linear(84, 8), nn.ReLU(), nn.Linear(8, 8))
+
+
+@pytest.fixture(scope="module")
+def traced():
+    """A net with square weights, inputs, and ``trace`` that does its work once for each type of numbers."""
+    torch.manual_seed(0)
+    module, programs = square(nn.ReLU).eval(), {}
+    trace = frontend.trace
+
+    def once(copied, x):
+        if x.dtype not in programs:
+            programs[x.dtype] = trace(copied, x)
+        program = programs[x.dtype]
+        proto = type(program.proto)()
+        proto.CopyFrom(program.proto)
+        return program._replace(proto=proto)
+
+    return module, torch.randn(7, 2, 9, 8), once
+
+
+@pytest.mark.parametrize("where", WRONG)
+def test_a_wrong_constant_is_caught(where, traced, monkeypatch):
+    module, x, trace = traced
+    monkeypatch.setattr(frontend, "trace", trace)
+    near(convert(module, x).analog(x), module(x))
+    wrong(*WRONG[where], monkeypatch)
+    with pytest.raises(ConversionError, match="deviates from PyTorch"):
+        convert(module, x)
+
+
+@pytest.mark.parametrize(("which", "change"), [("3.weight", lambda v: v[::-1]), ("3.bias", lambda v: 0 * v)])
+def test_a_wrong_export_is_caught(which, change, traced, monkeypatch):
+    """Not only our own converters are checked, but what torch's exporter wrote too."""
+    from onnx import numpy_helper
+
+    module, x, trace = traced
+
+    def wrong_trace(*arguments):
+        program = trace(*arguments)
+        (weight,) = (t for t in program.proto.graph.initializer if t.name == which)
+        weight.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(weight)).copy(), which))
+        return program
+
+    monkeypatch.setattr(frontend, "trace", wrong_trace)
+    with pytest.raises(ConversionError, match="deviates from PyTorch"):
+        convert(module, x)
+
+
+class Mixing(nn.Module):
+    """What one image gives depends on the others of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.first(x))) * x.shape[0]
+
+
+def test_a_module_that_mixes_images_is_caught():
+    torch.manual_seed(0)
+    with pytest.raises(ConversionError, match="deviates from PyTorch"):
+        convert(Mixing(), torch.randn(5, 4))
+
+
+# ---- refused ---------------------------------------------------------------------------------------------------------
+
+
+class Deciding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        return self.last(x if x.sum() > 0 else -x)
+
+
+class Twice(nn.Module):
+    def forward(self, x):
+        return x, x
+
+
+def with_activation(activation):
+    return nn.Sequential(nn.Linear(4, 8), activation, nn.Linear(8, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (
+            Deciding,
+            r"torch\.export cannot trace the module \(.*\)\. What depends on the data .* take it out of forward",
+        ),
+        (lambda: with_activation(nn.GELU()), r"\(Gelu\) has no spiking equivalent|\(Erf\) has no spiking equivalent"),
+        (lambda: with_activation(nn.Sigmoid()), r"\(Sigmoid\) has no spiking equivalent here. Supported: "),
+        (Twice, "the module gives a tuple; only one tensor can be converted"),
+        (lambda: nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.Linear(8, 3)), r"0\.weight has no shape yet"),
+        (lambda: torch.jit.trace(with_activation(nn.ReLU()), torch.zeros(2, 4)), "is a TorchScript module"),
+        (lambda: nn.Linear(4, 3), "nothing can spike"),
+        (
+            lambda: nn.Linear(5, 3),
+            r"cannot compute the check inputs, shape \(6, 4\) \(.*\). Give inputs as it takes them",
+        ),
+    ],
+    ids=["if", "gelu", "sigmoid", "two outputs", "lazy", "TorchScript", "no activation", "shape"],
+)
+def test_refused_with_a_sentence(make, reason):
+    torch.manual_seed(0)
+    with pytest.raises(ConversionError, match=reason) as raised:
+        convert(make(), torch.randn(6, 4))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (np.zeros(4), r"have shape \(4,\)"),
+        (np.zeros((0, 4)), r"have shape \(0, 4\)"),
+        (np.array([["a"]]), "have the type <U1"),
+    ],
+)
+def test_inputs_that_are_none(x, reason):
+    with pytest.raises(ConversionError, match=reason):
+        convert(with_activation(nn.ReLU()), x)
+
+
+def test_an_exported_program_of_one_batch_size():
+    module, x = example(dense)
+    exported = torch.export.export(module, (x,))
+    with pytest.raises(ConversionError, match="cannot compute the check inputs|cannot trace"):
+        convert(exported, x[:3])
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_a_missing_package_is_named(package):
+    program = (
+        "import sys, torch\nsys.modules[sys.argv[1]] = None\nfrom snntb_adsnn.errors import AdSNNError\n"
+        "from snntb_adsnn.frontends import convert\n"
+        "try:\n    convert(torch.nn.Linear(2, 2), torch.zeros(1, 2))\nexcept AdSNNError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, package], capture_output=True, text=True, check=True)
+    assert f"need the package {package}" in done.stdout
+    assert "pip install 'snntb-adsnn[torch]'" in done.stdout
+
+
+def test_no_tensorflow_is_imported():
+    program = (
+        "import sys, torch\nfrom torch import nn\nfrom snntb_adsnn import convert, simulate\n"
+        "from snntb_adsnn.torch import AAN\nmodel = nn.Sequential(nn.Linear(4, 9), AAN(0.2), nn.Linear(9, 3))\n"
+        "x = torch.randn(2, 4)\nprint(simulate(convert(model, x), x, duration=5).outputs.shape, *sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert {"torch", "snntb_adsnn"} <= set(loaded)
+    assert not {"tensorflow", "tf_keras", "keras", "snntoolbox"} & set(loaded)
+
+
+def test_errors_are_of_one_family():
+    assert issubclass(ConversionError, AdSNNError)
+
+
+def test_series_are_not_turned():
+    """A series with the channels last is not guessed: the message shows what the module needs."""
+    module, x = example(series)
+    with pytest.raises(ConversionError, match="cannot compute the check inputs"):
+        convert(module, x.transpose(1, 2))
