@@ -51,15 +51,19 @@ def cli() -> None:
 @_CONFIG
 def train(config: Path) -> None:
     """Train the network of CONFIG ([training]); write model, data and a log to its working folder."""
-    from snntb_adsnn.config import load_config
+    from snntb_adsnn.config import load_config, naming
     from snntb_adsnn.run import need_initial
 
     settings = load_config(config)
-    settings.need_training().data.state()  # what is wrong with a folder of images shows before TensorFlow is loaded
+    settings.need_training()
+    settings.paths.need_writable()  # before TensorFlow is loaded, as what follows
+    with settings.naming_folder():
+        settings.need_training().data.state()
     need_initial(settings)
     from snntb_adsnn.training.train import train as run_training
 
-    result = run_training(settings)
+    with naming(settings.file):
+        result = run_training(settings)
     click.echo(
         f"Test accuracy {result.test_accuracy:.2%} on {result.test_images} inputs after {result.epochs} epochs; "
         f"model: {result.model_file}"
@@ -119,12 +123,13 @@ def keys(section: str | None) -> None:
     from rich.table import Table
 
     from snntb_adsnn.config import SECTIONS
+    from snntb_adsnn.config.messages import guess, short
     from snntb_adsnn.config.reference import about, keys_of, toolbox_keys, toolbox_sections
 
     name = None if section is None else section.strip("[]")
-    if name is not None and name not in (*SECTIONS, *toolbox_sections()):
+    if name is not None and name not in (known := (*SECTIONS, *toolbox_sections())):
         raise AdSNNError(
-            f"there is no section {section!r}; choose one of {', '.join((*SECTIONS, *toolbox_sections()))}."
+            f"there is no section {short(section)!r}{guess(name, known)}; choose one of {', '.join(known)}."
         )
     for one in SECTIONS if name is None else [name]:
         ours = one in SECTIONS

@@ -37,7 +37,20 @@ _REASONS = {
     errno.EDQUOT: "your share of the disk is full",
     errno.EFBIG: "it would be larger than a file may be here",
     errno.EROFS: "the disk is read-only",
+    errno.EACCES: "you have no permission",
+    errno.EPERM: "you have no permission",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENAMETOOLONG: "the path is too long for this file system",
+    errno.ELOOP: "symbolic links lead in a circle",
 }
+_FREE_SPACE = "free space, or "
+_FIRST = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FREE_SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "allow it (chmod u+w), or "),
+}
+"""What may help where a file cannot be written, besides another place."""
 FULL = ("No space left on device", "Disk quota exceeded")
 """What programs write where the disk is full."""
 
@@ -52,6 +65,43 @@ def reason(error: OSError) -> str:
     if any(words in str(error) for words in FULL):  # shutil.copytree gathers the errors of all files in one
         return _REASONS[errno.ENOSPC]
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+
+
+def unwritable(path: Path | str, error: OSError, other: str = "choose another folder") -> OutputError:
+    """What to say where ``path`` cannot be written: the system's reason, and what helps against that.
+
+    Args:
+        path: what was to be written.
+        error: of the system.
+        other: what helps in any case.
+
+    Example:
+        >>> print(unwritable("a/b", OSError(errno.EROFS, "Read-only file system")))
+        a/b: cannot be written (the disk is read-only); choose another folder.
+        >>> print(unwritable("a/b", PermissionError(errno.EACCES, "Permission denied")))
+        a/b: cannot be written (you have no permission); allow it (chmod u+w), or choose another folder.
+    """
+    why = reason(error)
+    full = any(words in str(error) for words in FULL)
+    first = _FREE_SPACE if full else _FIRST.get(error.errno or 0, "")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST) and (file := _in_the_way(Path(path))) is not None:
+        why, first = f"{file} is a file, not a folder", "move that file away, or "
+    elif error.errno in (errno.EACCES, errno.EPERM) and (folder := _last_there(Path(path))) is not None:
+        why += f" in {folder}"
+    return OutputError(f"{path}: cannot be written ({why}); {first}{other}.")
+
+
+def _last_there(path: Path) -> Path | None:
+    """The folder in which the rest of ``path`` is missing; ``None`` where nothing is, or it cannot be known."""
+    try:
+        return None if path.exists() else next((part for part in path.parents if part.exists()), None)
+    except PermissionError:
+        return None
+
+
+def _in_the_way(path: Path) -> Path | None:
+    """The file where a folder of ``path`` should be."""
+    return next((part for part in (path, *path.parents) if part.is_file()), None)
 
 
 def need_space(program: str, folder: Path, output: str) -> None:
@@ -117,18 +167,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({reason(error)}); free space or choose another folder."
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def check_writable(path: Path) -> Path:
+def check_writable(path: Path, other: str = "name another file") -> Path:
     """Check that ``atomic_path`` will be able to write ``path``, before the work whose result it is; returns the path.
 
     What is missing is not made: folders above ``path`` are tried from the first one that is there.
+
+    Args:
+        path: of the file.
+        other: what a user can do in any case.
 
     Raises:
         OutputError: it is a folder, its name is too long, or its folder cannot be made or written.
@@ -138,12 +190,12 @@ def check_writable(path: Path) -> Path:
         if path.exists() and not path.is_file() and not path.is_dir():
             return path
         if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({reason(error)}); name another file.") from None
+        raise unwritable(path, error, other) from None
     return path
 
 
@@ -168,9 +220,8 @@ def locked(folder: Path, busy: str, name: str = "") -> Iterator[None]:
     except Timeout:
         raise OutputError(f"{folder}: {busy}") from None
     except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({reason(error)}); free space or choose another folder."
-        ) from error
+        named = error.filename == lock.lock_file and Path(lock.lock_file).exists()
+        raise unwritable(lock.lock_file if named else folder, error) from error
     try:
         yield
     finally:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import configparser
 import errno
-from collections.abc import Callable, Collection, Mapping
+import os
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +29,8 @@ from snntb_adsnn.config.studies import ArousalSection, SweepSection
 from snntb_adsnn.config.toolbox import NAME, refusals, sweep_values, toolbox_defaults, value_mistakes
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.engine.result import check_memory
-from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.errors import ConfigError, DataError, ParameterError
+from snntb_adsnn.frontends.models import endings
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, check_constants
 
@@ -67,6 +71,23 @@ class Config(Section):
                 "dataset and architecture."
             )
         return self.training
+
+    @property
+    def library(self) -> str:
+        """``[input] model_lib`` where the file gives one that means a front end; else nothing."""
+        name = self.texts.get("input", {}).get("model_lib", "").strip()
+        return "" if name == NAME else name
+
+    @contextmanager
+    def naming_folder(self) -> Iterator[None]:
+        """Put file and key before what the body's errors say about the folder of images, ``[training] folder``."""
+        folder = None if self.training is None else self.training.folder
+        try:
+            yield
+        except DataError as error:
+            if folder is not None and str(error).startswith(str(folder)):
+                raise DataError(f"{shown(self.file)}: [training] folder: {error}") from error
+            raise
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -270,8 +291,13 @@ def _resolve_paths(config_file: Path, values: dict[str, Any]) -> None:
 
 
 def _read_paths(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What we read of ``[paths]``."""
-    return {key: value for key, value in values.items() if key in PathsSection.model_fields}
+    """What we read of ``[paths]``. ``net.h5`` is the model ``net``, unless a model ``net.h5.h5`` is there."""
+    read = {key: value for key, value in values.items() if key in PathsSection.model_fields}
+    name, folder = read.get("filename_ann", ""), Path(read["path_wd"])
+    ending = next((one for one in endings() if name.endswith(one) and name != one), "")
+    if ending and not any((folder / f"{name}{one}").is_file() for one in endings()):
+        read |= {"filename_ann": name.removesuffix(ending), "ending": ending}
+    return read
 
 
 def _resolve_keys(config_file: Path, section: str, values: dict[str, Any], *keys: str) -> None:
@@ -292,10 +318,14 @@ def _resolve(config_file: Path, section: str, key: str, value: str) -> Path:
         hint = "; an indented line goes on with the value above it: take the indent away" if "\n" in value else ""
     elif value[0] == value[-1] and value[0] in "'\"":
         reason = "quotes are no part of it; write it without them"
+    elif os.name == "posix" and (re.match(r"[A-Za-z]:([\\/]|$)", value) or "\\" in value):
+        reason = "it is a path of Windows, and here it would be a name; write it as here, such as ../data"
     else:
         try:
             path = (config_file.parent / Path(value).expanduser()).resolve()
             path.lstat()
+            if path.is_dir():
+                (path / "any").exists()  # raises where the folder may not be entered
             return path
         except FileNotFoundError:
             return path
@@ -309,6 +339,6 @@ def _resolve(config_file: Path, section: str, key: str, value: str) -> Path:
 _NO_PATH = {
     errno.ENAMETOOLONG: "it is too long for this file system; choose a shorter one",
     errno.ENOTDIR: "a part of it is a file, not a folder; correct it",
-    errno.EACCES: "a folder of it may not be entered; allow it (chmod u+x), or choose another",
+    errno.EACCES: "the folder, or one of its path, may not be entered; allow it (chmod u+rx), or choose another",
     errno.ELOOP: "its symbolic links lead in a circle; choose another",
 }

@@ -52,17 +52,23 @@ def unknown_names(section: str, keys: Iterable[str], known: Mapping[str, Iterabl
     if section not in known:
         if (name := section.strip()) in known:
             return [f"section [{name}] has a space inside its brackets; write [{name}]."]
-        guess = _guess(section, known) or f"; the sections are {', '.join(known)}"
-        return [f"section [{short(section)}] is unknown{guess}."]
+        nearest = guess(section, known) or f"; the sections are {', '.join(known)}"
+        return [f"section [{short(section)}] is unknown{nearest}."]
     return [
-        f"[{section}] has the unknown key {short(key)!r}{_guess(key, known[section]) or _elsewhere(key, known)}; "
+        f"[{section}] has the unknown key {short(key)!r}{guess(key, known[section]) or _elsewhere(key, known)}; "
         f"snntb-adsnn keys {section} shows its keys."
         for key in keys
         if key not in known[section]
     ]
 
 
-def _guess(name: str, known: Iterable[str]) -> str:
+def guess(name: str, known: Iterable[str]) -> str:
+    """The nearest of the names that there are, as a question in brackets; empty where none is near.
+
+    Example:
+        >>> guess("adssn", ["adsnn", "paths"])
+        " (did you mean 'adsnn'?)"
+    """
     by_lower = {one.lower(): one for one in known}
     close = difflib.get_close_matches(name.lower()[:100], by_lower, n=1)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

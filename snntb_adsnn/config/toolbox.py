@@ -13,6 +13,7 @@ from snntb_adsnn.config.literals import EVALUATED, RefusedError, Unreadable, lit
 from snntb_adsnn.config.messages import short
 from snntb_adsnn.config.names import name_mistake
 from snntb_adsnn.errors import ConfigError
+from snntb_adsnn.frontends.models import libraries
 from snntb_adsnn.neuron.constants import SETTABLE
 
 NAME = "adsnn"
@@ -114,8 +115,11 @@ def refusals(parser: configparser.ConfigParser) -> list[str]:
     """One sentence for each setting that asks for something that does not exist in simulator ``adsnn``."""
     mistakes = []
     library = _text(parser, "input", "model_lib")
-    if library not in ("", "keras", NAME):
-        mistakes.append(f"[input] model_lib = {library}: simulator adsnn reads Keras models; use model_lib = keras.")
+    if library not in ("", NAME, *libraries()):
+        mistakes.append(
+            f"[input] model_lib = {short(library)} is not read by simulator adsnn; choose one of "
+            f"{', '.join(libraries())}, or leave it out: the model's file tells."
+        )
     dataset_format = _text(parser, "input", "dataset_format")
     if dataset_format not in ("", "npz", "jpg", "png"):
         mistakes.append(f"[input] dataset_format = {dataset_format}: simulator adsnn takes frames; write npz or png.")

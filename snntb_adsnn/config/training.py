@@ -12,6 +12,9 @@ from snntb_adsnn.data import DATASETS, Choice
 from snntb_adsnn.nets import NETS
 from snntb_adsnn.neuron.transfer import SMALLEST_SMOOTH, Form
 
+_IMAGE = 3
+"""Dimensions of an image: rows, columns, channels."""
+
 
 class TrainingSection(NeuronSection):
     """``[training]``: what ``snntb-adsnn train`` does.
@@ -86,6 +89,12 @@ class TrainingSection(NeuronSection):
         if DATASETS[self.dataset].from_folder != (self.folder is not None):
             those = " or ".join(name for name, source in DATASETS.items() if source.from_folder)
             raise ValueError(f"folder and dataset = {those} belong together: give both or neither")
+        if self.folder is not None and NETS[self.architecture].dimensions != _IMAGE:
+            images = ", ".join(name for name, net in NETS.items() if net.dimensions == _IMAGE)
+            raise ValueError(
+                f"architecture = {self.architecture} takes rows of a table, and dataset = {self.dataset} gives images; "
+                f"choose one of {images}"
+            )
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay needs optimizer = adamw or sgd")
         if self.smooth and self.form != "exact":

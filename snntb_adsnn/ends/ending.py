@@ -23,6 +23,9 @@ _SYSTEM = {
     errno.ENAMETOOLONG: "the path is too long for this file system; choose a shorter one",
     errno.ENOSPC: "the disk is full; free space, or choose another folder",
     errno.EDQUOT: "your share of the disk is full; free space, or choose another folder",
+    errno.EROFS: "the disk is read-only; choose another folder",
+    errno.EACCES: "you have no permission for it, or for a folder of its path; allow it (chmod), or choose another",
+    errno.EPERM: "you have no permission for it, or for a folder of its path; allow it (chmod), or choose another",
 }
 _NO_TEMPORARY = "No usable temporary directory found"
 """What ``tempfile`` says where TMPDIR, /tmp, /var/tmp and the present folder are all full or closed."""

@@ -28,7 +28,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls, once for each machine and version of the sources.
 
     The cache lies where numba's does: beside the source, in the user's cache folder, or in ``NUMBA_CACHE_DIR``. Where
-    none of them can be written, each process compiles for itself.
+    none of them can be written, or the disk is full, each process compiles for itself.
     """
     kernel = njit(**_OPTIONS)(function)
     with suppress(RuntimeError, OSError):  # no folder, no source
@@ -75,6 +75,17 @@ class _Cache(FunctionCache):
         digest = source_digest(function.__module__)
         base = f"{self._impl.filename_base}-{digest[:16]}"
         self._cache_file = IndexDataCacheFile(self._cache_path, base, digest)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The compiled kernel; ``None`` where there is none, or it cannot be read."""
+        with suppress(Exception):  # of unpickling, on a damaged file
+            return super().load_overload(signature, context)
+        return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep a compiled kernel, if there is room for it: a cache that is lost costs time only."""
+        with suppress(Exception):  # what is there already may be damaged
+            super().save_overload(signature, data)
 
 
 @cache

@@ -1,6 +1,7 @@
 """What turns somebody's model into a network: one folder for each framework, which fills a ``network.draft.Draft``.
 
-Importing this imports no framework. A front end of your own is added with ``FRONTENDS.add``.
+Importing this imports no framework. A front end of your own is added with ``FRONTENDS.add``,
+or by an entry point of the group ``snntb_adsnn.frontends`` in your package.
 """
 
 from __future__ import annotations
@@ -8,17 +9,61 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError
-from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network import Output, SpikingNetwork
 from snntb_adsnn.network.export import EXPORTS
+from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.registry import Registry
 
-__all__ = ["FRONTENDS", "FrontEnd", "convert"]
+__all__ = ["FRONTENDS", "FrontEnd", "Reader", "convert", "owner"]
+
+
+class Reader(Protocol):
+    """A front end's files: a module with these functions. Importing it imports no framework.
+
+    What ``read`` gives has what runs ask a model for: ``input_shape`` and ``output_shape`` (batch axis first, ``None``
+    where any size will do), ``predict_on_batch(x)``, ``predict(x, batch_size, verbose)``, ``summary()``; and ``fits``,
+    where it takes inputs of more than one shape.
+    """
+
+    def check(self, file: Path, *, trust: bool) -> None:
+        """Refuse a file that cannot be read, or holds code and is not trusted, without the framework where that can be.
+
+        Raises:
+            ConversionError: says what the file is, and what to do.
+        """
+
+    def read(self, file: Path, *, trust: bool) -> Any:
+        """The model; raises as ``check``."""
+
+    def neuron(self, file: Path) -> ASNParameters | None:
+        """The constants that all AAN of the model have, if they can be known at once; else ``None``."""
+
+    def instead(self, path: Path) -> str | None:
+        """What to do where no ``path`` with one of the endings is there, from what is; ``None`` where nothing is."""
+
+    def companions(self, file: Path) -> list[Path]:
+        """Other files that the model needs."""
+
+    def outputs(self, model: Any) -> list[Output]:
+        """The outputs of a model that was read, as far as it tells itself: names, shapes, activations."""
+
+    def copied(self, model: Any, top_k: int) -> Any:
+        """A frozen copy of a model that was read, for SNN Toolbox's flow; ``top_k`` is the toolbox's.
+
+        Raises:
+            ConversionError: it cannot be copied.
+        """
+
+    def packed(self, model: Any, save: Any) -> bytes:
+        """Content of a file with the first of the endings, from which ``read`` gives this model; ``save``: its own
+        method of that name, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +76,25 @@ class FrontEnd:
             so that names of classes and modules suffice (see ``modules``).
         module: name of the module whose function ``convert`` does it, with the arguments of ``frontends.convert``;
             imported on first use.
+        suffixes: endings of its files, in the order in which they are looked for.
+        reader: name of the module that reads them, a ``Reader``; imported on first use.
+        libraries: values of ``[input] model_lib`` that mean this front end.
+        reads: whether a file with one of the endings is one of these, where other front ends have the ending, too.
     """
 
     what: str
     owns: Callable[[Any], bool]
     module: str
+    suffixes: tuple[str, ...] = ()
+    reader: str = ""
+    libraries: tuple[str, ...] = ()
+    reads: Callable[[Path], bool] = lambda file: True
+
+    @property
+    def files(self) -> Reader:
+        """What reads its files."""
+        reader: Any = import_module(self.reader)
+        return cast(Reader, reader)
 
     def convert(self, model: Any, x_check: Any, **options: Any) -> SpikingNetwork:
         """See ``frontends.convert``."""
@@ -66,7 +125,8 @@ def _is_onnx(model: Any) -> bool:
     """Whether it is an ``onnx.ModelProto``, or the path of a ``.onnx`` file."""
     if isinstance(model, str | Path):
         return Path(model).suffix == ".onnx"
-    return any(parts[0] == "onnx" for parts in modules(model))
+    ours = ["snntb_adsnn", "frontends", "onnx", "model"]
+    return any(parts[0] == "onnx" or parts == ours for parts in modules(model))
 
 
 def _is_torch(model: Any) -> bool:
@@ -87,11 +147,29 @@ def _is_nir(model: Any) -> bool:
     return any(parts[0] == "nir" for parts in modules(model))
 
 
-FRONTENDS.add("keras", FrontEnd("a Keras 2 model", _is_keras_2, "snntb_adsnn.frontends.keras.convert"))
+FRONTENDS.add(
+    "keras",
+    FrontEnd(
+        "a Keras 2 model",
+        _is_keras_2,
+        "snntb_adsnn.frontends.keras.convert",
+        suffixes=(".h5", ".keras"),
+        reader="snntb_adsnn.frontends.keras.reader",
+        libraries=("keras",),
+    ),
+)
 FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
 
 FRONTENDS.add(
-    "onnx", FrontEnd("an ONNX model, or the path of a .onnx file", _is_onnx, "snntb_adsnn.frontends.onnx.convert")
+    "onnx",
+    FrontEnd(
+        "an ONNX model, or the path of a .onnx file",
+        _is_onnx,
+        "snntb_adsnn.frontends.onnx.convert",
+        suffixes=(".onnx",),
+        reader="snntb_adsnn.frontends.onnx.reader",
+        libraries=("onnx", "pytorch"),
+    ),
 )
 FRONTENDS.add("torch", FrontEnd("a PyTorch module", _is_torch, "snntb_adsnn.frontends.torch.convert"))
 FRONTENDS.add(
@@ -105,6 +183,39 @@ FRONTENDS.add("nir", FrontEnd("a NIR graph, or the path of a .nir file", _is_nir
 @EXPORTS.register("nir")
 def _to_nir(network: SpikingNetwork) -> Any:
     return import_module("snntb_adsnn.frontends.nir.write").to_nir(network)
+
+
+def others_too() -> Registry[str, FrontEnd]:
+    """``FRONTENDS``, with those of other packages: entry points ``snntb_adsnn.frontends``, each a ``FrontEnd``.
+
+    Raises:
+        ConversionError: one cannot be loaded, or is something else.
+    """
+    for entry in entry_points(group=GROUP):
+        if entry.value in _loaded:
+            continue
+        _loaded.add(entry.value)
+        try:
+            frontend = entry.load()
+        except Exception as error:  # whatever the other package raises
+            raise ConversionError(
+                f"the front end {entry.name!r} ({entry.value}) cannot be loaded ({error}); repair its package, or "
+                "remove it."
+            ) from error
+        if not isinstance(frontend, FrontEnd):
+            raise ConversionError(f"the front end {entry.name!r} ({entry.value}) is no FrontEnd; remove its package.")
+        FRONTENDS.add(entry.name, frontend)
+    return FRONTENDS
+
+
+GROUP = "snntb_adsnn.frontends"
+"""Entry points by which a package brings a front end."""
+_loaded: set[str] = set()
+
+
+def owner(model: Any) -> FrontEnd | None:
+    """The front end whose model it is."""
+    return next((frontend for frontend in others_too().values() if frontend.owns(model)), None)
 
 
 def convert(
@@ -126,9 +237,8 @@ def convert(
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.
     """
-    for frontend in FRONTENDS.values():
-        if frontend.owns(model):
-            return frontend.convert(model, x_check, readout_tau_phi=readout_tau_phi, dtype=dtype)
+    if (frontend := owner(model)) is not None:
+        return frontend.convert(model, x_check, readout_tau_phi=readout_tau_phi, dtype=dtype)
     kind = type(model)
     known = ", ".join(f"{name} ({frontend.what})" for name, frontend in FRONTENDS.items())
     raise ConversionError(

@@ -112,6 +112,10 @@ def architecture(name: str, *, dimensions: int) -> Callable[[_Hidden], _Hidden]:
     return register
 
 
+_TOO_SMALL = ("Negative dimension size", "is <= 0 due to downsampling")
+"""What Keras says where nothing of an image is left."""
+
+
 def build(architecture: str, input_shape: tuple[int, ...], classes: int, activation: Any) -> Any:
     """A Keras model of standard layers and AAN only, untrained.
 
@@ -136,8 +140,10 @@ def build(architecture: str, input_shape: tuple[int, ...], classes: int, activat
     try:
         x = net.hidden(Layers(keras.layers, activation), x)
     except ValueError as error:
+        small = any(words in str(error) for words in _TOO_SMALL)
+        why = "they are too small for its layers; give larger ones, or choose another architecture." if small else error
         raise ParameterError(
-            f"architecture {architecture!r} cannot take inputs of shape {input_shape}: {error}"
+            f"architecture {architecture!r} cannot take inputs of shape {input_shape}: {why}"
         ) from None
     outputs = keras.layers.Dense(classes, activation="softmax", name="output")(x)
     return keras.Model(inputs, outputs, name=architecture)

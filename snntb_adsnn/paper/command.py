@@ -58,8 +58,11 @@ def run(
         record.read(measured)
         _need_no_others(measured, OUTPUT / "measured.json")
     output = output or OUTPUT
-    for folder in (output, *([docs] if docs else [])):
-        check_writable(folder / "results.md")
+    for option, folder in {"--output": output, "--docs": docs}.items():
+        if folder is not None and folder.is_file():
+            raise ConfigError(f"{option} {folder} is a file; name a folder.")
+        if folder is not None:
+            check_writable(folder / "results.md", f"name another folder with {option}")
     if measured is None:
         text = record.as_text(record.reduce(_measure(configs, quick=quick)))
         data = json.loads(text)  # the page is written from what the file holds

@@ -2,6 +2,7 @@
 
 from snntb_adsnn.run.files import (
     correction_inputs,
+    model_of,
     naming_model,
     need_initial,
     need_model,
@@ -20,6 +21,7 @@ __all__ = [
     "correction_inputs",
     "for_task",
     "load",
+    "model_of",
     "naming_model",
     "need_initial",
     "need_model",

@@ -6,10 +6,10 @@ import filecmp
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from snntb_adsnn.config import Config, check_neurons
@@ -17,9 +17,7 @@ from snntb_adsnn.data import ensure_toolbox_data
 from snntb_adsnn.data.arrays import read_arrays
 from snntb_adsnn.errors import ConfigError, ConversionError, DataError
 from snntb_adsnn.files import atomic_path
-from snntb_adsnn.frontends.keras.peek import common_neuron
-from snntb_adsnn.frontends.keras.stored import configuration, find_model, instead_of_model
-from snntb_adsnn.frontends.keras.trust import need_data_only
+from snntb_adsnn.frontends.models import ModelFile, endings, find, instead_of, missing, of_file
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Task, targets_of
 
@@ -43,12 +41,25 @@ def prepare_run(config: Config, *, model: bool = False) -> None:
     if model:
         need_model(config)
     if config.training is not None:
-        ensure_toolbox_data(config.training.data, config.paths.dataset_path)
+        with config.naming_folder():
+            ensure_toolbox_data(config.training.data, config.paths.dataset_path)
     else:
         _need_folder(config)
-    file = find_model(config.paths.path_wd / config.paths.filename_ann)
-    if file is not None and (neuron := common_neuron(file)) is not None:
+    found = model_of(config)
+    if found is not None and (neuron := found.neuron()) is not None:
         check_neurons(config, neuron)
+
+
+def model_of(config: Config) -> ModelFile | None:
+    """The model of a configuration; ``None`` where there is none.
+
+    Raises:
+        ConfigError: there are several, and nothing says which.
+    """
+    try:
+        return find(config.paths.model, config.library)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: {error}") from None
 
 
 def _need_folder(config: Config) -> None:
@@ -69,14 +80,18 @@ def _bring_model(config: Config) -> None:
             f"A training was stopped before its end ({state}), and its weights are not used here; go on with it by "
             f"snntb-adsnn train {config.file}, or delete its state."
         )
-    there = find_model(config.paths.path_wd / config.paths.filename_ann)
-    if there == model and (other := model.with_name(f"{config.paths.filename_ann}.keras")).is_file():
-        print(f"The model is {model}; {other.name} beside it is not used.")
+    there = model_of(config)
+    if there is not None:
+        others = (model.with_name(f"{config.paths.filename_ann}{suffix}") for suffix in there.frontend.suffixes)
+        for other in others:
+            if other != there.file and other.is_file():
+                print(f"The model is {there.file}; {other.name} beside it is not used.")
     if pretrained is None:
         return
     if there is not None:
-        if not _same(pretrained, there):
-            print(f"The model is {there}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
+        if not _same(pretrained, there.file):
+            name = there.file
+            print(f"The model is {name}, which is there already; [adsnn] pretrained = {pretrained} is another file.")
         return
     if model.is_symlink():
         raise ConfigError(f"{model}: is a link to a file that is not there; mend the link, or remove it.")
@@ -86,17 +101,33 @@ def _bring_model(config: Config) -> None:
             f"{config.file}: [adsnn] pretrained = {pretrained} {what}; train first (snntb-adsnn train {config.file}), "
             "or correct the path."
         )
-    try:
-        _need_data_only(config, pretrained)
-    except ConversionError as error:
-        raise ConfigError(f"{config.file}: [adsnn] pretrained = {error}") from None
-    if not h5py.is_hdf5(pretrained):
+    source = _checked(config, "adsnn", "pretrained", pretrained)
+    if source.file.suffix != source.frontend.suffixes[0]:
         raise ConfigError(
-            f"{config.file}: [adsnn] pretrained = {pretrained} is in the format .keras; name a model that Keras saved "
-            "as .h5."
+            f"{config.file}: [adsnn] pretrained = {pretrained} is in the format {source.file.suffix}; name a model "
+            f"that was saved as {source.frontend.suffixes[0]}."
         )
-    with atomic_path(model) as temporary:
+    for other in source.frontend.files.companions(pretrained):
+        with atomic_path(model.with_name(other.name)) as temporary:
+            shutil.copyfile(other, temporary)
+    with atomic_path(model.with_name(f"{config.paths.filename_ann}{source.file.suffix}")) as temporary:
         shutil.copyfile(pretrained, temporary)
+
+
+def _checked(config: Config, section: str, key: str, file: Path) -> ModelFile:
+    """The model ``file``, which a key of the configuration names.
+
+    Raises:
+        ConfigError: it is no model that can be read.
+    """
+    found = of_file(file) or of_file(file.with_suffix(endings()[0]))  # whose front end says what it is
+    assert found is not None
+    try:
+        found = replace(found, file=file)
+        found.check(trust=config.adsnn.trust_model)
+    except ConversionError as error:
+        raise ConfigError(f"{config.file}: [{section}] {key} = {error}") from None
+    return found
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -114,16 +145,16 @@ def need_model(config: Config) -> None:
         ConversionError: it cannot be used; says what the file is, and what to do.
     """
     paths = config.paths
-    path = paths.path_wd / paths.filename_ann
-    if (file := find_model(path)) is None and config.adsnn.pretrained is not None:
+    if (found := model_of(config)) is None and config.adsnn.pretrained is not None:
         return
-    if file is None:
+    if found is None:
         train = f"train it first (snntb-adsnn train {config.file}), or " if config.training is not None else ""
+        path = paths.model.with_name(paths.filename_ann)
+        instead = instead_of(path, config.library) or f"{train}correct filename_ann or path_wd."
         raise ConfigError(
-            f"{config.file}: [paths] filename_ann = {paths.filename_ann}: there is no model {paths.model_file} (nor "
-            f".keras); {instead_of_model(path) or f'{train}correct filename_ann or path_wd.'}"
+            f"{config.file}: [paths] filename_ann = {paths.model.name}: {missing(path, config.library)}; {instead}"
         )
-    _need_data_only(config, file)
+    found.check(trust=config.adsnn.trust_model)
 
 
 @contextmanager
@@ -150,10 +181,7 @@ def need_initial(config: Config) -> None:
         raise ConfigError(
             f"{config.file}: [training] initial = {initial} does not exist; name a trained model, or leave it out."
         )
-    try:
-        _need_data_only(config, initial)
-    except ConversionError as error:
-        raise ConfigError(f"{config.file}: [training] initial = {error}") from None
+    _checked(config, "training", "initial", initial)
 
 
 def need_parsed(config: Config) -> None:
@@ -163,8 +191,8 @@ def need_parsed(config: Config) -> None:
         ConversionError: says what the file is, and what to do.
     """
     name = config.texts.get("paths", {}).get("filename_parsed_model") or f"{config.paths.filename_ann}_parsed"
-    if (parsed := config.paths.path_wd / f"{name}.h5").is_file():
-        _need_data_only(config, parsed)
+    if (parsed := find(config.paths.path_wd / name)) is not None:
+        parsed.check(trust=config.adsnn.trust_model)
 
 
 def need_shape(model: Any, x: Array, file: Path) -> None:
@@ -176,15 +204,12 @@ def need_shape(model: Any, x: Array, file: Path) -> None:
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
         return
-    if x.shape[1:] != shape[1:]:
+    fits = getattr(model, "fits", lambda given: given == shape[1:])
+    if not fits(x.shape[1:]):
         raise DataError(
             f"{file}: the test inputs have shape {x.shape[1:]}, but the model takes {shape[1:]}; check that data set "
             "and model belong together."
         )
-
-
-def _need_data_only(config: Config, model: Path) -> None:
-    configuration(model) if config.adsnn.trust_model else need_data_only(model)
 
 
 def read_npz(path: Path) -> Array:

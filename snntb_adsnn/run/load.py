@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.config import Config, load_config, naming
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.frontends.keras.stored import need_file
+from snntb_adsnn.frontends.models import ModelFile, need
 from snntb_adsnn.measure.evaluate import ann_decisions, columns, flat_outputs
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
@@ -133,12 +133,13 @@ class Run:
 
     @cached_property
     def model(self) -> Any:
-        """The Keras model, as it was trained."""
-        need_model(self.config)  # before TensorFlow is imported, which takes seconds
-        from snntb_adsnn.frontends.keras.files import load_model
+        """The model, as it was trained, in its own framework."""
+        need_model(self.config)  # before a framework is imported, which may take seconds
+        return self._model_file.read(trust=self.config.adsnn.trust_model)
 
-        paths = self.config.paths
-        return load_model(paths.path_wd / paths.filename_ann, trust=self.config.adsnn.trust_model)
+    @property
+    def _model_file(self) -> ModelFile:
+        return need(self.config.paths.model, self.config.library)
 
     @cached_property
     def trained(self) -> SpikingNetwork:
@@ -147,8 +148,7 @@ class Run:
 
         section = self.config.adsnn
         need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
-        paths = self.config.paths
-        with naming_model(need_file(paths.path_wd / paths.filename_ann)):
+        with naming_model(self._model_file.file):
             network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
         with naming(self.config.file):
             return for_task(network, section, self.y_test)

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.config import Config
-from snntb_adsnn.frontends import convert
-from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends.keras.files import read_model
-from snntb_adsnn.frontends.keras.stored import need_file
-from snntb_adsnn.network import Output, SpikingNetwork
+from snntb_adsnn.frontends import convert, owner
+from snntb_adsnn.frontends.models import need
+from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.network.outputs import ACTIVATIONS
 from snntb_adsnn.network.tasks import Task, tasks_of
 from snntb_adsnn.run import configured, for_task, naming_model, need_shape, need_targets, read_npz
 
@@ -37,8 +34,9 @@ def look_ahead(config: Config) -> None:
     """
     if not config.tools.parse:
         return
-    file, section = need_file(config.paths.path_wd / config.paths.filename_ann), config.adsnn
-    model = read_model(file, trust=section.trust_model)
+    found, section = need(config.paths.model, config.library), config.adsnn
+    file = found.file
+    model = found.read(trust=section.trust_model)
     if config.tools.convert and config.input.dataset_format == "npz":
         inputs = read_npz(config.paths.data_file("x_test"))
         need_shape(model, inputs, config.paths.data_file("x_test"))
@@ -61,10 +59,10 @@ def _key(file: Path, trust: bool) -> _Key:
 
 
 def take(path: Path, *, trust: bool) -> Any:
-    """The model of ``path`` (see ``stored.need_file``), as ``look_ahead`` loaded it, or loaded now."""
-    file = need_file(path)
-    model = _loaded.pop(_key(file, trust), None)
-    return read_model(file, trust=trust) if model is None else model
+    """The model of ``path`` (see ``models.need``), as ``look_ahead`` loaded it, or loaded now."""
+    found = need(path)
+    model = _loaded.pop(_key(found.file, trust), None)
+    return found.read(trust=trust) if model is None else model
 
 
 def inherit(copy: Any, model: Any) -> None:
@@ -79,18 +77,9 @@ def tasks_of_model(model: Any, labels: Array | None = None) -> tuple[Task, ...]:
     network, _ = _converted.get(model, (None, None))
     if network is not None:
         return network.tasks
-    parts = [
-        Output(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name)))
-        for name, tensor in zip(model.output_names, model.outputs, strict=True)
-    ]
-    return tasks_of(parts, labels=labels)
-
-
-def _activation(layer: Any) -> str:
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
-    return name if name in ACTIVATIONS else "linear"
+    frontend = owner(model)
+    assert frontend is not None, "it was read by one"
+    return tasks_of(frontend.files.outputs(model), labels=labels)
 
 
 def network_of(model: Any, readout_tau_phi: float) -> SpikingNetwork | None:

@@ -16,7 +16,7 @@ from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write, optional_picture, reason
 from snntb_adsnn.frontends import convert
-from snntb_adsnn.frontends.keras.files import load_model
+from snntb_adsnn.frontends.models import find
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, flat_outputs
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
@@ -69,6 +69,18 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.result: SimulationResult | None = None
 
     # ---- conversion, saving, loading ---------------------------------------------------------------------------------
+
+    def build(self, parsed_model: Any, **_: Any) -> None:
+        """As the toolbox's own, which asks the model for its Keras layers."""
+        print("Building spiking model...")
+        self.parsed_model = parsed_model
+        self.compile()
+        self.set_connectivity()
+        self.operations_ann = self._ann_operations()
+        print(f"Number of operations of ANN: {self.operations_ann}")
+        print(f"Number of neurons: {sum(self.num_neurons[1:])}")
+        print(f"Number of synapses: {self.num_synapses}\n")
+        self.is_built = True
 
     def setup_layers(self, batch_shape: Any) -> None:
         """Nothing layer by layer: ``compile`` converts the whole parsed model."""
@@ -124,9 +136,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         print("Restoring spiking network...\n")
         folder = Path(self.config.get("paths", "path_wd"))
         self.load(str(folder), self.config.get("paths", "filename_snn"))
-        parsed = self.config.get("paths", "filename_parsed_model")
-        there = (folder / f"{parsed}.h5").is_file()
-        self.parsed_model = load_model(folder / parsed, trust=self.section.trust_model) if there else None
+        parsed = find(folder / self.config.get("paths", "filename_parsed_model"))
+        self.parsed_model = None if parsed is None else parsed.read(trust=self.section.trust_model)
         self.set_connectivity()
         self.operations_ann = self._ann_operations()
         self.is_built = True

@@ -20,8 +20,8 @@ from snntb_adsnn.config import Config, check_config, is_ours, naming, read_ini, 
 from snntb_adsnn.config.toolbox import NAME
 from snntb_adsnn.ends import ending
 from snntb_adsnn.errors import ConfigError, OutputError
-from snntb_adsnn.files import LOCK, locked, reason
-from snntb_adsnn.run import need_parsed, prepare_run
+from snntb_adsnn.files import LOCK, locked, unwritable
+from snntb_adsnn.run import model_of, need_parsed, prepare_run
 from snntb_adsnn.toolbox import settings
 
 RESULTS = "results.json"
@@ -98,6 +98,8 @@ def prepare(config: Config) -> Prepared:
     if config.tools.convert and not config.tools.parse:
         need_parsed(config)
     prepare_run(config, model=config.tools.parse)
+    if (model := model_of(config)) is not None:  # the toolbox is given its whole name
+        found.set("paths", "filename_ann", model.file.name.replace("%", "%%"))
     if config.input.dataset_format == "npz":
         settings.need_data(config)
     whole = settings.completed(found)
@@ -145,7 +147,7 @@ def _set_up(original: Any, prepared: Prepared) -> Any:
         try:
             made = original(str(copy))
         except OSError as error:
-            raise OutputError(_unwritable(error)) from error
+            raise _unwritable(error) from error
         except (AssertionError, RuntimeError, RuntimeWarning, SyntaxError, NameError) as error:
             raise ConfigError(f"{path}: {error}") from None
         except (ValueError, TypeError, configparser.Error) as error:
@@ -180,12 +182,9 @@ def _check_spelling(path: Path, parser: configparser.ConfigParser) -> None:
         raise ConfigError(f"{path}: [simulation] simulator = {name} is unknown; did you mean {NAME}?")
 
 
-def _unwritable(error: OSError) -> str:
+def _unwritable(error: OSError) -> OutputError:
     # what is read was checked before, so that this is about the toolbox's own folders and plots
-    return (
-        f"{error.filename or 'the results'}: cannot be written ({reason(error)}); free space, or choose another "
-        "path_wd or runlabel."
-    )
+    return unwritable(error.filename or "the results", error, "choose another path_wd or runlabel")
 
 
 def _run_pipeline(original: Any) -> Any:
@@ -204,7 +203,7 @@ def _run_pipeline(original: Any) -> Any:
                 warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
                 return original(config, queue)
         except OSError as error:
-            raise OutputError(_unwritable(error)) from error
+            raise _unwritable(error) from error
         finally:
             settings.RUN_TRUSTS.reset(token)
 
@@ -241,7 +240,7 @@ def _need_free(folder: Path) -> None:
             pass
     except OSError as error:
         error.filename = str(folder)
-        raise OutputError(_unwritable(error)) from None
+        raise _unwritable(error) from None
     if (folder / LOCK).exists():
         with locked(folder, _BUSY):
             pass

@@ -7,7 +7,8 @@ passes, and the parsed model's answers are the input model's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from snntoolbox.parsing.utils import AbstractModelParser
 from snntb_adsnn.config import adsnn_section
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
-from snntb_adsnn.frontends.keras.compat import keras
-from snntb_adsnn.frontends.keras.files import packed
+from snntb_adsnn.frontends import owner
+from snntb_adsnn.frontends.models import ModelFile
 from snntb_adsnn.measure.evaluate import flat_outputs
 from snntb_adsnn.network.tasks import targets_of
 from snntb_adsnn.run import need_shape
@@ -34,17 +35,10 @@ _TOP_K = 5
 """Of the input model, which the toolbox loads without its settings; the parsed model's k is ``[simulation] top_k``."""
 
 
-def compile_for_inference(model: Any, top_k: int) -> None:
-    """Compile ``model`` as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
-    top = keras.metrics.TopKCategoricalAccuracy(top_k)
-    model.compile("sgd", "categorical_crossentropy", ["accuracy", top])
-
-
 def load(path: str, filename: str, **_: Any) -> dict[str, Any]:
     """The input model, as the toolbox asks for it: a dictionary with ``model`` and ``val_fn``."""
     model = take(Path(path) / filename, trust=bool(RUN_TRUSTS.get()))
-    compile_for_inference(model, _TOP_K)
-    return {"model": model, "val_fn": model.evaluate}
+    return {"model": model, "val_fn": model.predict_on_batch}
 
 
 def evaluate(
@@ -99,18 +93,11 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
             ConversionError: the copy cannot be made, or answers differently.
         """
         print("Building parsed model...\n")
-        if not getattr(self.input_model, "inputs", None):
-            raise ConversionError("the model has no known input shape; give its first layer an input shape.")
-        try:
-            self.parsed_model = keras.models.clone_model(self.input_model)
-            self.parsed_model.set_weights(self.input_model.get_weights())
-        except (ValueError, TypeError, NotImplementedError) as error:
-            raise ConversionError(
-                f"the model cannot be copied ({error}); rebuild it from Keras' own layers."
-            ) from error
-        self.parsed_model.trainable = False
-        compile_for_inference(self.parsed_model, self.config.getint("simulation", "top_k"))
-        self.parsed_model.save = _AtomicSave(self.parsed_model, origin.model_of(self.config))
+        frontend = owner(self.input_model)
+        assert frontend is not None, "load gave the model"
+        self.parsed_model = frontend.files.copied(self.input_model, self.config.getint("simulation", "top_k"))
+        content = partial(frontend.files.packed, self.parsed_model, self.parsed_model.save)
+        self.parsed_model.save = _AtomicSave(content, frontend.suffixes[0], origin.model_of(self.config))
         self._check()
         inherit(self.parsed_model, self.input_model)
         ahead.inherit(self.parsed_model, self.input_model)
@@ -121,7 +108,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
         need_shape(self.input_model, x, Path(self.config.get("paths", "dataset_path")) / "x_test.npz")
         models = self.input_model, self.parsed_model
-        wanted, found = (flat_outputs(m(x, training=False)).astype(np.float64) for m in models)
+        wanted, found = (flat_outputs(m.predict_on_batch(x)).astype(np.float64) for m in models)
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(
                 f"after parsing the model deviates by {np.nanmax(np.abs(found - wanted)):.2g} (allowed: {TOLERANCE:g}) "
@@ -138,10 +125,18 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
 
 
 class _AtomicSave:
-    """``model.save`` that leaves no half-written file, and a note of the model beside it."""
+    """``model.save`` that leaves no half-written file, and a note of the model beside it.
 
-    def __init__(self, model: Any, source: Path | None) -> None:
-        self._save, self._source = model.save, source
+    Args:
+        content: gives the bytes of a file.
+        suffix: of such files; the toolbox names a file of Keras.
+        source: the model that this one is a copy of.
+    """
+
+    def __init__(self, content: Callable[[], bytes], suffix: str, source: ModelFile | None) -> None:
+        self._content, self._suffix, self._source = content, suffix, source
 
     def __call__(self, filepath: Any) -> None:
-        origin.note(atomic_write(Path(filepath), packed(self._save)), self._source)
+        path = Path(filepath).with_name(Path(filepath).name.removesuffix(".h5") + self._suffix)
+        origin.forget_others(path)
+        origin.note(atomic_write(path, self._content()), self._source)

@@ -130,6 +130,7 @@ def _paths(config: Config, merged: ConfigParser) -> dict[str, str | Path]:
     """``[paths]``, complete: what the toolbox adds itself, it adds as it is, and cannot read a ``%`` again."""
     name, given = config.paths.filename_ann, merged["paths"]
     paths: dict[str, str | Path] = {"path_wd": config.paths.path_wd, "dataset_path": config.paths.dataset_path}
+    paths["filename_ann"] = config.paths.model.name
     for key in ("log_dir_of_current_run", "class_idx_path"):
         if value := given.get(key, ""):
             paths[key] = (config.file.parent / Path(value).expanduser()).resolve()

@@ -145,6 +145,7 @@ class Feed:
         validation, test: batches without augmentation.
         input_shape, classes: of the data set.
         test_images: number of test inputs.
+        test_shares: share of each class in them, shape (classes,).
         workers: threads that prepare batches.
     """
 
@@ -155,6 +156,7 @@ class Feed:
     input_shape: tuple[int, ...]
     classes: tuple[str, ...]
     test_images: int
+    test_shares: NDArray[np.float64]
     workers: int = 1
 
 
@@ -197,7 +199,9 @@ def array_feed(dataset: Dataset, settings: TrainingSection, config_file: Path) -
     calibration = Batches(x, y, size, seed=seed)
     validation = Batches(x_val, y_val, max(size, 32), seed=seed)
     test = Batches(dataset.x_test, dataset.y_test, 500, seed=seed)
-    return Feed(training, calibration, validation, test, dataset.input_shape, dataset.classes, len(dataset.x_test))
+    shares = dataset.y_test.mean(axis=0, dtype=np.float64)
+    shape, count = dataset.input_shape, len(dataset.x_test)
+    return Feed(training, calibration, validation, test, shape, dataset.classes, count, shares)
 
 
 @feed.register
@@ -224,7 +228,8 @@ def folder_feed(folder: ImageFolder, settings: TrainingSection, config_file: Pat
     validation = FolderBatches(folder, *held, size, seed=seed)
     test = FolderBatches(folder, folder.test, folder.test_labels, size, seed=seed)
     shape, workers = (folder.size, folder.size, 3), min(8, os.cpu_count() or 1)
-    return Feed(training, calibration, validation, test, shape, folder.classes, len(folder.test), workers)
+    shares = np.bincount(folder.test_labels, minlength=len(folder.classes)) / len(folder.test)
+    return Feed(training, calibration, validation, test, shape, folder.classes, len(folder.test), shares, workers)
 
 
 def split_validation(dataset: Dataset, settings: TrainingSection, config_file: Path) -> list[Any]:
@@ -280,7 +285,8 @@ def held_out_first(config: Config, count: int, *, only: bool = False) -> tuple[A
         DataError: the data set cannot be loaded.
     """
     settings = config.need_training("there are no labelled training images")
-    data = settings.data.open(config.paths.dataset_path)
+    with config.naming_folder():
+        data = settings.data.open(config.paths.dataset_path)
     kept, held = split_indices(data.train_labels, settings, config.file)
     chosen = (held if only else np.concatenate([held, kept]))[:count]
     return data.train_inputs(chosen), data.train_labels[chosen]

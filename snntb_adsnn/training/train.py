@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,13 @@ from snntb_adsnn import __version__
 from snntb_adsnn.config import Config
 from snntb_adsnn.config.training import TrainingSection
 from snntb_adsnn.data import ensure_toolbox_data
-from snntb_adsnn.errors import ConfigError, ConversionError, OutputError, TrainingError
-from snntb_adsnn.files import locked, reason, write_json
+from snntb_adsnn.errors import ConfigError, ConversionError, ParameterError, TrainingError
+from snntb_adsnn.files import locked, write_json
 from snntb_adsnn.frontends.keras.activation import AAN, PACKAGE
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.frontends.keras.files import read_model, round_weights, save_model
 from snntb_adsnn.nets import build
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.gradient import EXACT
 from snntb_adsnn.training import checkpoint
 from snntb_adsnn.training.checkpoint import Course
@@ -71,7 +72,7 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
             the state of an interrupted training is damaged or has other settings.
     """
     config.need_training()
-    _need_writable(config.paths.path_wd)
+    config.paths.need_writable()
     name = config.paths.model_file.name
     busy = f"another training is writing {name} there; wait for it, end it, or give this one another path_wd."
     with locked(config.paths.path_wd, busy, name):
@@ -80,22 +81,36 @@ def train(config: Config, *, progress: bool = True) -> TrainingResult:
 
 def _train(config: Config, progress: bool) -> TrainingResult:
     settings, paths = config.need_training(), config.paths
-    data = feed(settings.data.open(paths.dataset_path), settings, config.file)
-    ensure_toolbox_data(settings.data, paths.dataset_path)
+    with config.naming_folder():
+        data = feed(settings.data.open(paths.dataset_path), settings, config.file)
     keras.utils.set_random_seed(settings.seed)
     # the published figures are of nets trained with it
     activation = AAN(form=settings.form, gradient=EXACT, **settings.constants)
-    model = build(settings.architecture, data.input_shape, len(data.classes), activation)
+    with _naming_architecture(config):
+        model = build(settings.architecture, data.input_shape, len(data.classes), activation)
     if settings.initial is not None:
         _start_from(model, settings.initial, config)
+    ensure_toolbox_data(settings.data, paths.dataset_path)
     state = paths.training_state
     course = _fit(model, data, settings, state, progress)
+    _need_sound(course, state)
     round_weights(model, settings.weights)
+    if not _finite(model.get_weights()):
+        raise TrainingError(
+            f"[training] weights = {settings.weights} holds no numbers as large as the trained weights; write bfloat16 "
+            f"or float32, and train again: that goes on from {state.name}."
+        )
     recalibrate(model, data.calibration, settings.recalibration)
+    if not _finite(model.get_weights()):
+        raise TrainingError(
+            f"[training] recalibration = {settings.recalibration} makes batch norms infinite; set it to 0, and train "
+            f"again: that goes on from {state.name}."
+        )
     # what the toolbox compiles a loaded model with; plain SGD has no state to store
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     with _data_errors(data.test):
         accuracy = float(model.evaluate(data.test, workers=data.workers, verbose=0)[1])
+    _say_if_guessing(accuracy, data)
     save_model(model, paths.model_file)
     log_file = write_json(
         paths.path_wd / f"{paths.filename_ann}_training.json",
@@ -111,6 +126,55 @@ def _train(config: Config, progress: bool) -> TrainingResult:
     )
     state.unlink(missing_ok=True)
     return TrainingResult(paths.model_file, log_file, len(course.epochs), course.best, accuracy, data.test_images)
+
+
+@contextmanager
+def _naming_architecture(config: Config) -> Iterator[None]:
+    """Put file and key before what is wrong with the net."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ConfigError(f"{config.file}: [training] {error}") from error
+
+
+_LARGEST_LOSS = 1e4
+"""Of a training that may still be right: a net that is sure of one class, and wrong, gives some hundreds."""
+
+
+def _need_sound(course: Course, state: Path) -> None:
+    """Refuse weights of which the best still give losses that no training ends with.
+
+    Raises:
+        TrainingError: they do.
+    """
+    if (loss := course.epochs[course.best - 1]["val_loss"]) > _LARGEST_LOSS:
+        raise TrainingError(
+            f"training diverged: in its best epoch, {course.best}, the validation loss is {loss:.2g}. {_CALMER}"
+            f"{_begin_anew(state)}."
+        )
+
+
+_CALMER = "Lower [training] learning_rate, or coding_noise and activity_penalty"
+
+
+def _begin_anew(state: Path) -> str:
+    """What else to do where a training fails that would go on from ``state``, and fail again."""
+    return f", and delete {state} to begin anew" if state.exists() else ""
+
+
+def _finite(weights: list[Array]) -> bool:
+    return all(np.isfinite(array).all() for array in weights)
+
+
+def _say_if_guessing(accuracy: float, data: Feed) -> None:
+    """Say so where the net has learned nothing: one that always names the same class is as good."""
+    most = max(data.test_shares)
+    if accuracy <= most + 1e-6:
+        print(
+            f"The net has learned nothing: always naming one class gives {most:.2%}. Train for more epochs, or "
+            "change [training] learning_rate.",
+            file=sys.stderr,
+        )
 
 
 def _start_from(model: Any, path: Path, config: Config) -> None:
@@ -160,17 +224,6 @@ def recalibrate(model: Any, batches: Any, count: int) -> None:
         layer.momentum = momentum
 
 
-def _need_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({reason(error)}); the trained model would be lost. Choose another path_wd."
-        ) from None
-
-
 def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progress: bool) -> Course:
     """Train ``model`` in place, from the beginning or from ``state``."""
     learner = training_model(
@@ -187,9 +240,7 @@ def _fit(model: Any, feed: Feed, settings: TrainingSection, state: Path, progres
     described = settings.model_dump(mode="json")
     course = checkpoint.load(state, learner, described)
     with _progress_bar(progress) as bar:
-        watch = _Watch(
-            course, settings, learner, bar, steps, lambda: checkpoint.save(state, course, learner, described)
-        )
+        watch = _Watch(course, settings, learner, bar, steps, state, described)
         callback = watch.callback()
         # an epoch at a time: threads that prepare batches run ahead, into a next epoch that is not drawn yet
         while not course.over(settings.epochs, settings.patience):
@@ -282,7 +333,8 @@ class _Watch:
     learner: Any
     bar: Progress
     steps: int
-    save: Callable[[], None]
+    state: Path
+    described: dict[str, Any]
 
     def callback(self) -> Any:
         done = len(self.course.epochs)
@@ -290,12 +342,14 @@ class _Watch:
         start = time.monotonic()
         before = self.course.epochs[-1]["seconds"] if done else 0.0
 
+        def stop(what: str) -> TrainingError:
+            return TrainingError(
+                f"training stopped in epoch {len(self.course.epochs) + 1}: {what}. {_CALMER}{_begin_anew(self.state)}."
+            )
+
         def need_finite(loss: float) -> None:
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"training stopped in epoch {len(self.course.epochs) + 1}: the loss became {loss}. "
-                    "Lower [training] learning_rate, or coding_noise and activity_penalty."
-                )
+                raise stop(f"the loss became {loss}")
 
         def before_epoch(epoch: int, logs: Any) -> None:
             reseed(self.learner, self.settings.seed, epoch)
@@ -306,10 +360,12 @@ class _Watch:
 
         def after_epoch(epoch: int, logs: dict[str, float]) -> None:
             need_finite(logs["val_loss"])
+            if not _finite(weights := self.learner.get_weights()):
+                raise stop("weights became infinite or no numbers (NaN)")
             values = {key: float(value) for key, value in logs.items()}
             seconds = round(before + time.monotonic() - start, 1)
-            self.course.add({"epoch": epoch + 1, **values, "seconds": seconds}, self.learner.get_weights())
-            self.save()
+            self.course.add({"epoch": epoch + 1, **values, "seconds": seconds}, weights)
+            checkpoint.save(self.state, self.course, self.learner, self.described)
             self.bar.update(task, description=f"epoch {epoch + 1}: validation {values['val_accuracy']:.2%}")
 
         return keras.callbacks.LambdaCallback(

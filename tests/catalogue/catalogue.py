@@ -13,6 +13,7 @@ The cases stand in the ``.toml`` files beside this module, a table ``[[case]]`` 
 ``says``    a pattern for each line on standard error, in order; each must match the whole line
 ``out``     a pattern to be found on standard output
 ``gives``   what ``results.json`` must hold: ``{"metrics.decisions.accuracy" = 0.5}``
+``closed``  files and folders that may not be used: ``{file = "permissions"}``, as numbers of ``chmod``
 ``light``   found before TensorFlow is imported: such cases run in a process that refuses to import it
 =========== ====================================================================================================
 
@@ -22,13 +23,14 @@ the folder as it was.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from configparser import RawConfigParser
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -67,6 +69,7 @@ class Case:
     says: tuple[str, ...] = ()
     out: str = ""
     gives: Mapping[str, Any] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
     light: bool = False
 
 
@@ -150,7 +153,7 @@ def run(case: Case, folder: Path) -> Outcome:
     """Run the case's command in this process, in ``folder``."""
     before = _contents(folder)
     out, err = StringIO(), StringIO()
-    with _at(folder), redirect_stdout(out), redirect_stderr(err):
+    with _at(folder), closed(folder, case.closed), redirect_stdout(out), redirect_stderr(err):
         code = _call(list(case.command))
     return Outcome(code, out.getvalue(), err.getvalue(), before, _contents(folder))
 
@@ -222,6 +225,35 @@ def _at(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+@contextmanager
+def closed(folder: Path, permissions: Mapping[str, str]) -> Iterator[None]:
+    """Take permissions from files and folders in ``folder``; they hold for root, too."""
+    before = {folder / name: (folder / name).stat().st_mode for name in permissions}
+    for path in before:
+        path.chmod(int(permissions[str(path.relative_to(folder))], 8))
+    try:
+        with _without_rights() if permissions else nullcontext():
+            yield
+    finally:
+        for path, mode in before.items():
+            path.chmod(mode)
+
+
+@contextmanager
+def _without_rights() -> Iterator[None]:
+    """Let root be stopped by permissions, as others are: this thread goes without its capabilities (Linux)."""
+    kernel = ctypes.CDLL(None, use_errno=True)
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert kernel.capget(header, data) == 0
+    present = [*data]
+    data[0], data[3] = 0, 0  # what acts; what may act again stays
+    assert kernel.capset(header, data) == 0
+    try:
+        yield
+    finally:
+        assert kernel.capset(header, (ctypes.c_uint32 * 6)(*present)) == 0
 
 
 def _call(words: list[str]) -> int:

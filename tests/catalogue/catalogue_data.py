@@ -253,6 +253,21 @@ def in_use(path: Path) -> None:
 
 
 @maker
+def iris_data(path: Path) -> None:
+    """Irises, as a training writes them."""
+    from snntb_adsnn.data import Choice, ensure_toolbox_data
+
+    ensure_toolbox_data(Choice("iris"), path.parent)
+
+
+@maker
+def changed_since(path: Path) -> None:
+    """A file with the note of a run about another content."""
+    path.write_bytes(b"edited")
+    path.with_name(f"{path.name}.origin.json").write_text('{"sha256": "0", "model_sha256": "1"}')
+
+
+@maker
 def our_results(path: Path) -> None:
     """Results of an earlier run."""
     path.write_text("{}")

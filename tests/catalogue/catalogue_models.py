@@ -39,6 +39,74 @@ def trainable(folder: Path) -> None:
     )
 
 
+# ---- ONNX ------------------------------------------------------------------------------------------------------------
+
+
+def _onnx(path: Path, *kinds: str, **options: Any) -> None:
+    """A net for the digits: a weighted sum, an operator of each of ``kinds``, another sum."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    weights = {"a": random.normal(0, 0.2, (64, 12)), "b": random.normal(0, 0.3, (12, 10))}
+    nodes = [helper.make_node("MatMul", ["x", "a"], ["h0"])]
+    nodes += [helper.make_node(kind, [f"h{i}"], [f"h{i + 1}"], name=kind.lower()) for i, kind in enumerate(kinds)]
+    nodes.append(helper.make_node("MatMul", [f"h{len(kinds)}", "b"], ["y"]))
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 64])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 10])
+    stored = [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()]
+    graph = helper.make_graph(nodes, "digits", [x], [y], stored)
+    version = helper.make_opsetid("", options.pop("opset", 17))
+    onnx.save(helper.make_model(graph, opset_imports=[version], ir_version=8), path, **options)
+
+
+@maker
+def onnx_net(path: Path) -> None:
+    """A net that converts."""
+    _onnx(path, "Relu")
+
+
+@maker
+def onnx_cut_short(path: Path) -> None:
+    """The first half of its file."""
+    _onnx(path, "Relu")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@maker
+def onnx_without_weights(path: Path) -> None:
+    """A net whose weights stood in a file beside it."""
+    _onnx(path, "Relu", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (path.parent / "weights.bin").unlink()
+
+
+@maker
+def onnx_of_weights_elsewhere(path: Path) -> None:
+    """A net whose weights stand outside its folder."""
+    _onnx(path, "Relu", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    path.write_bytes(path.read_bytes().replace(b"weights.bin", b"../passwd.b"))
+    (path.parent / "weights.bin").unlink()
+
+
+@maker
+def onnx_of_another_activation(path: Path) -> None:
+    """A net with an operator that no neuron computes."""
+    _onnx(path, "Relu", "Sin")
+
+
+@maker
+def onnx_of_an_old_set(path: Path) -> None:
+    """A net of an operator set of 2017."""
+    _onnx(path, "Relu", opset=7)
+
+
+@maker
+def pytorch_file(path: Path) -> None:
+    """What ``torch.save`` writes, as far as anybody looks at it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02.")
+
+
 # ---- files that are made without Keras -------------------------------------------------------------------------------
 
 NET = FOLDER / "net.h5"

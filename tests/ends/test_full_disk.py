@@ -43,9 +43,9 @@ SAYS = r"^{} stopped since the disk is full: it writes to .*\. Free space, choos
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
         (OSError(errno.EFBIG, "File too large"), "it would be larger than a file may be here"),
         (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only"),
-        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (PermissionError(errno.EACCES, "Permission denied"), "you have no permission"),
         (shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")] * 300), "the disk is full"),
-        (OSError(errno.ELOOP, "Too many levels of symbolic links"), "Too many levels of symbolic links"),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links"), "symbolic links lead in a circle"),
         (OSError(), "OSError"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_command(tmp_path):
     )
     says = f"snntb-adsnn: {tmp_path / 'net.h5'}: cannot be written (it would be larger than a file may be here); "
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{says}free space or choose another folder.\n"
+    assert done.stderr == f"{says}free space, or choose another folder.\n"
     assert {path.name for path in tmp_path.iterdir()} == {"c.ini"}
 
 

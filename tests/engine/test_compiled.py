@@ -47,11 +47,13 @@ def package(tmp_path):
     return folder
 
 
-def called(package: Path) -> tuple[int, int, int]:
-    """What the kernel returns, cache hits, cache misses."""
+def called(package: Path, first: str = "") -> tuple[int, int, int]:
+    """What the kernel returns, cache hits, cache misses; ``first`` is run before."""
     path = os.pathsep.join([str(package.parent), *filter(None, sys.path)])
     environment = {**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(package.parent / "cache")}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{first}{PROGRAM}"], env=environment, capture_output=True, text=True, check=True
+    )
     return tuple(map(int, done.stdout.split()))
 
 
@@ -71,6 +73,18 @@ def test_a_change_of_any_source_compiles_anew(package):
         assert called(package) == (result, 0, 1)
         path.write_text(text)
     assert called(package) == (21, 1, 0)
+
+
+def test_a_cache_without_room_or_damaged_costs_time_only(package):
+    """As on a full disk: no file may grow."""
+    full = "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    assert called(package, f"{full}resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n") == (21, 0, 1)
+    assert not [file for file in (package.parent / "cache").rglob("*") if file.is_file()]
+    assert called(package) == (21, 0, 1)
+    assert called(package) == (21, 1, 0)
+    for file in (package.parent / "cache").rglob("*.nb[ci]"):
+        file.write_bytes(file.read_bytes()[:-100])
+    assert called(package)[0] == 21
 
 
 def test_digest_covers_all_that_the_kernels_freeze_and_little_more():

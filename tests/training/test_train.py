@@ -231,6 +231,43 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(config, tmp_path):
     assert not (tmp_path / "run" / "net.h5").exists()
 
 
+def test_a_training_that_diverges_keeps_the_model_of_before(config, tmp_path):
+    """Losses and weights are large, and yet numbers."""
+    model = train(config(epochs=1), progress=False).model_file
+    before = model.read_bytes()
+    with pytest.raises(
+        TrainingError, match=r"diverged: in its best epoch, 1, .* loss is .*, and delete .*net_training"
+    ):
+        train(config(epochs=1, learning_rate=1e10), progress=False)
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(("keys", "says"), [({"weights": "float16"}, "weights = float16"), ({}, "recalibration = 20")])
+def test_what_follows_training_makes_no_infinite_weights(config, monkeypatch, keys, says):
+    """And training need not be done again."""
+    monkeypatch.setattr(train_module, "_LARGEST_LOSS", np.inf)
+    settings = {"epochs": 1, "learning_rate": 1e6}
+    if not keys:
+        monkeypatch.setattr(train_module, "recalibrate", lambda model, *_: model.set_weights(_infinite(model)))
+    with pytest.raises(TrainingError, match=rf"\[training\] {says} .* that goes on from net_training\.npz"):
+        train(config(**settings, recalibration=20, **keys), progress=False)
+    monkeypatch.undo()
+    monkeypatch.setattr(train_module, "_LARGEST_LOSS", np.inf)
+    monkeypatch.setattr(keras.Model, "fit", None)
+    assert train(config(**settings), progress=False).epochs == 1
+
+
+def _infinite(model):
+    return [w * np.inf if w.ndim == 1 else w for w in model.get_weights()]
+
+
+def test_a_net_that_learned_nothing_is_named(config, capsys):
+    train(config(epochs=1, learning_rate=1e-30, dataset="sonar", architecture="sonar"), progress=False)
+    assert "The net has learned nothing: always naming one class gives 52.86%" in capsys.readouterr().err
+    train(config(), progress=False)
+    assert not capsys.readouterr().err
+
+
 def test_settings_that_do_not_fit_the_data(config):
     with pytest.raises(ConfigError, match=r"augmentation = True is not allowed for iris"):
         train(config(augmentation=True), progress=False)
@@ -266,7 +303,7 @@ def test_unwritable_folder_is_noticed_before_training(config, tmp_path, monkeypa
     settings = config()
     (tmp_path / "run").write_text("a file where the folder should be")
     monkeypatch.setattr(train_module, "feed", lambda *_: pytest.fail("training began"))
-    with pytest.raises(OutputError, match="run: cannot be written"):
+    with pytest.raises(OutputError, match="run is a file, not a folder"):
         train(settings, progress=False)
 
 

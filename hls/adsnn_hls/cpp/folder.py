@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from snntb_adsnn.errors import OutputError
-from snntb_adsnn.files import reason
+from snntb_adsnn.files import unwritable
 
 MARK = "adsnn_project.json"
 """A folder with this file was written by us and may be replaced."""
@@ -33,9 +33,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         check_replaceable(folder)  # it may have changed meanwhile
         _exchange(temporary, folder)
     except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({reason(error)}); free space or choose another folder."
-        ) from error
+        raise unwritable(folder, error) from error
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -27,7 +27,7 @@ if hasattr(keras, "ops"):  # only Keras 3 has it: TensorFlow was imported before
 
 def need_keras_2() -> None:
     """Raise AdSNNError where ``tensorflow.keras``, which SNN Toolbox uses, is not Keras 2."""
-    if hasattr(tf.keras, "ops"):
+    if hasattr(tf.keras, "ops"):  # not "is not keras": tf.keras is a stand-in that is replaced later
         raise AdSNNError(
             "TensorFlow was imported with Keras 3, which SNN Toolbox cannot use. Write 'from snntb_adsnn "
             "import keras' before tensorflow is imported, or set TF_USE_LEGACY_KERAS=1."

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.files import reason
 
 SUFFIXES = (".h5", ".keras")
 """Of models, in the order in which they are looked for."""
@@ -99,7 +100,7 @@ def configuration(file: Path) -> Any:
             raise ConversionError(f"{file}: is {_named(start, file)}")
     except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
         raise ConversionError(
-            f"{file}: cannot be read ({error.strerror}); check the path and its permissions."
+            f"{file}: cannot be read ({reason(error)}); check the path and its permissions."
         ) from None
     except _DAMAGED as error:
         raise _damaged(file, error) from None

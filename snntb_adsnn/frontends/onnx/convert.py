@@ -7,7 +7,6 @@ installed.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,11 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
 from snntb_adsnn.frontends.check import check
-from snntb_adsnn.frontends.onnx.functions import DOMAIN, FUNCTIONS, explained
+from snntb_adsnn.frontends.onnx import reader
+from snntb_adsnn.frontends.onnx.functions import flat
+from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
+from snntb_adsnn.frontends.onnx.session import session
 from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
 from snntb_adsnn.network import Input, SpikingNetwork
 from snntb_adsnn.network.draft import fit_thresholds
@@ -26,9 +28,7 @@ from snntb_adsnn.network.maps import Array, Shape
 
 try:
     import onnx
-    import onnx.inliner
     from onnx import numpy_helper
-    from onnx.reference import ReferenceEvaluator
 except ImportError as error:
     raise ConversionError(
         f"an ONNX model needs the package onnx ({error}); run: pip install 'snntb-adsnn[onnx]'"
@@ -45,7 +45,7 @@ def convert(
     """Convert an ONNX model with AAN or ReLU activations into a spiking network; see ``frontends.convert``.
 
     Args:
-        model: the path of a ``.onnx`` file, or an ``onnx.ModelProto``.
+        model: the path of a ``.onnx`` file, an ``onnx.ModelProto``, or an ``OnnxModel``.
         x_check: real inputs, in the model's own layout, shape (images, channels, rows, columns); the network then takes
             the same. Or channels-last, (images, rows, columns, channels): the network then takes these.
         readout_tau_phi: smoothing time constant of the read-out, ms.
@@ -103,26 +103,9 @@ def converted(
 
 
 def _read(model: Any) -> Any:
-    if not isinstance(model, str | Path):
-        return _flat(model)
-    path = Path(model)
-    try:
-        proto = onnx.load(str(path))
-        onnx.checker.check_model(proto)
-    except FileNotFoundError:
-        raise ConversionError(f"{path}: there is no such file; check the path.") from None
-    except Exception as error:  # protobuf and the checker have errors of their own
-        reason = " ".join(str(error).split())[:200]
-        raise ConversionError(f"{path}: cannot be read as an ONNX model ({reason}); export it again.") from error
-    return _flat(proto)
-
-
-def _flat(proto: Any) -> Any:
-    """The model without functions of others' (exporters write them), and with AAN's, which a file may lack."""
-    if any(function.domain != DOMAIN for function in proto.functions):
-        ours = [(DOMAIN, function.name) for function in FUNCTIONS.values()]
-        proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
-    return explained(proto)
+    if isinstance(model, OnnxModel):
+        return model.proto
+    return flat(reader.proto(Path(model)) if isinstance(model, str | Path) else model)
 
 
 def _opset(proto: Any) -> int:
@@ -224,7 +207,7 @@ def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     model.ir_version = _IR_VERSION
     try:
-        results = _session(model)(None, known)
+        results = session(model)(None, known)
     except Exception as error:  # both have errors of their own
         reason = " ".join(str(error).split())[:200]
         raise ConversionError(
@@ -243,7 +226,7 @@ def _values(
     probed.CopyFrom(proto)
     there = {o.name for o in probed.graph.output} | {i.name for i in probed.graph.input}
     probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in there)
-    session = _session(probed)
+    run = session(probed)
     inputs = [i for i in probed.graph.input if i.name not in {t.name for t in probed.graph.initializer}]
     batch = inputs[0].type.tensor_type.shape.dim[0].dim_value or len(x)
     # a model of a fixed batch gets the last images again where they do not fill it
@@ -253,21 +236,7 @@ def _values(
     names = list(dict.fromkeys([*wanted, *outputs]))
     found: dict[str, list[Array]] = {name: [] for name in names}
     for piece in pieces:
-        for name, value in zip(names, session(names, {inputs[0].name: piece}), strict=True):
+        for name, value in zip(names, run(names, {inputs[0].name: piece}), strict=True):
             found[name].append(value)
     values = {name: np.concatenate(parts)[: len(x)] for name, parts in found.items()}
     return values, [values[name] for name in outputs]
-
-
-def _session(proto: Any) -> Any:
-    """What computes a model: ``run(names of outputs, inputs by name)``."""
-    with contextlib.suppress(ImportError):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        # it lacks some operators in some types, convolutions in float64 for one
-        with contextlib.suppress(Exception):
-            providers = ["CPUExecutionProvider"]
-            return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=providers).run
-    return lambda names, feeds: ReferenceEvaluator(proto).run(names, feeds)

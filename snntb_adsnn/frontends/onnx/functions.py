@@ -149,3 +149,13 @@ def explained(proto: Any) -> Any:
     if used and DOMAIN not in {o.domain for o in proto.opset_import}:
         proto.opset_import.add(domain=DOMAIN, version=VERSION)
     return proto
+
+
+def flat(proto: Any) -> Any:
+    """The model without functions of others' (exporters write them), and with AAN's, which a file may lack."""
+    import onnx.inliner
+
+    if any(function.domain != DOMAIN for function in proto.functions):
+        ours = [(DOMAIN, function.name) for function in FUNCTIONS.values()]
+        proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
+    return explained(proto)

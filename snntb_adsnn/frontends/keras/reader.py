@@ -1,0 +1,72 @@
+"""Keras 2 model files as a front end reads them (``frontends.Reader``); Keras is imported where a model is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
+from snntb_adsnn.frontends.keras.stored import configuration
+from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
+from snntb_adsnn.frontends.keras.trust import need_data_only
+from snntb_adsnn.network import Output
+from snntb_adsnn.network.outputs import ACTIVATIONS
+
+__all__ = ["check", "companions", "copied", "instead", "neuron", "outputs", "packed", "read"]
+
+
+def check(file: Path, *, trust: bool) -> None:
+    """See ``Reader``."""
+    configuration(file) if trust else need_data_only(file)
+
+
+def read(file: Path, *, trust: bool) -> Any:
+    """See ``Reader``."""
+    from snntb_adsnn.frontends.keras.files import read_model
+
+    return read_model(file, trust=trust)
+
+
+def companions(file: Path) -> list[Path]:
+    """A file of Keras holds everything."""
+    return []
+
+
+def outputs(model: Any) -> list[Output]:
+    """See ``Reader``."""
+    named = zip(model.output_names, model.outputs, strict=True)
+    return [Output(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name))) for name, tensor in named]
+
+
+def _activation(layer: Any) -> str:
+    from snntb_adsnn.frontends.keras.compat import keras
+
+    if isinstance(layer, keras.layers.Softmax):
+        return "softmax"
+    name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
+    return name if name in ACTIVATIONS else "linear"
+
+
+def copied(model: Any, top_k: int) -> Any:
+    """See ``Reader``; compiled as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
+    from snntb_adsnn.frontends.keras.compat import keras
+
+    if not getattr(model, "inputs", None):
+        raise ConversionError("the model has no known input shape; give its first layer an input shape.")
+    try:
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConversionError(f"the model cannot be copied ({error}); rebuild it from Keras' own layers.") from error
+    copy.trainable = False
+    top = keras.metrics.TopKCategoricalAccuracy(top_k)
+    copy.compile("sgd", "categorical_crossentropy", ["accuracy", top])
+    return copy
+
+
+def packed(model: Any, save: Any) -> bytes:
+    """See ``Reader``."""
+    from snntb_adsnn.frontends.keras.files import packed as pack
+
+    return pack(save)
