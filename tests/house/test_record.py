@@ -198,7 +198,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_folder_or_a_forbidden_file_is_not_called_damaged(tmp_path, monkeypatch):
-    with pytest.raises(OutputError, match=r"cannot be read \(Is a directory\)\. Check the path"):
+    with pytest.raises(OutputError, match=r"cannot be read \(it is a folder\)\. Check the path"):
         BOXES.read(tmp_path)
     path = BOXES.write(tmp_path / "box.npz", EXAMPLE)
 

@@ -156,7 +156,7 @@ class Foreign:
         x = network.check_images(self.x, np.float32)
         shape = next(s for n, s in self.shapes.items() if type(self.graph.nodes[n]).__name__ == "Input")
         values = evaluate(self.graph, x if x.shape[1:] == shape else np.moveaxis(x, -1, 1))
-        seen = expected(network, sources, self.probes, values)  # type: ignore[arg-type]
+        seen = expected(network, sources, self.probes, values)
         check(network, x, seen, result(self.graph, values), "NIR")
         return fit_thresholds(network, x)
 
