@@ -174,7 +174,8 @@ def check_files(config: ConfigParser) -> None:
         x_file, y_file = (Path(config.get("paths", "dataset_path")) / f"{part}_test.npz" for part in ("x", "y"))
         x, y = read_npz(x_file), read_npz(y_file)
         need_labels(y_file, y, x_file, x)
-        if adsnn_section(config).task == AUTO and (model := model_of(config)) is not None and ends_with_softmax(model.file):
+        model = model_of(config)
+        if adsnn_section(config).task == AUTO and model is not None and ends_with_softmax(model.file):
             _need_classes(y_file, y)
         if (top_k := config.getint("simulation", "top_k")) > 1 and y.ndim == 2 and 1 < y.shape[1] < top_k:
             raise ConfigError(

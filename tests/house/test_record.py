@@ -206,7 +206,7 @@ def test_a_folder_or_a_forbidden_file_is_not_called_damaged(tmp_path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", forbidden)  # root may read everything
-    with pytest.raises(OutputError, match=r"box\.npz: cannot be read \(Permission denied\)\. Check the path"):
+    with pytest.raises(OutputError, match=r"box\.npz: cannot be read \(you have no permission\)\. Check the path"):
         BOXES.read(path)
 
 

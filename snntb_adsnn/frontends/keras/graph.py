@@ -93,6 +93,10 @@ class Flavour:
         """A tensor's values."""
         return np.asarray(tensor)
 
+    def knows_training(self, layer: Any) -> bool:
+        """Whether a layer's call is told whether it trains."""
+        return bool(getattr(layer, "_expects_training_arg", False))
+
     def owns(self, layer: Any) -> bool:
         """Whether a layer's class is Keras' own: a subclass may compute something else."""
         kind = type(layer)
@@ -206,6 +210,8 @@ class Graph:
         found: dict[int | Before, Array] = {key: self.flavour.array(y) for key, y in tensors.items() if key in wanted}
         for use in self.uses:
             arguments, keywords = (_filled(part, tensors) for part in (use.arguments, use.keywords))
+            if self.flavour.knows_training(use.layer) and keywords.get("training") is None:
+                keywords = {**keywords, "training": False}  # random flips and the like train by default
             y = use.layer(*arguments, **keywords)
             if (before := Before(use.number)) in wanted:
                 twin = _without_activation(use.layer)

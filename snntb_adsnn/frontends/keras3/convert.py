@@ -39,6 +39,9 @@ class Keras3(Flavour):
     def array(self, tensor: Any) -> Array:
         return np.asarray(self.keras.ops.convert_to_numpy(tensor))
 
+    def knows_training(self, layer: Any) -> bool:
+        return bool(getattr(layer, "_call_has_training_arg", False))
+
     def function(self, layer: Any) -> str | None:
         return None if isinstance(layer, self.keras.layers.Layer) else type(layer).__name__
 
