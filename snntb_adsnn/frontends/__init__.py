@@ -121,6 +121,10 @@ def _is_keras_3(model: Any) -> bool:
     return any(parts[0] == "keras" for parts in modules(model)) and not _is_keras_2(model)
 
 
+def _is_keras_3_file(file: Path) -> bool:
+    return bool(import_module("snntb_adsnn.frontends.keras.stored").is_keras_3(file))
+
+
 def _is_onnx(model: Any) -> bool:
     """Whether it is an ``onnx.ModelProto``, or the path of a ``.onnx`` file."""
     if isinstance(model, str | Path):
@@ -156,9 +160,21 @@ FRONTENDS.add(
         suffixes=(".h5", ".keras"),
         reader="snntb_adsnn.frontends.keras.reader",
         libraries=("keras",),
+        reads=lambda file: not _is_keras_3_file(file),
     ),
 )
-FRONTENDS.add("keras3", FrontEnd("a Keras 3 model", _is_keras_3, "snntb_adsnn.frontends.keras3.convert"))
+FRONTENDS.add(
+    "keras3",
+    FrontEnd(
+        "a Keras 3 model",
+        _is_keras_3,
+        "snntb_adsnn.frontends.keras3.convert",
+        suffixes=(".h5", ".keras"),
+        reader="snntb_adsnn.frontends.keras3.reader",
+        libraries=("keras",),
+        reads=_is_keras_3_file,
+    ),
+)
 
 FRONTENDS.add(
     "onnx",

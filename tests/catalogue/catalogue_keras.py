@@ -248,3 +248,31 @@ _inputs("transposed_images", lambda x: x.reshape(-1, 1, 8, 8))
 def calibration(path: Path) -> None:
     """Inputs for calibration: the test inputs."""
     shutil.copy(path.with_name("x_test.npz"), path)
+
+
+# ---- Keras 3 ---------------------------------------------------------------------------------------------------------
+
+
+def _keras_3(path: Path, *between: Any) -> None:
+    _keras()  # TensorFlow's own Keras stays Keras 2
+    import keras
+
+    keras.utils.set_random_seed(1)
+    L = keras.layers
+    hidden = L.Dense(4, "relu", name="hidden")
+    keras.Sequential([L.Input((64,)), hidden, *between, L.Dense(10, "softmax")]).save(path)
+
+
+@maker
+def keras_3(path: Path) -> None:
+    """A net that Keras 3 saves."""
+    _keras_3(path)
+
+
+@maker
+def keras_3_lambda(path: Path) -> None:
+    """One with code in it."""
+    _keras()
+    import keras
+
+    _keras_3(path, keras.layers.Lambda(lambda x: x, name="lambda"))

@@ -16,7 +16,7 @@ from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
 from snntb_adsnn.frontends.keras import activation  # noqa: F401  registers AAN, so that models load
 from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.frontends.keras.stored import configuration, need_file
+from snntb_adsnn.frontends.keras.stored import configuration, is_keras_3, need_file
 from snntb_adsnn.frontends.keras.trust import need_data_only
 
 
@@ -40,6 +40,11 @@ def read_model(found: Path, *, trust: bool = False) -> Any:
     Raises:
         ConversionError: it cannot be read as a Keras model, or it holds code and is not to be trusted.
     """
+    if is_keras_3(found):
+        raise ConversionError(
+            f"{found}: is a model of Keras 3, and only those of Keras 2 (tf_keras) are read here. Build the same "
+            "layers with tf_keras, copy the weights by new.set_weights(old.get_weights()), and save that as .h5."
+        )
     configuration(found) if trust else need_data_only(found)
     try:
         if trust:

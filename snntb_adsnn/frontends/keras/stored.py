@@ -84,11 +84,33 @@ def _lacks(name: str) -> str:
 
 
 def configuration(file: Path) -> Any:
-    """The layers of a Keras 2 model, as its file describes them.
+    """The layers of a model of Keras 2 or Keras 3, as its file describes them.
 
     Raises:
-        ConversionError: the file cannot be read or is none of Keras 2; says what it is and what to do.
+        ConversionError: the file cannot be read or is none of Keras; says what it is and what to do.
     """
+    text, _ = _described(file)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(file, error) from None
+    if not isinstance(found, dict):
+        raise ConversionError(f"{file}: is damaged (its list of layers is none); copy it or save the model again.")
+    return found
+
+
+def is_keras_3(file: Path) -> bool:
+    """Whether a file is a model of Keras 3; ``False`` where it cannot be read."""
+    try:
+        _, version = _described(file)
+    except ConversionError:
+        return False
+    major = version.split(".")[0]
+    return major.isdigit() and int(major) >= 3
+
+
+def _described(file: Path) -> tuple[str | bytes, str]:
+    """The list of layers in a model file, and Keras' version."""
     try:
         with file.open("rb") as stream:
             start = stream.read(64)
@@ -104,21 +126,10 @@ def configuration(file: Path) -> Any:
         ) from None
     except _DAMAGED as error:
         raise _damaged(file, error) from None
-    if version.split(".")[0].isdigit() and int(version.split(".")[0]) >= 3:
-        raise ConversionError(
-            f"{file}: is a model of Keras {version}, and only those of Keras 2 (tf_keras) are read here. Build the "
-            "same layers with tf_keras, copy the weights by new.set_weights(old.get_weights()), and save that as .h5."
-        )
     if file.suffix != ".keras" and start.startswith(b"PK"):
         right = file.with_suffix(".keras").name
         raise ConversionError(f"{file}: is in the format .keras, not .h5; rename it to {right}.")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(file, error) from None
-    if not isinstance(found, dict):
-        raise ConversionError(f"{file}: is damaged (its list of layers is none); copy it or save the model again.")
-    return found
+    return text, version
 
 
 _DAMAGED = (

@@ -23,6 +23,8 @@ _CODE = {
     "ClassMethod": _FUNCTION,
     "InstanceMethod": _FUNCTION,
     "InstanceProperty": _FUNCTION,
+    **dict.fromkeys(("TorchModuleWrapper", "JaxLayer", "FlaxLayer"), "holds a pickle, which could run code"),
+    "TFSMLayer": "loads a SavedModel folder, which could run code",
 }
 """Classes that Keras makes from code or from names of functions."""
 
@@ -43,7 +45,7 @@ def need_data_only(file: Path) -> None:
     """Refuse a model file that would run code while Keras loads it. Keras is not asked.
 
     Raises:
-        ConversionError: such a layer is there, which the message names; or the file is no model of Keras 2.
+        ConversionError: such a layer is there, which the message names; or the file is no model of Keras.
     """
     for layer, reason in _code(configuration(file), "the model"):
         raise ConversionError(

@@ -1,0 +1,76 @@
+"""Keras 3 model files as a front end reads them (``frontends.Reader``); Keras is imported where a model is needed."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
+from snntb_adsnn.frontends.keras.reader import check, companions
+from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
+from snntb_adsnn.network import Output
+from snntb_adsnn.network.outputs import ACTIVATIONS
+
+__all__ = ["check", "companions", "copied", "instead", "neuron", "outputs", "packed", "read"]
+
+
+def read(file: Path, *, trust: bool) -> Any:
+    """See ``Reader``."""
+    check(file, trust=trust)
+    import keras
+
+    from snntb_adsnn.frontends.keras3 import activation  # noqa: F401  registers AAN, so that models load
+
+    try:
+        return keras.saving.load_model(file, compile=False, safe_mode=not trust)
+    except Exception as error:  # Keras raises whatever its readers raise
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = " ".join(lines[0].split())[:250].rstrip(".")
+        raise ConversionError(
+            f"{file}: cannot be read as a Keras 3 model ({reason}). Copy the file again if it is damaged; else convert "
+            "the model in a Python program that imports what it is made of."
+        ) from error
+
+
+def outputs(model: Any) -> list[Output]:
+    """See ``Reader``."""
+    layers = {id(layer.output): layer for layer in model.layers if hasattr(layer, "output")}
+    functional = getattr(model, "_functional", None) or model
+    named = zip(functional.output_names, functional.outputs, strict=True)
+    return [Output(name, tuple(tensor.shape[1:]), _activation(layers.get(id(tensor)))) for name, tensor in named]
+
+
+def _activation(layer: Any) -> str:
+    if type(layer).__name__ == "Softmax":
+        return "softmax"
+    name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
+    return name if name in ACTIVATIONS else "linear"
+
+
+def copied(model: Any, top_k: int) -> Any:
+    """See ``Reader``; compiled as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
+    import keras
+
+    if not getattr(model, "inputs", None):
+        raise ConversionError("the model has no known input shape; give its first layer an input shape.")
+    try:
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConversionError(f"the model cannot be copied ({error}); rebuild it from Keras' own layers.") from error
+    copy.trainable = False
+    top = keras.metrics.TopKCategoricalAccuracy(top_k)
+    copy.compile("sgd", "categorical_crossentropy", ["accuracy", top])
+    return copy
+
+
+def packed(model: Any, save: Any) -> bytes:
+    """See ``Reader``."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # .h5 is the only format that the toolbox reads
+        file = Path(folder) / "model.h5"
+        save(file)  # the model has another method of that name in the flow
+        return file.read_bytes()
