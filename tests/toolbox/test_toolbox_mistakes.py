@@ -40,7 +40,7 @@ def narrow_net():
     [
         (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
-        (conv1d_net, {}, "Conv1D"),
+        (conv1d_net, {}, "no AAN or ReLU activation"),
         (narrow_net, {}, "10 columns, one a class, but the model has 3 outputs"),
         (dense_net, {"adsnn": {"m_g": "1"}}, "'m_g'.*did you mean 'm_f'"),
         (dense_net, {"adsnn": {"m_f": "-1"}}, "m_f = -1 is not allowed"),
