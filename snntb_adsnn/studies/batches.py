@@ -1,7 +1,7 @@
 """The batches of one run, simulated by workers (``snntb-adsnn run`` with ``--workers`` or ``--scheduler``).
 
 What was simulated is kept, a file for each batch, until the run has ended. The run then takes it batch by batch, in
-order, as if it had simulated it. So all sums are made in the same order, all figures are the same to the last digit.
+order, as if it had simulated it. So all sums are made in the same order, and figures are the same to the last digit.
 A run that was killed goes on with the batches that are there.
 """
 
