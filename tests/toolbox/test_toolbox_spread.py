@@ -34,9 +34,9 @@ def case(request, tmp_path_factory):
     return write
 
 
-def outcome(file):
+def outcome(file, folder=LOGS):
     """``results.json`` and ``accuracy.txt`` of a finished run, less where it ran."""
-    logs = file.parent / LOGS
+    logs = file.parent / folder
     results = json.loads((logs / "results.json").read_text())
     assert results.pop("model") == str(file.parent / "net.h5")
     return results, (logs / "accuracy.txt").read_text()
@@ -65,7 +65,7 @@ def test_workers_change_no_figure_and_no_log(case, tmp_path):
     expected = logged(plain)
     assert len(expected) == 3
     assert {"spiketrains_n_b_l_t", "mem_n_b_l_t", "synaptic_operations_b_t", "top1err_b_t"} <= set(expected[0])
-    for workers in (1, 2):
+    for workers in (1, 2) if "event" in plain.read_text() else (2,):
         file = case(tmp_path / str(workers), **settings)
         run(file, workers=workers)
         assert outcome(file) == outcome(plain)
@@ -133,12 +133,9 @@ def test_every_value_of_a_parameter_sweep(dense, tmp_path):
     sweep = {"parameter_sweep": {"param_name": "m_f", "param_values": "[0.1, 0.4]"}}
     plain, file = dense(None, "plain", **sweep), dense(runner := Here(), **sweep)
     assert runner.simulated == [1, 2, 3, 1, 2, 3]
-    assert outcome(file) == outcome(plain)
     for value in ("0.1", "0.4"):
-        one, other = (
-            json.loads((f.parent / LOGS / f"m_f_{value}" / "results.json").read_text()) for f in (plain, file)
-        )
-        assert {**one, "model": ""} == {**other, "model": ""}
+        assert outcome(file, f"{LOGS}/m_f_{value}") == outcome(plain, f"{LOGS}/m_f_{value}")
+    assert not list(file.parent.rglob("batches"))
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -164,28 +161,28 @@ def start(file, *options):
     """``snntb-adsnn run FILE`` in a process of its own."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", cli.__name__, "run", file, *options]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def kill_when(process, file, count):
     """SIGKILL to a run once it has kept ``count`` batches; returns them with their identity and time."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + 120
     while len(kept(file)) < count:
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < end
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     return kept(file)
 
 
-LONG = {"simulation": {"simulator": "adsnn", "duration": "1500", "num_to_test": "23", "batch_size": "1"}}
+LONG = {"simulation": {"simulator": "adsnn", "duration": "2000", "num_to_test": "23", "batch_size": "1"}}
 
 
 def killed(tmp_path, options, times):
     """Outcomes of a run that was killed ``times`` times, and of one without workers that was not."""
     source = tmp_path / "source"
-    write_case(source, image_net(), LONG)
+    write_case(source, dense_net(), LONG)
     plain, file = (shutil.copytree(source, tmp_path / name) / "net.ini" for name in ("plain", "killed"))
     run(plain)
     finished = {}
@@ -195,13 +192,9 @@ def killed(tmp_path, options, times):
         assert len(finished) < len(found) < 23
         finished = found
     last = start(file, *options)
-    end = time.monotonic() + 300
-    while last.poll() is None:
-        assert time.monotonic() < end
-        if len(now := kept(file)) == 23:
-            assert finished.items() <= now.items()
-        time.sleep(0.005)
+    said, _ = last.communicate(timeout=200)
     assert last.returncode == 0
+    assert f"{len(finished)} of 23 batches were simulated before." in said
     assert not (file.parent / LOGS / "batches").exists()
     assert not list(file.parent.rglob(f"{TEMPORARY}*"))
     return outcome(file), outcome(plain)
