@@ -200,6 +200,7 @@ def killed(tmp_path, options, times):
     return outcome(file), outcome(plain)
 
 
+@pytest.mark.slow
 def test_a_run_killed_on_two_workers_ends_as_one_that_was_not(tmp_path):
     found, expected = killed(tmp_path, ["--workers", "2"], 1)
     assert found == expected
