@@ -73,14 +73,21 @@ def train(config: Path) -> None:
 @cli.command()
 @_CONFIG
 @_json("json_copy", "Put a copy of results.json there.")
-def run(config: Path, json_copy: Path | None) -> None:
-    """Convert and simulate the network of CONFIG in SNN Toolbox's own flow."""
+@click.option("--scheduler", metavar="ADDRESS", help="Simulate batches on the cluster of this Dask scheduler.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Simulate batches in so many processes.  [default: in this one]"
+)
+def run(config: Path, json_copy: Path | None, **where: Any) -> None:
+    """Convert and simulate the network of CONFIG in SNN Toolbox's own flow.
+
+    With --workers or --scheduler, a run that was stopped goes on where it was.
+    """
     from snntb_adsnn.config import load_config
 
     settings = load_config(config)  # mistakes show before TensorFlow is loaded
     from snntb_adsnn.toolbox import run as run_toolbox
 
-    run_toolbox(settings, json_copy)
+    run_toolbox(settings, json_copy, **where)
 
 
 def _study_command(name: str, study: Study) -> click.Command:

@@ -112,10 +112,16 @@ def fake_toolbox(monkeypatch, run):
 
 def test_run_hands_over_to_the_toolbox(call, config, monkeypatch):
     seen = []
-    fake_toolbox(monkeypatch, lambda loaded, json_copy: seen.append((loaded.file, json_copy)))
+    fake_toolbox(monkeypatch, lambda loaded, json_copy, **where: seen.append((loaded.file, json_copy, where)))
     assert call("run", config, "--json", "r.json")[0] == 0
     assert call("run", config)[0] == 0
-    assert seen == [(config, Path("r.json")), (config, None)]
+    assert call("run", config, "--workers", "3")[0] == call("run", config, "--scheduler", "tcp://a:1")[0] == 0
+    assert call("run", config, "--workers", "0")[0] == 2
+    none = {"scheduler": None, "workers": None}
+    assert seen == [
+        *((config, Path("r.json"), none), (config, None, none)),
+        *((config, None, {**none, "workers": 3}), (config, None, {**none, "scheduler": "tcp://a:1"})),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_run_hands_over_to_the_toolbox(call, config, monkeypatch):
     ],
 )
 def test_errors_of_a_run(call, config, monkeypatch, error, code, message):
-    def run(path, json_copy):
+    def run(path, json_copy, **where):
         raise error
 
     fake_toolbox(monkeypatch, run)
@@ -136,7 +142,7 @@ def test_errors_of_a_run(call, config, monkeypatch, error, code, message):
 
 
 def test_a_bug_keeps_its_traceback(call, config, monkeypatch):
-    def run(path, json_copy):
+    def run(path, json_copy, **where):
         raise ZeroDivisionError
 
     fake_toolbox(monkeypatch, run)

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,7 +24,7 @@ from snntb_adsnn.files import TEMPORARY, locked, reason, write_json
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
-from snntb_adsnn.studies.workers import Cluster, Failure, Job, Local, Runner
+from snntb_adsnn.studies.workers import Answers, Cluster, Failure, Job, Local, Runner
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -193,35 +193,69 @@ def compute(
         if results:
             print(f"{title}: {len(results)} of {len(items)} points were computed before.")
         missing = {key: item for key, item in items.items() if key not in results}
-        failures: dict[str, Failure] = {}
-        # closed here, whatever is raised: no worker goes on in a folder that is no longer locked
-        with _progress_bar() as bar, closing(runner(job, shared, missing)) as answers:
-            task = bar.add_task(title, total=len(items), completed=len(results))
-            for key, answer in answers if missing else ():
-                if isinstance(answer, Failure):
-                    failures[key] = answer
-                else:
-                    # what was read back from a file and what was not are the same values
-                    results[key] = json.loads(json.dumps(answer))
-                    write_json(folder / f"{key}.json", {_KEY: key, _DIGEST: _digest(results[key]), **results[key]})
-                bar.advance(task)
+
+        def keep(key: str, answer: Any) -> None:
+            # what was read back from a file and what was not are the same values
+            results[key] = json.loads(json.dumps(answer))
+            write_json(folder / f"{key}.json", {_KEY: key, _DIGEST: _digest(results[key]), **results[key]})
+
+        work_off(partial(runner, job, shared), missing, keep, title=title, total=len(items))
+    return {key: results[key] for key in items}
+
+
+def work_off(
+    answer: Callable[[Mapping[str, Any]], Answers],
+    items: Mapping[str, Any],
+    keep: Callable[[str, Any], None],
+    *,
+    title: str,
+    total: int,
+    noun: str = "points",
+) -> None:
+    """Hand each item's answer to ``keep`` as soon as it is there.
+
+    Args:
+        answer: a runner with its job and what items share.
+        items: by key; what a message calls one is its text.
+        keep: takes key and answer.
+        title: of the progress bar.
+        total: number of items, with those that need no answer any more.
+        noun: what a message calls them.
+
+    Raises:
+        WorkerError: items without an answer, by name.
+    """
+    failures: dict[str, Failure] = {}
+    # closed here, whatever is raised: no worker goes on in a folder that is no longer locked
+    with _progress_bar() as bar, closing(answer(items)) as answers:
+        task = bar.add_task(title, total=total, completed=total - len(items))
+        for key, found in answers if items else ():
+            if isinstance(found, Failure):
+                failures[key] = found
+            else:
+                keep(key, found)
+            bar.advance(task)
     if failures:
         named = "; ".join(f"{items[key]}: {failure.reason.rstrip('.')}" for key, failure in failures.items())
         again = any(failure.again for failure in failures.values())
         raise WorkerError(
-            f"{len(failures)} of {len(items)} points have no result: {named}. The others are kept"
+            f"{len(failures)} of {total} {noun} have no result: {named}. The others are kept"
             f"{': start again for these' if again else ''}."
         )
-    return {key: results[key] for key in items}
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other studies out of ``folder``."""
     with locked(folder, "another run is computing the same study; wait for it, or end it."):
-        for left in folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
-            left.unlink(missing_ok=True)
+        remove_unfinished(folder)
         yield
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed run has left in the middle of writing."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)
 
 
 _KEY, _DIGEST = "key", "sha256"

@@ -25,9 +25,11 @@ from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, 
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
 from snntb_adsnn.run import configured, for_task, simulated_network
+from snntb_adsnn.studies.batches import Batches
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
 from snntb_adsnn.toolbox.flow import RESULTS
+from snntb_adsnn.toolbox.spread import finished, spread
 
 PICTURES = ("accuracy_over_time", "error_over_time", "firing_rate_per_layer", "raster", "transfer_function")
 """The report's pictures in the log folder; the toolbox's own plots have other names."""
@@ -67,6 +69,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.simulated: SpikingNetwork | None = None
         self.evaluation: Evaluation | None = None
         self.result: SimulationResult | None = None
+        self._kept: Batches | None = None  # where workers simulate
 
     # ---- conversion, saving, loading ---------------------------------------------------------------------------------
 
@@ -182,7 +185,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             shape (batch, classes, steps): at every step the largest is the read-out's choice, and they are never all 0
             (which the toolbox would take for undecided). One output that says yes or no is made two, for no and yes.
         """
-        dense = logs.needs_spikes(self._log_keys, self._plot_keys)
+        dense, self._kept = logs.needs_spikes(self._log_keys, self._plot_keys), None
         result = self._simulate(x_b_l, truth_b, self._ann(x_b_l), dense=dense)
         outputs = np.moveaxis(result.outputs, 1, 2).astype(np.float64)
         if [task.name for task in self.tasks] == [Binary.name]:
@@ -196,18 +199,19 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.init_cells()
         assert self.simulated is not None
         assert self.evaluation is not None
-        logged = self._log_keys if dense else self._log_keys - {"spiketrains_n_b_l_t"}
-        self.result = simulate(
-            self.simulated,
-            x,
-            duration=self._duration,
-            engine=self.section.engine,
-            record=logs.recorded(logged, self._plot_keys),
-            on_spikes=self._spikes.observer(len(x)),
-        )
+        observer = self._spikes.observer(len(x))
+        if self._kept is None:
+            record = self._recorded(dense=dense)
+            asked: dict[str, Any] = {"duration": self._duration, "engine": self.section.engine, "record": record}
+            self.result = simulate(self.simulated, x, **asked, on_spikes=observer)
+        else:
+            self.result = self._kept.result(x, observer)
         self.evaluation.add(self.result, truth, ann_outputs=ann_outputs)
         self._fill_log_variables(self.result, x, truth, dense=dense)
         return self.result
+
+    def _recorded(self, *, dense: bool) -> frozenset[str]:
+        return logs.recorded(self._log_keys if dense else self._log_keys - {"spiketrains_n_b_l_t"}, self._plot_keys)
 
     def _ann(self, x: Array) -> Array:
         """What the ANN gives, all values of an image in a row, shape (batch, values)."""
@@ -280,7 +284,17 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.evaluation is not None
         sample = None
         totals = Totals(self.top_k) if self._classifies else OutputTotals(self.evaluation)
-        for index, (x, y, ann_outputs) in enumerate(self._batches(x_test, y_test, dataflow)):
+        batches = self._batches(x_test, y_test, dataflow)
+        assert self.simulated is not None
+        self._kept = spread(
+            self.simulated,
+            folder,
+            duration=self._duration,
+            engine=self.section.engine,
+            record=self._recorded(dense=logs.needs_spikes((), self._plot_keys)),
+            observed=self._spikes.observes,
+        )
+        for index, (x, y, ann_outputs) in enumerate(batches if self._kept is None else self._kept.ahead(batches)):
             targets = targets_of(self.tasks, y, len(x))
             truth = targets[0] if len(targets) == 1 else np.asarray(y)
             sample = x[0] if sample is None else sample
@@ -406,6 +420,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
         )
+        finished(folder)
         top = Path(self.config.get("paths", "log_dir_of_current_run")) / RESULTS
         if folder != top.parent and settings.swept(self.config):  # of a sweep, the last value's stand there
             atomic_write(top, (folder / RESULTS).read_bytes())

@@ -98,13 +98,18 @@ class SpikeLog:
             shapes = {p.name: p.shape for p in network.populations}
             self.trains = SpikeTrains(labels(network), shapes, steps, network.dt)
 
+    @property
+    def observes(self) -> bool:
+        """Whether anything of the spikes is logged."""
+        return self._count_operations or self.trains is not None
+
     def observer(self, images: int) -> SpikeObserver | None:
         """Begin the next batch; what takes its images, or ``None`` where nothing of their spikes is logged."""
         if self._count_operations:
             self.operations = np.zeros((images, self.steps))
         if self.trains is not None:
             self.trains.clear()
-        return self._add if self._count_operations or self.trains is not None else None
+        return self._add if self.observes else None
 
     def _add(self, image: int, times: Array, counts: Array) -> None:
         if self.trains is not None:

@@ -217,7 +217,7 @@ def test_a_scheduler_that_falls_mute_in_the_middle(tmp_path, monkeypatch, waitin
         time.sleep(waiting)  # what is ready then must still be fetched
         scheduler.process.send_signal(signal.SIGSTOP)
         begin = time.monotonic()
-        with pytest.raises(WorkerError, match="was lost .no reply within 1 s.*finished points are kept"):
+        with pytest.raises(WorkerError, match="was lost .no reply within 1 s.*what is finished is kept"):
             list(answers)
         assert time.monotonic() - begin < 60
 

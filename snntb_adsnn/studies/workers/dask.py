@@ -49,17 +49,20 @@ class Cluster:
                 # as a task, not scattered: scattered data are lost with the workers that hold them
                 warnings.filterwarnings("ignore", message="Sending large graph", category=UserWarning)
                 data = client.submit(_same, shared, pure=False)
-            futures = {
-                client.submit(_on_dask, job, data, item, key=f"adsnn-{key}", pure=False, retries=0): key
-                for key, item in items.items()
-            }
+                futures = {
+                    client.submit(_on_dask, job, data, item, key=f"adsnn-{key}", pure=False, retries=0): key
+                    for key, item in items.items()
+                }
             suspects = []
             try:
                 for future in self._as_completed(client, futures):
                     try:
-                        yield futures[future], self._patiently(client, future.result)
+                        answer = self._patiently(client, future.result)
                     except KilledWorker:
                         suspects.append(futures[future])
+                        continue
+                    future.release()  # or all answers would stay in the workers' memory until the last is there
+                    yield futures[future], answer
                 # Dask blames every task that waits on a dying worker; alone, a task can only blame itself
                 for key in suspects:
                     alone = client.submit(_on_dask, job, data, items[key], key=f"adsnn-{key}-alone", pure=False)
@@ -72,7 +75,7 @@ class Cluster:
                     yield key, answer
             except (CancelledError, OSError) as error:
                 raise WorkerError(
-                    f"the Dask scheduler {self.address} was lost ({error or 'tasks cancelled'}); finished points are "
+                    f"the Dask scheduler {self.address} was lost ({error or 'tasks cancelled'}); what is finished is "
                     "kept: start again when it is back."
                 ) from error
 
