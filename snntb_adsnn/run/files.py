@@ -200,8 +200,14 @@ def need_shape(model: Any, x: Array, file: Path) -> None:
 
     Raises:
         DataError: they are.
+        ConversionError: the model has several inputs.
     """
     shape = getattr(model, "input_shape", None)
+    if isinstance(shape, list | dict) and len(shape) > 1:
+        raise ConversionError(
+            f"the model has {len(shape)} inputs, and {file.name} holds one; convert it in a Python program: "
+            "docs/conversion.md, 'Several inputs'."
+        )
     if not isinstance(shape, tuple) or None in shape[1:]:  # several inputs or none, or any size: conversion names it
         return
     fits = getattr(model, "fits", lambda given: given == shape[1:])

@@ -151,7 +151,12 @@ class Run:
         with naming_model(self._model_file.file):
             network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
         with naming(self.config.file):
-            return for_task(network, section, self.y_test)
+            return for_task(network, section, self._labels_if_there)
+
+    @property
+    def _labels_if_there(self) -> Array | None:
+        """Labels that help to tell the task; a command that asks for none needs none."""
+        return self.y_test if self.config.paths.data_file("y_test").is_file() else None
 
     @cached_property
     def configured(self) -> SpikingNetwork:

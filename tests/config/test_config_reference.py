@@ -50,4 +50,7 @@ def test_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["snntb-adsnn", "keys", "arosal"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert "there is no section 'arosal'; choose one of adsnn, training" in capsys.readouterr().err
+    assert (
+        "there is no section 'arosal' (did you mean 'arousal'?); choose one of adsnn, training"
+        in capsys.readouterr().err
+    )

@@ -81,7 +81,7 @@ def test_a_stop_that_python_drops_comes_again(number, capsys):
 
     def library() -> None:
         Finalized()
-        time.sleep(10)
+        time.sleep(60)
         pytest.fail("it was dropped")
 
     hook = sys.unraisablehook

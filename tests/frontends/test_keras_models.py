@@ -1,5 +1,6 @@
 """What people build in Keras 2 and Keras 3: converted, and equal to what Keras says; wrong converters are found out."""
 
+import os
 import subprocess
 import sys
 
@@ -147,7 +148,8 @@ def test_a_keras_3_model_needs_no_keras_2():
         "L = keras.layers\nnet = keras.Sequential([L.Input((4,)), L.Dense(3, activation='relu'), L.Dense(2)])\n"
         "convert(net, numpy.ones((2, 4)))\nprint('tf_keras' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    environment = {key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert found.stdout.strip() == "False", found.stderr
 
 

@@ -226,7 +226,7 @@ def test_bad_arguments_are_refused(change: dict, message: str) -> None:
 
 @pytest.mark.parametrize("engine", ["reference", "fast"])
 def test_a_potential_of_exactly_half_the_threshold_does_not_spike(engine: str) -> None:
-    network = dense_net((1, 1, 1))
+    network = dense_net((1, 1, 2))
     fixed = quantize(network, calibrate(network, pixels(network)), Widths(adaptation=10))
     n = fixed.analog.neurons
     shift = n.potential.fraction - n.adaptation.fraction - 1
