@@ -78,8 +78,6 @@ def unwritable(path: Path | str, error: OSError, other: str = "choose another fo
     Example:
         >>> print(unwritable("a/b", OSError(errno.EROFS, "Read-only file system")))
         a/b: cannot be written (the disk is read-only); choose another folder.
-        >>> print(unwritable("a/b", PermissionError(errno.EACCES, "Permission denied")))
-        a/b: cannot be written (you have no permission); allow it (chmod u+w), or choose another folder.
     """
     why = reason(error)
     full = any(words in str(error) for words in FULL)

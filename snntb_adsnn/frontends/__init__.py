@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -207,6 +206,8 @@ def others_too() -> Registry[str, FrontEnd]:
     Raises:
         ConversionError: one cannot be loaded, or is something else.
     """
+    from importlib.metadata import entry_points  # slow to import
+
     for entry in entry_points(group=GROUP):
         if entry.value in _loaded:
             continue

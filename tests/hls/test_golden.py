@@ -61,7 +61,7 @@ def test_int64_states_equal_reference() -> None:
 
 def test_reference_equals_one_neuron_in_exact_fractions() -> None:
     """docs/fixed-point.md once more, with exact rational numbers, for a chain of single neurons."""
-    network = dense_net((1, 1, 1), seed=4)
+    network = dense_net((1, 1, 2), seed=4)
     x = np.array([[0.8]])
     fixed = quantize(
         network,

@@ -41,7 +41,7 @@ def narrow_net():
         (tanh_net, {}, "tanh"),
         (nan_net, {}, "NaN"),
         (conv1d_net, {}, "no AAN or ReLU activation"),
-        (narrow_net, {}, "10 columns, one a class, but the model has 3 outputs"),
+        (narrow_net, {}, r"labels of shape \(23, 10\) do not fit 23 images and 3 classes"),
         (dense_net, {"adsnn": {"m_g": "1"}}, "'m_g'.*did you mean 'm_f'"),
         (dense_net, {"adsnn": {"m_f": "-1"}}, "m_f = -1 is not allowed"),
         (
@@ -90,7 +90,7 @@ def test_mistakes_are_named(tmp_path, net, settings, words):
         ("net.h5", b"not a model", "net.h5: is no model file"),
         ("x_test.npz", b"PK not an archive", "x_test.npz is a part of an .npz file, or damaged"),
         ("y_test.npz", np.zeros((4, 10)), "x_test.npz holds 23 inputs and y_test.npz 4 labels"),
-        ("y_test.npz", np.zeros(IMAGES), "y_test.npz holds one number for each input"),
+        ("y_test.npz", np.full(IMAGES, 0.5), "y_test.npz: the labels are no whole numbers"),
         ("x_test.npz", np.zeros((IMAGES, 63)), "takes \\(64,\\)"),
         ("x_test.npz", np.full((IMAGES, 64), np.nan), r"number \(0, 0\) of the array is nan"),
         ("x_test.npz", np.full((IMAGES, 64), "7"), "not real numbers"),
