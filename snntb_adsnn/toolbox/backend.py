@@ -16,7 +16,7 @@ from snntb_adsnn.engine import SimulationResult, simulate
 from snntb_adsnn.errors import OutputError
 from snntb_adsnn.files import atomic_write, optional_picture, reason
 from snntb_adsnn.frontends import convert
-from snntb_adsnn.frontends.models import find
+from snntb_adsnn.frontends.models import endings, find
 from snntb_adsnn.measure.connectivity import fanouts, multiplications
 from snntb_adsnn.measure.evaluate import Evaluation, flat_outputs
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
@@ -418,7 +418,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             engine=section.engine,
             bias_correction=section.bias_correction,
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
-            model=str(Path(self.config.get("paths", "path_wd")) / self.config.get("paths", "filename_ann")),
+            model=str(_without_ending(Path(self.config.get("paths", "path_wd")), self.config)),
         )
         finished(folder)
         top = Path(self.config.get("paths", "log_dir_of_current_run")) / RESULTS
@@ -448,3 +448,9 @@ def _remove_old(folder: Path) -> None:
         raise OutputError(
             f"{folder}: the last run's files cannot be removed ({reason(error)}); choose another runlabel."
         ) from error
+
+
+def _without_ending(folder: Path, config: Any) -> Path:
+    """The model, without the ending of its file: that may be gone when a saved network is run."""
+    path = folder / config.get("paths", "filename_ann")
+    return path.with_suffix("") if path.suffix in endings() else path

@@ -108,7 +108,7 @@ class ModelParser(AbstractModelParser):  # type: ignore[misc]  # the toolbox has
         x = check_inputs(self.config, adsnn_section(self.config).check_images)
         need_shape(self.input_model, x, Path(self.config.get("paths", "dataset_path")) / "x_test.npz")
         models = self.input_model, self.parsed_model
-        wanted, found = (flat_outputs(m.predict_on_batch(x)).astype(np.float64) for m in models)
+        wanted, found = (flat_outputs(m.predict(x, batch_size=len(x), verbose=0)).astype(np.float64) for m in models)
         if not np.allclose(found, wanted, rtol=0, atol=TOLERANCE, equal_nan=True):
             raise ConversionError(
                 f"after parsing the model deviates by {np.nanmax(np.abs(found - wanted)):.2g} (allowed: {TOLERANCE:g}) "

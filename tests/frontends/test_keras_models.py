@@ -44,8 +44,8 @@ def test_a_model_is_converted(made, name):
 
 
 @pytest.mark.parametrize("name", ["series", "pooled_anywhere", "pooled_input", "two_inputs", "transposed_series"])
-def test_its_spikes_say_the_same_in_every_engine_and_from_a_file(made, name, tmp_path):
-    model = weighted(MODELS[name](made))
+def test_its_spikes_say_the_same_in_every_engine_and_from_a_file(name, tmp_path):
+    model = weighted(MODELS[name](KERAS["keras 2"]))
     x = inputs_of(model, 2)
     network = SpikingNetwork.load(convert(model, x).save(tmp_path / "net.npz"))
     found = [
