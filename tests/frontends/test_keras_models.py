@@ -43,7 +43,7 @@ def test_a_model_is_converted(made, name):
     np.testing.assert_allclose(network.analog(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("name", ["series", "pooled_anywhere", "pooled_input", "two_inputs", "transposed_series"])
+@pytest.mark.parametrize("name", ["series", "pooled_anywhere", "pooled_input", "two_inputs"])
 def test_its_spikes_say_the_same_in_every_engine_and_from_a_file(name, tmp_path):
     model = weighted(MODELS[name](KERAS["keras 2"]))
     x = inputs_of(model, 2)
