@@ -36,22 +36,31 @@ def companions(file: Path) -> list[Path]:
 def outputs(model: Any) -> list[Output]:
     """See ``Reader``."""
     named = zip(model.output_names, model.outputs, strict=True)
-    return [Output(name, tuple(tensor.shape[1:]), _activation(model.get_layer(name))) for name, tensor in named]
+    return [Output(name, tuple(tensor.shape[1:]), end_of(model.get_layer(name))) for name, tensor in named]
 
 
-def _activation(layer: Any) -> str:
-    from snntb_adsnn.frontends.keras.compat import keras
-
-    if isinstance(layer, keras.layers.Softmax):
+def end_of(layer: Any) -> str:
+    """Name of the activation with which a layer of either Keras ends a model; ``linear`` where it has no other."""
+    if type(layer).__name__ == "Softmax":
         return "softmax"
     name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
     return name if name in ACTIVATIONS else "linear"
 
 
 def copied(model: Any, top_k: int) -> Any:
-    """See ``Reader``; compiled as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
+    """See ``Reader``."""
     from snntb_adsnn.frontends.keras.compat import keras
 
+    return copied_by(keras, model, top_k)
+
+
+def copied_by(keras: Any, model: Any, top_k: int) -> Any:
+    """A frozen copy of a model, compiled as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not
+    matter. ``keras``: the package that made the model.
+
+    Raises:
+        ConversionError: it cannot be copied.
+    """
     if not getattr(model, "inputs", None):
         raise ConversionError("the model has no known input shape; give its first layer an input shape.")
     try:

@@ -9,10 +9,9 @@ from typing import Any
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
-from snntb_adsnn.frontends.keras.reader import check, companions
+from snntb_adsnn.frontends.keras.reader import check, companions, copied_by, end_of
 from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
 from snntb_adsnn.network import Output
-from snntb_adsnn.network.outputs import ACTIVATIONS
 
 __all__ = ["check", "companions", "copied", "instead", "neuron", "outputs", "packed", "read"]
 
@@ -40,31 +39,14 @@ def outputs(model: Any) -> list[Output]:
     layers = {id(layer.output): layer for layer in model.layers if hasattr(layer, "output")}
     functional = getattr(model, "_functional", None) or model
     named = zip(functional.output_names, functional.outputs, strict=True)
-    return [Output(name, tuple(tensor.shape[1:]), _activation(layers.get(id(tensor)))) for name, tensor in named]
-
-
-def _activation(layer: Any) -> str:
-    if type(layer).__name__ == "Softmax":
-        return "softmax"
-    name = str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
-    return name if name in ACTIVATIONS else "linear"
+    return [Output(name, tuple(tensor.shape[1:]), end_of(layers.get(id(tensor)))) for name, tensor in named]
 
 
 def copied(model: Any, top_k: int) -> Any:
-    """See ``Reader``; compiled as the toolbox evaluates it: accuracy and top-k accuracy; the loss does not matter."""
+    """See ``Reader``."""
     import keras
 
-    if not getattr(model, "inputs", None):
-        raise ConversionError("the model has no known input shape; give its first layer an input shape.")
-    try:
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ConversionError(f"the model cannot be copied ({error}); rebuild it from Keras' own layers.") from error
-    copy.trainable = False
-    top = keras.metrics.TopKCategoricalAccuracy(top_k)
-    copy.compile("sgd", "categorical_crossentropy", ["accuracy", top])
-    return copy
+    return copied_by(keras, model, top_k)
 
 
 def packed(model: Any, save: Any) -> bytes:
