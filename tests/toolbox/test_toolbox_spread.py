@@ -38,7 +38,7 @@ def outcome(file, folder=LOGS):
     """``results.json`` and ``accuracy.txt`` of a finished run, less where it ran."""
     logs = file.parent / folder
     results = json.loads((logs / "results.json").read_text())
-    assert results.pop("model") == str(file.parent / "net.h5")
+    assert results.pop("model") == str(file.parent / "net")
     return results, (logs / "accuracy.txt").read_text()
 
 
