@@ -11,12 +11,19 @@ pytest.importorskip("torch", reason="PyTorch is not installed (pip install 'snnt
 pytestmark = pytest.mark.torch
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "pytorch.py"
+PROGRAM = """
+import runpy, sys
+
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+print("imported:", {"tensorflow", "tf_keras", "keras", "snntoolbox"} & set(sys.modules))
+"""
 
 
 def test_it_trains_converts_and_simulates():
-    program = "import runpy, sys\nsys.modules['tensorflow'] = None\nrunpy.run_path(sys.argv[1], run_name='__main__')"
-    command = [sys.executable, "-c", program.replace("sys.argv[1]", repr(str(EXAMPLE)))]
+    command = [sys.executable, "-c", PROGRAM, str(EXAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported: set()"
     pattern = r"m_f (\S+): ANN (\S+)%, AdSNN (\S+)%, same decision (\S+)%, (\S+) Hz"
     lines = [tuple(map(float, line)) for line in re.findall(pattern, done.stdout)]
     assert [line[0] for line in lines] == [0.1, 0.2, 0.4]

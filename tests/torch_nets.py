@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from functools import cache
+
 import torch
 from torch import nn
 
 from snntb_adsnn.torch import AAN
+
+with contextlib.suppress(Exception):
+    # torch's exporter reads the sources of its 500 operators for every module: two thirds of a small net's conversion
+    from torch.onnx._internal._lazy_import import onnxscript_apis
+
+    onnxscript_apis.get_torchlib_ops = cache(onnxscript_apis.get_torchlib_ops)
 
 
 class Residual(nn.Module):
@@ -87,7 +96,7 @@ def leaky() -> nn.Module:
 
 
 CASES = [(net, activation) for net in SHAPES for activation in (nn.ReLU, aan)]
-CASES += [(dense, activation) for activation in (taylor, clipped, leaky)]
+CASES += [(dense, taylor), *((convolutional, activation) for activation in (clipped, leaky))]
 
 
 def example(net, activation=nn.ReLU, seed=0, count=7):

@@ -71,11 +71,13 @@ class Builder:
         draft: the network under construction.
         constants: tensors that do not depend on the input, by name.
         tensors: the others.
+        batch: number of images that shapes in the graph are written for; 1 where it takes any number.
     """
 
     draft: Draft = field(default_factory=Draft)
     constants: dict[str, Array] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    batch: int = 1
 
     def name(self, wanted: str) -> str:
         """A name that no node has yet."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError
@@ -27,14 +29,13 @@ def _flatten(call: Call) -> Tensor:
 @OPERATORS.register("Reshape")
 def _reshape(call: Call) -> Tensor:
     x, wanted = call.tensor(), [int(n) for n in call.need(1, "shape")]
-    shape = [x.shape[i - 1] if n == 0 and 0 < i <= len(x.shape) else n for i, n in enumerate(wanted)]
-    size = int(np.prod(x.shape))
-    if shape[0] == -1 and -1 not in shape[1:]:
-        shape[0] = 1
-    if -1 in shape[1:]:
-        known = int(np.prod([n for n in shape[1:] if n != -1]))
+    full = [call.builder.batch, *x.shape]
+    shape = [full[i] if n == 0 and i < len(full) else n for i, n in enumerate(wanted)]
+    size = math.prod(full)
+    if -1 in shape:
+        known = math.prod(n for n in shape if n != -1)
         shape = [n if n != -1 else size // max(known, 1) for n in shape]
-    if shape[0] not in (0, 1) or int(np.prod(shape[1:])) != size:
+    if shape[0] != full[0] or math.prod(shape) != size:
         raise NetworkError(f"makes {wanted} of images of shape {x.shape}; the first axis must stay the batch")
     return call.builder.reshaped(x, tuple(shape[1:]), call.name)
 
