@@ -118,6 +118,29 @@ def test_a_model_of_a_fixed_batch(batch):
     near(network.analog(x), outputs(residual(), x))
 
 
+def for_three_images(model, shape):
+    """The model with a fixed batch, and another target of its Reshape."""
+    (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
+    (wanted,) = (one for one in model.graph.initializer if one.name == reshape.input[1])
+    wanted.CopyFrom(numpy_helper.from_array(np.array(shape, np.int64), wanted.name))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
+    return model
+
+
+@pytest.mark.parametrize("shape", [[3, 20], [3, -1], [-1, 20], [0, -1]])
+def test_shapes_written_for_a_fixed_batch(shape):
+    """As torch.onnx.export writes them for three example images."""
+    model = for_three_images(vgg(), shape)
+    expected = outputs(vgg(), inputs(vgg()))
+    near(convert(model, inputs(vgg())).analog(inputs(vgg())), expected)
+
+
+def test_a_shape_of_another_batch_is_refused():
+    model = for_three_images(vgg(), [6, 10])
+    with pytest.raises(ConversionError, match="the first axis must stay the batch"):
+        convert(model, inputs(vgg()))
+
+
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
 @pytest.mark.parametrize("size", [6, 7, 8])
 def test_sizes_rounded_up(kind, size):

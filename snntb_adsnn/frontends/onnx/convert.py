@@ -20,7 +20,8 @@ from snntb_adsnn.frontends.onnx import reader
 from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
-from snntb_adsnn.frontends.onnx.session import session
+from snntb_adsnn.frontends.onnx.quantised import refusal
+from snntb_adsnn.frontends.onnx.session import computed, session
 from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
 from snntb_adsnn.network import Input, SpikingNetwork
 from snntb_adsnn.network.draft import fit_thresholds
@@ -34,7 +35,6 @@ except ImportError as error:
         f"an ONNX model needs the package onnx ({error}); run: pip install 'snntb-adsnn[onnx]'"
     ) from error
 
-_IR_VERSION = 8  # of models made here: one that every onnxruntime reads
 OLDEST, NEWEST = 11, 21
 """Operator sets that the converters know."""
 
@@ -157,6 +157,7 @@ def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
     name = builder.draft.add(Input(builder.name(inputs[0].name), (), (), given))
     tensor = Tensor(name, shape, "plain" if swapped is x else "image")
     builder.tensors[inputs[0].name] = tensor
+    builder.batch = max(1, dims[0])
     return x, swapped
 
 
@@ -166,6 +167,8 @@ def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None
     if _fold(operator, opset, builder):
         return
     converter = OPERATORS.get(kind if operator.domain in ("", "ai.onnx") else f"{operator.domain}.{kind}")
+    if converter is None and (why := refusal(operator)):
+        raise ConversionError(f"operator {name!r} ({kind}): {why}.")
     if converter is None:
         raise ConversionError(
             f"operator {name!r} ({kind}) has no spiking equivalent here. Supported: {', '.join(sorted(OPERATORS))}. "
@@ -188,33 +191,14 @@ def _attribute(attribute: Any) -> Any:
 def _fold(operator: Any, opset: int, builder: Builder) -> bool:
     """Compute an operator that reads constants only, or asks for a shape; returns whether it is one."""
     if operator.op_type == "Shape" and operator.input[0] in builder.tensors:
-        shape = np.array([1, *builder.tensors[operator.input[0]].shape], np.int64)
+        shape = np.array([builder.batch, *builder.tensors[operator.input[0]].shape], np.int64)
         bounds = {a.name: _attribute(a) for a in operator.attribute}
         builder.constants[operator.output[0]] = shape[bounds.get("start", 0) : bounds.get("end")]
         return True
     if any(name and name not in builder.constants for name in operator.input):
         return False
-    known = {name: builder.constants[name] for name in operator.input if name}
-    graph = onnx.helper.make_graph(
-        [operator],
-        "constant",
-        [
-            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
-            for n, v in known.items()
-        ],
-        [onnx.ValueInfoProto(name=name) for name in operator.output if name],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    model.ir_version = _IR_VERSION
-    try:
-        results = session(model)(None, known)
-    except Exception as error:  # both have errors of their own
-        reason = " ".join(str(error).split())[:200]
-        raise ConversionError(
-            f"operator {operator.name!r} ({operator.op_type}) reads constants only, but cannot be computed ({reason}); "
-            "simplify the model first."
-        ) from error
-    builder.constants.update(zip([name for name in operator.output if name], map(np.asarray, results), strict=True))
+    values = computed(operator, builder.constants, opset)
+    builder.constants.update(zip([name for name in operator.output if name], values, strict=True))
     return True
 
 

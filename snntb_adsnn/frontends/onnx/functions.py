@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.frontends.onnx.quantised import dequantised
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.numbers import exact_scale, table_of, taylor_numbers
 from snntb_adsnn.neuron.transfer import TABLE_END, TABLE_START, TABLE_STEP, taylor_constants
@@ -152,10 +153,15 @@ def explained(proto: Any) -> Any:
 
 
 def flat(proto: Any) -> Any:
-    """The model without functions of others' (exporters write them), and with AAN's, which a file may lack."""
+    """The model without functions of others' (exporters write them), and with AAN's, which a file may lack; quantised
+    weights become constants.
+
+    Raises:
+        ConversionError: values that depend on the input are quantised.
+    """
     import onnx.inliner
 
     if any(function.domain != DOMAIN for function in proto.functions):
         ours = [(DOMAIN, function.name) for function in FUNCTIONS.values()]
         proto = onnx.inliner.inline_selected_functions(proto, ours, exclude=True)
-    return explained(proto)
+    return explained(dequantised(proto))
