@@ -34,7 +34,7 @@ test-torch: $(VENV)/.torch  ## run the tests of PyTorch models (installs PyTorch
 	$(BIN)/python -m pytest -m torch tests/frontends/test_torch*.py tests/test_torch*.py
 
 $(VENV)/.torch: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,torch]' torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,torch]' torchvision norse
 	@touch $@
 
 test-slow: $(VENV)/.installed  ## run the tests that take minutes

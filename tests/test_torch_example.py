@@ -1,4 +1,4 @@
-"""The PyTorch example runs as a user runs it, without TensorFlow, and shows what it promises."""
+"""The PyTorch examples run as a user runs them, without TensorFlow, and show what they promise."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed (pip install 'snntb-adsnn[torch]')")
 pytestmark = pytest.mark.torch
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "pytorch.py"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAM = """
 import runpy, sys
 
@@ -21,7 +21,7 @@ print("imported:", {"tensorflow", "tf_keras", "keras", "snntoolbox"} & set(sys.m
 
 
 def test_it_trains_converts_and_simulates():
-    command = [sys.executable, "-c", PROGRAM, str(EXAMPLE)]
+    command = [sys.executable, "-c", PROGRAM, str(EXAMPLES / "pytorch.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "imported: set()"
     pattern = r"m_f (\S+): ANN (\S+)%, AdSNN (\S+)%, same decision (\S+)%, (\S+) Hz"
@@ -32,3 +32,19 @@ def test_it_trains_converts_and_simulates():
         assert abs(ann - snn) < 2
         assert agreement > 95
     assert lines[0][4] > 1.5 * lines[1][4] > 2 * lines[2][4]  # half the rate at half the precision, nearly
+
+
+def test_another_simulator_runs_the_nir_graph():
+    """Norse opens what ``to_nir`` writes, and computes nearly the same with its own neurons."""
+    pytest.importorskip("norse", reason="Norse is not installed (pip install norse)")
+    command = [sys.executable, EXAMPLES / "nir_in_norse.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    pattern = r"(\w+): (\S+)%, decides as the ANN (\S+)%, outputs differ by (\S+)% of their spread, (\S+) Hz"
+    found = {who: tuple(map(float, values)) for who, *values in re.findall(pattern, done.stdout)}
+    assert set(found) == {"AdSNN", "Norse"}
+    for accuracy, agreement, _, _ in found.values():
+        assert accuracy > 90
+        assert agreement > 97
+    assert found["AdSNN"][2] < 5
+    assert found["Norse"][2] < 50  # what docs/nir.md says of potentials above 1
+    assert 0.9 < found["Norse"][3] / found["AdSNN"][3] < 1.1
