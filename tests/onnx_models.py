@@ -137,4 +137,17 @@ def arithmetic() -> ModelProto:
     return g.model(g.dense(g.add("Relu", h), 6, 3))
 
 
-MODELS = {f.__name__: f for f in (residual, mobile, vgg, series, channels_last, arithmetic)}
+def limited() -> ModelProto:
+    """Activations made of straight lines, and max pooling behind some of them."""
+    g = Graph(2, 12, 11)
+    h = g.add("Clip", g.conv("x", 2, 5), g.constant(-0.4), g.constant(0.9))
+    h = g.add("MaxPool", h, kernel_shape=[2, 2], strides=[2, 2])
+    h = g.add("PRelu", g.conv(h, 5, 6), g.constant(g.random.uniform(0.1, 0.5, (6, 1, 1))))
+    h = g.add("MaxPool", h, kernel_shape=[2, 2], strides=[1, 1], pads=[1, 0, 0, 1])
+    h = g.add("LeakyRelu", g.dense(g.add("Flatten", h), 36, 9), alpha=0.3)
+    h = g.add("PRelu", g.dense(h, 9, 8), g.constant(g.random.uniform(0.1, 0.5, 8)))
+    h = g.add("HardSigmoid", g.dense(h, 8, 7), alpha=0.9, beta=0.4)
+    return g.model(g.dense(h, 7, 3))
+
+
+MODELS = {f.__name__: f for f in (residual, mobile, vgg, series, channels_last, arithmetic, limited)}

@@ -8,10 +8,12 @@ from functools import partial
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError, ParameterError
+from snntb_adsnn.frontends import piecewise
 from snntb_adsnn.frontends.onnx.functions import CONSTANTS, DOMAIN, FUNCTIONS
 from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.tensors import Probe, Tensor
-from snntb_adsnn.network import Neurons, maps
+from snntb_adsnn.frontends.piecewise import Line, Piecewise
+from snntb_adsnn.network import Neurons
 from snntb_adsnn.network.draft import Ending, Softmax
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNParameters
@@ -35,47 +37,50 @@ def _relu(call: Call) -> Tensor:
     return _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
 
 
+def _lines(call: Call, x: Tensor, activation: Piecewise) -> Tensor:
+    """The populations of an activation that is made of straight lines, behind ``x``."""
+
+    def probe(line: Line) -> Probe:
+        return Probe(call.inputs[0], lambda values: line.rectified(x.ordered(values)))
+
+    node = piecewise.add_populations(call.builder.draft, x.node, call.builder.name(call.name), activation, probe)
+    return Tensor(node, x.shape, x.layout, x.image)
+
+
 @OPERATORS.register("Clip")
 def _clip(call: Call) -> Tensor:
-    """relu(x) - relu(x - limit): two populations."""
     bounds = [float(np.asarray(call.need(i, "bounds")).reshape(-1)[0]) if call.has(i) else None for i in (1, 2)]
     low = bounds[0] if bounds[0] is not None else call.attributes.get("min")
     high = bounds[1] if bounds[1] is not None else call.attributes.get("max")
-    if low != 0:
-        raise NetworkError(f"limits values to at least {low}; spiking neurons need 0 there (ReLU, ReLU6)")
-    if high is None or high > 1e30:
-        return _relu(call)
-    x = call.tensor()
-    whole = _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
-    shifted = Tensor(call.builder.moved(x, 1.0, -high, f"{call.name}/shifted"), x.shape, x.layout, x.image)
-    above = _neurons(call, shifted, f"{call.name}/above", lambda values: np.maximum(values - high, 0))
-    return _difference(call, whole, above, 1.0)
+    unlimited = high is None or high > 1e30
+    if low is None or low < -1e30 or (unlimited and low != 0):
+        raise NetworkError("limits values on one side only; a ReLU does that at 0, or give both limits")
+    return _relu(call) if unlimited else _lines(call, call.tensor(), piecewise.clipped(high, low))
+
+
+@OPERATORS.register("HardSigmoid")
+def _hard_sigmoid(call: Call) -> Tensor:
+    """alpha * x + beta, limited to what lies between 0 and 1."""
+    alpha, beta = call.attributes.get("alpha", 0.2), call.attributes.get("beta", 0.5)
+    lines = (Line(1.0, alpha, beta), Line(-1.0, alpha, beta - 1.0))
+    return _lines(call, call.tensor(), Piecewise(lines))
 
 
 @OPERATORS.register("LeakyRelu")
 def _leaky(call: Call) -> Tensor:
-    """relu(x) - slope relu(-x): two populations."""
-    return _two_sided(call, call.attributes.get("alpha", 0.01))
+    return _lines(call, call.tensor(), piecewise.leaky(call.attributes.get("alpha", 0.01)))
 
 
 @OPERATORS.register("PRelu")
 def _parametric(call: Call) -> Tensor:
-    slope = call.need(1, "slopes")
-    return _two_sided(call, slope)
-
-
-def _two_sided(call: Call, slope: Array | float) -> Tensor:
-    x = call.tensor()
-    whole = _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
-    negative = Tensor(call.builder.moved(x, -1.0, 0.0, f"{call.name}/minus"), x.shape, x.layout, x.image)
-    below = _neurons(call, negative, f"{call.name}/below", lambda values: np.maximum(-values, 0))
-    return _difference(call, whole, below, slope)
-
-
-def _difference(call: Call, one: Tensor, other: Tensor, factor: Array | float) -> Tensor:
-    node = call.builder.moved(other, -np.asarray(factor, np.float64), 0.0, f"{call.name}/minus_other")
-    total = call.add(maps.Add(*call.builder.at(f"{call.name}/sum", one.node, node)))
-    return Tensor(total, one.shape, one.layout, one.image)
+    """One slope for each channel, which stands in front in ONNX."""
+    x, slopes = call.tensor(), call.need(1, "slopes")
+    x = call.builder.image(x, call.name) if len(x.shape) in (2, 3) else x
+    ordered = x.ordered(np.broadcast_to(slopes, x.shape).astype(np.float64))
+    channels = ordered.reshape(-1, ordered.shape[-1])
+    if not (channels == channels[:1]).all():
+        raise NetworkError("has different slopes for the pixels of a channel; only one a channel can be kept")
+    return _lines(call, x, piecewise.leaky(channels[0]))
 
 
 def _adaptive(form: str, call: Call) -> Tensor:
