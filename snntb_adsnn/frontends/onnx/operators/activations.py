@@ -52,10 +52,11 @@ def _clip(call: Call) -> Tensor:
     bounds = [float(np.asarray(call.need(i, "bounds")).reshape(-1)[0]) if call.has(i) else None for i in (1, 2)]
     low = bounds[0] if bounds[0] is not None else call.attributes.get("min")
     high = bounds[1] if bounds[1] is not None else call.attributes.get("max")
-    unlimited = high is None or high > 1e30
-    if low is None or low < -1e30 or (unlimited and low != 0):
+    if low == 0 and (high is None or high > 1e30):
+        return _relu(call)
+    if low is None or low < -1e30 or high is None or high > 1e30:
         raise NetworkError("limits values on one side only; a ReLU does that at 0, or give both limits")
-    return _relu(call) if unlimited else _lines(call, call.tensor(), piecewise.clipped(high, low))
+    return _lines(call, call.tensor(), piecewise.clipped(high, low))
 
 
 @OPERATORS.register("HardSigmoid")
