@@ -156,14 +156,17 @@ class Builder:
         if chosen in OWN and self.pick(0, 2) == 0:  # each neuron or pixel its own precision
             where = self.random.random((*shape[:-1], 1) if len(shape) == 3 and self.pick(0, 1) else shape) < 0.5
             m_f = np.where(where, *(p.m_f for p in OWN[chosen]))
+        form = "exact" if self.dyadic or self.pick(0, 2) else "relu"
+        own_scale = form == "relu" and self.pick(0, 1)
         return self.add(
             Neurons,
             source,
             bias=(self.random.normal(size=bias_shape) * 0.2).astype(np.float32),
             parameters=chosen,
-            form="exact" if self.dyadic or self.pick(0, 2) else "relu",
+            form=form,
             pool=pool,
             m_f=m_f,
+            scale=self.random.uniform(0.3, 3, shape[-1]).astype(np.float32) if own_scale else None,
         )
 
     def network(self) -> SpikingNetwork:

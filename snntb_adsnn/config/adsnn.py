@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from snntb_adsnn.config.base import Count, NeuronSection, OneOf, Positive, PositiveByLayer, Seed
+from snntb_adsnn.config.base import Count, NeuronSection, OneOf, Positive, PositiveByLayer, Seed, whichever
 from snntb_adsnn.engine import ENGINES
 from snntb_adsnn.network.tasks import AUTO, TASKS
 from snntb_adsnn.neuron.transfer import Form
@@ -27,7 +27,9 @@ class AdsnnSection(NeuronSection):
         plots: whether a run draws its figures.
         check_images: number of real inputs on which the conversion is checked.
         bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
-            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off.
+            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off. ``auto``: 100 where the network
+            has ReLU layers and there is an ``x_norm.npz``, else off.
+        slope_correction: correct a factor for each channel, too; ``auto``: where the network has ReLU layers.
         pretrained: model file that is copied to the working folder when no model is there yet.
         task: what the network is for; ``auto`` takes it from the model's outputs and, where they leave a choice, from
             the labels: see docs/conversion.md, "Outputs".
@@ -42,7 +44,16 @@ class AdsnnSection(NeuronSection):
     seed: Seed = 0
     plots: bool = True
     check_images: Count = 100
-    bias_correction: Annotated[int, Field(ge=0)] = 0
+    bias_correction: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["auto"], whichever("a whole number of at least 0, or auto")
+    ] = "auto"
+    slope_correction: Annotated[bool | Literal["auto"], whichever("True, False or auto")] = "auto"
     pretrained: Path | None = None
     task: Annotated[str, OneOf(TASKS, (AUTO,))] = AUTO
     trust_model: bool = False
+
+    @model_validator(mode="after")
+    def _corrects_something(self) -> AdsnnSection:
+        if self.slope_correction is True and self.bias_correction == 0:
+            raise ValueError("slope_correction = True needs bias_correction = auto, or a number of training inputs")
+        return self

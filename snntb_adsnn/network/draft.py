@@ -214,18 +214,34 @@ def _stands_inside(node: Ending) -> str:
     )
 
 
+SMALLEST_SCALE = 0.1
+"""Smallest threshold of a channel, of its layer's: below it, channels that hardly matter would spike all the time."""
+
+
 def fit_thresholds(network: SpikingNetwork, x: Any) -> SpikingNetwork:
-    """Scale the resting thresholds of neurons with graded spikes to their potentials on real inputs ``x``: theta0 = m_f
-    times the root mean square of the positive ones. ReLU nets compute with values of any size, and rates follow
-    S/theta0."""
+    """Scale the resting thresholds of neurons with graded spikes to their potentials on real inputs ``x``.
+
+    ReLU nets compute with values of any size, and rates follow S/theta0. So theta0 is m_f times the root mean square of
+    a channel's positive values: the layer's in ``parameters``, and a channel's as its ``scale``, at least
+    ``SMALLEST_SCALE``, and 1 where nothing was positive.
+    """
     values: dict[str, Array] = {network.input.name: network.held(x, np.float64)}
-    theta0: dict[str, float] = {}
+    fitted: dict[str, Neurons] = {}
     for node, total in network.propagate(values):
         if isinstance(node, Neurons):
-            values[node.name] = node.analog(total)
-            active = values[node.name][values[node.name] > 0]
-            if node.graded and active.size:
-                theta0[node.name] = node.parameters.m_f * float(np.sqrt(np.mean(active**2)))
-    return network.map_neurons(
-        lambda n: replace(n, parameters=replace(n.parameters, theta0=theta0[n.name])) if n.name in theta0 else n
-    )
+            values[node.name] = analog = node.analog(total)
+            if node.graded and np.any(analog > 0):
+                fitted[node.name] = _with_thresholds(node, analog.reshape(-1, analog.shape[-1]))
+    return network.map_neurons(lambda n: fitted.get(n.name, n))
+
+
+def _with_thresholds(node: Neurons, analog: Array) -> Neurons:
+    """With the thresholds of ``fit_thresholds`` for outputs of shape (values, channels)."""
+    positive = analog > 0
+    counts, squares = positive.sum(axis=0), np.sum(analog**2, axis=0)
+    layer = math.sqrt(squares.sum() / counts.sum())
+    seen = counts > 0
+    scale = np.ones(len(counts))
+    scale[seen] = np.maximum(np.sqrt(squares[seen] / counts[seen]) / layer, SMALLEST_SCALE)
+    parameters = replace(node.parameters, theta0=node.parameters.m_f * layer)
+    return replace(node, parameters=parameters, scale=scale.astype(np.float32))

@@ -90,6 +90,8 @@ class Neurons(Node):
         pool: max pooling of the membrane potentials, or ``None`` (average pooling is linear: a node of its own).
         m_f: each neuron's own m_f in place of ``parameters.m_f``, broadcastable to ``shape`` (location-based attention:
             (height, width, 1)); theta0 and h follow. ``None``: all have the same.
+        scale: graded spikes only: what theta0 is multiplied with, of shape (channels,), for the values of one channel
+            may be ten times as large as another's. ``None``: 1.
     """
 
     bias: Array
@@ -97,6 +99,7 @@ class Neurons(Node):
     form: str = "exact"
     pool: Window | None = None
     m_f: Array | None = None
+    scale: Array | None = None
 
     def output_shape(self) -> Shape:
         check_form(self.form)
@@ -108,6 +111,10 @@ class Neurons(Node):
             raise NetworkError(f"{self.name}: bias of shape {self.bias.shape} fits neither {shape} nor {shape[-1:]}.")
         if self.m_f is not None and (self.m_f.ndim > len(shape) or not _broadcasts(self.m_f.shape, shape)):
             raise NetworkError(f"{self.name}: m_f of shape {self.m_f.shape} cannot be spread over {shape}.")
+        if self.scale is not None:
+            self._need(self.graded, "only graded spikes have thresholds of their own scale")
+            self._need(self.scale.shape == shape[-1:], "scale needs one number a channel")
+            self._need(bool(np.all((self.scale > 0) & (self.scale < np.inf))), "scale needs finite numbers above 0")
         return shape
 
     @property
@@ -129,14 +136,15 @@ class Neurons(Node):
     @property
     def precision(self) -> Precision:
         """m_f, theta0 and h: numbers, or arrays where the neurons have their own ``m_f``."""
+        scale = 1.0 if self.scale is None else np.broadcast_to(self.scale.astype(np.float64), self.shape)
         if self.m_f is None:
-            return Precision(self.parameters.m_f, self.parameters.resting_threshold, self.spike_height)
+            return Precision(self.parameters.m_f, self.parameters.resting_threshold * scale, self.spike_height)
         values, index = np.unique(self.m_f, return_inverse=True)
         neurons = [self.parameters.with_m_f(float(value)) for value in values]
         heights = [spike_height(p, form=self.form) for p in neurons]
         table = np.array([values, [p.resting_threshold for p in neurons], heights], np.float64)
         spread = table[:, np.broadcast_to(index.reshape(self.m_f.shape), self.shape)]
-        return Precision(spread[0], spread[1], spread[2])
+        return Precision(spread[0], spread[1] * scale, spread[2])
 
     @property
     def graded(self) -> bool:

@@ -93,7 +93,7 @@ def _measure_set(config: Config, subject: Subject) -> dict[str, Any]:
         "images": len(subject.x),
         "neurons": subject.network.neuron_count,
         "trained_m_f": subject.trained.populations[0].parameters.m_f,
-        "bias_correction": config.adsnn.bias_correction,
+        "bias_correction": 0 if subject.correction is None else len(subject.correction.inputs),
         "sweep": dataclasses.asdict(sweep.sweep(config, subject)),
         "arousal": _measure_arousal(config, subject) if config.arousal.m_f_low else None,
     }

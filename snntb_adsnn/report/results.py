@@ -235,7 +235,9 @@ class Results(Figures):
     """Content of ``results.json``: every figure of a run, with what is needed to repeat it.
 
     Attributes:
-        seed, engine, bias_correction: as in section ``[adsnn]``.
+        seed, engine: as in section ``[adsnn]``.
+        bias_correction: training inputs that the network was corrected from; 0: it was not.
+        slope_correction: whether slopes were corrected, too.
         top_k: accuracies among the k likeliest classes.
         model: path of the trained model, without suffix.
         versions: of Python and packages, by name.
@@ -244,6 +246,7 @@ class Results(Figures):
     seed: int | None = None
     engine: str | None = None
     bias_correction: int | None = None
+    slope_correction: bool | None = None
     top_k: TopK | None = None
     model: str | None = None
     versions: dict[str, str]

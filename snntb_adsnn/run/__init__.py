@@ -13,12 +13,22 @@ from snntb_adsnn.run.files import (
     read_npz,
 )
 from snntb_adsnn.run.load import Run, load
-from snntb_adsnn.run.network import configured, for_task, simulated_network
+from snntb_adsnn.run.network import (
+    CORRECTION_INPUTS,
+    configured,
+    correction_of,
+    corrects_slopes,
+    for_task,
+    simulated_network,
+)
 
 __all__ = [
+    "CORRECTION_INPUTS",
     "Run",
     "configured",
     "correction_inputs",
+    "correction_of",
+    "corrects_slopes",
     "for_task",
     "load",
     "model_of",

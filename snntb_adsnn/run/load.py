@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from snntb_adsnn.config import Config, load_config, naming
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.frontends.models import ModelFile, need
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.measure.evaluate import ann_decisions, columns, flat_outputs
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.run.files import (
-    correction_inputs,
     naming_model,
     need_model,
     need_shape,
@@ -25,7 +25,7 @@ from snntb_adsnn.run.files import (
     prepare_run,
     read_npz,
 )
-from snntb_adsnn.run.network import configured, for_task, simulated_network
+from snntb_adsnn.run.network import configured, correction_of, for_task, simulated_network
 
 _DURATION, _BATCH_SIZE = 500.0, 100
 """Of studies, where ``[simulation]`` does not say."""
@@ -95,7 +95,7 @@ class Run:
         """
         need_model(self.config)
         _ = self.y_test
-        if x_norm or self.config.adsnn.bias_correction:
+        if x_norm or self.config.adsnn.bias_correction not in (0, "auto"):
             _ = self.x_norm
 
     @cached_property
@@ -117,10 +117,9 @@ class Run:
         return x
 
     @cached_property
-    def correction(self) -> Array | None:
-        """Training inputs from which biases are corrected; ``None`` where ``[adsnn] bias_correction`` asks for none."""
-        count = self.config.adsnn.bias_correction
-        return correction_inputs(self.config.paths.data_file("x_norm"), count) if count else None
+    def correction(self) -> Correction | None:
+        """What ``[adsnn]`` asks the network to be corrected with; ``None``: nothing."""
+        return correction_of(self.trained, self.config.adsnn, self.config.paths.data_file("x_norm"))
 
     def held_out(self, count: int, *, only: bool = False) -> tuple[Array, NDArray[np.int64]]:
         """Labelled training inputs, those first that training held out for validation; see
@@ -168,7 +167,7 @@ class Run:
     def simulated(self) -> SpikingNetwork:
         """The network that is simulated: ``configured``, with its biases corrected where ``[adsnn]`` asks for it."""
         with naming(self.config.file):
-            return simulated_network(self.trained, self.config.adsnn, self.dt, self.config.paths.data_file("x_norm"))
+            return simulated_network(self.trained, self.config.adsnn, self.dt, self.correction)
 
     def ann(self, x: Array) -> Array:
         """What the ANN decides on inputs of shape (images, *input shape): classes, shape (images,), or labels.

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import ConfigError, ParameterError
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Node
 from snntb_adsnn.network.tasks import AUTO
 from snntb_adsnn.neuron.transfer import check_constants
-from snntb_adsnn.run.files import correction_inputs
+from snntb_adsnn.run.files import correction_inputs, read_npz
+
+CORRECTION_INPUTS = 100
+"""Training inputs from which a network is corrected by itself."""
 
 
 def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> SpikingNetwork:
@@ -65,21 +68,50 @@ def for_task(network: SpikingNetwork, section: AdsnnSection, labels: Array | Non
 
 
 def simulated_network(
-    network: SpikingNetwork, section: AdsnnSection, dt: float, training_inputs: Path
+    network: SpikingNetwork, section: AdsnnSection, dt: float, correction: Correction | None
 ) -> SpikingNetwork:
-    """What is simulated: ``configured``, with biases corrected where ``bias_correction`` asks for it.
+    """What is simulated: ``configured``, and corrected.
 
     Args:
         network: as it was trained.
-        training_inputs: the toolbox's ``x_norm.npz``, read only where biases are corrected.
+        correction: from ``correction_of``.
 
     Raises:
-        ConfigError: an unknown layer, or fewer training inputs than asked for.
-        DataError: there are no training inputs.
+        ConfigError: an unknown layer.
     """
     simulated = configured(network, section, dt)
-    if not section.bias_correction:
+    if correction is None:
         return simulated
-    x = correction_inputs(training_inputs, section.bias_correction)
-    print(f"Correcting biases from {len(x)} training inputs ...")
-    return correct_biases(simulated, x, trained=network, engine=section.engine)
+    print(correction)
+    return correction.of(simulated, network, engine=section.engine)
+
+
+def correction_of(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path) -> Correction | None:
+    """What ``[adsnn]`` asks the network to be corrected with; ``None``: nothing.
+
+    By itself a network of graded spikes is corrected, slopes too, where there are training inputs: a ReLU net was not
+    trained for what its spikes encode. A network of AAN is not.
+
+    Args:
+        network: as it was trained.
+        training_inputs: the toolbox's ``x_norm.npz``.
+
+    Raises:
+        ConfigError: fewer training inputs than asked for.
+        DataError: training inputs are asked for, and there are none.
+    """
+    slopes = corrects_slopes(network, section)
+    if isinstance(count := section.bias_correction, int):
+        return Correction(correction_inputs(training_inputs, count), slopes) if count else None
+    if not _graded(network) or not training_inputs.is_file():
+        return None
+    return Correction(read_npz(training_inputs)[:CORRECTION_INPUTS], slopes)
+
+
+def corrects_slopes(network: SpikingNetwork, section: AdsnnSection) -> bool:
+    """Whether a correction of the network takes slopes, too."""
+    return _graded(network) if section.slope_correction == "auto" else section.slope_correction
+
+
+def _graded(network: SpikingNetwork) -> bool:
+    return any(population.graded for population in network.populations)

@@ -17,7 +17,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.engine.switch import need_classes
 from snntb_adsnn.errors import ConfigError, ParameterError
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.network import SpikingNetwork, softmax
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.registry import finite, study
@@ -56,6 +56,7 @@ def search_m_f(
     trained: SpikingNetwork | None = None,
     rate_hz: float,
     correction_images: int = 100,
+    slopes: bool = False,
     factor: float = 1.25,
     engine: str = "auto",
     progress: Callable[[Trial], None] = lambda trial: None,
@@ -70,6 +71,7 @@ def search_m_f(
         trained: the network with its trained constants, whose outputs are to be kept; default: ``network``.
         x: training inputs, shape (images, *input shape): the first ``correction_images`` correct biases, the others
             are simulated.
+        slopes: correct slopes, too (``measure.correction``).
         rate_hz: the firing rate wanted.
         factor: of one step.
         engine: as in ``simulate``.
@@ -94,7 +96,8 @@ def search_m_f(
     ann = trained.analog(images, logits=True)
 
     def attempt(m_f: dict[str, float]) -> Trial:
-        return try_m_f(network, m_f, calibration, images, ann, trained=trained, engine=engine)
+        correction = Correction(calibration, slopes)
+        return try_m_f(network, m_f, correction, images, ann, trained=trained, engine=engine)
 
     highest = {
         p.name: math.inf if p.graded else HIGHEST_THETA0 * p.parameters.m_f / p.parameters.resting_threshold
@@ -127,23 +130,22 @@ def search_m_f(
 def try_m_f(
     network: SpikingNetwork,
     m_f: dict[str, float],
-    calibration: Array,
+    correction: Correction,
     images: Array,
     ann: Array,
     *,
     trained: SpikingNetwork,
     engine: str = "auto",
 ) -> Trial:
-    """Simulate ``images`` at these precisions, biases corrected from ``calibration``.
+    """Simulate ``images`` at these precisions, corrected.
 
     Args:
         network: what is simulated.
         trained: as it was trained.
         ann: its analog outputs before the softmax, shape (images, classes).
     """
-    corrected = correct_biases(
-        network.with_m_f(m_f), calibration, trained=trained, duration=DURATION, settle=SETTLE, engine=engine
-    )
+    precise = network.with_m_f(m_f)
+    corrected = correction.of(precise, trained, duration=DURATION, settle=SETTLE, engine=engine)
     result = simulate(corrected, images, duration=DURATION, engine=engine)
     outputs = result.outputs[:, round(SETTLE / network.dt) :].astype(np.float64)
     p, logarithm = softmax(ann), _log_softmax(ann)
@@ -186,7 +188,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
     Raises:
         AdSNNError: too few training inputs, or a rate that cannot be reached.
     """
-    from snntb_adsnn.run import configured, load
+    from snntb_adsnn.run import CORRECTION_INPUTS, configured, corrects_slopes, load
 
     if "theta0" in config.adsnn.overrides:
         raise ConfigError(
@@ -198,7 +200,8 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
     # the constants of the run, from the trained m_f on
     network = configured(run.trained, config.adsnn.model_copy(update={"m_f": {}}), run.dt)
     x = run.x_norm
-    correction = config.adsnn.bias_correction or min(100, len(x) // 2)
+    asked = config.adsnn.bias_correction
+    correction = asked if isinstance(asked, int) and asked else min(CORRECTION_INPUTS, len(x) // 2)
     if not 0 < correction < len(x):
         raise ConfigError(
             f"{file} holds {len(x)} inputs, and [adsnn] bias_correction takes {correction}, so that none are left to "
@@ -212,6 +215,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
         trained=run.trained,
         rate_hz=rate,
         correction_images=correction,
+        slopes=corrects_slopes(network, config.adsnn),
         engine=config.adsnn.engine,
         progress=_print_trial,
     )

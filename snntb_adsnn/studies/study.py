@@ -21,7 +21,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY, locked, reason, write_json
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.studies.workers import Answers, Cluster, Failure, Job, Local, Runner
@@ -53,7 +53,7 @@ class Subject:
         ann: what the ANN decides, in the same form.
         duration: simulated time per image, ms.
         batch_size: images simulated at a time.
-        correction: training inputs from which biases are corrected at every precision; none without it.
+        correction: what every precision is corrected with; none without it.
     """
 
     network: SpikingNetwork
@@ -63,7 +63,7 @@ class Subject:
     ann: Array
     duration: float
     batch_size: int
-    correction: Array | None = None
+    correction: Correction | None = None
 
     @classmethod
     def of(cls, run: Run, images: int | None = None) -> Subject:
@@ -106,7 +106,7 @@ class Subject:
         with _corrected_lock:
             found = _corrected.pop(key, None)
             if found is None:
-                found = correct_biases(network, self.correction, trained=self.trained, engine=engine)
+                found = self.correction.of(network, self.trained, engine=engine)
             _corrected[key] = found  # last, as the latest used
             if len(_corrected) > _KEPT:
                 del _corrected[next(iter(_corrected))]

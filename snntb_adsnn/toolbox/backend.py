@@ -24,7 +24,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import configured, for_task, simulated_network
+from snntb_adsnn.run import configured, correction_of, for_task, simulated_network
 from snntb_adsnn.studies.batches import Batches
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
@@ -170,7 +170,12 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         assert self.network is not None, "build or load first"
         self.section = settings.current_section(self.config)
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
-        self.simulated = simulated_network(self.network, self.section, self._dt, inputs)
+        correction = correction_of(self.network, self.section, inputs)
+        self._correction = {
+            "bias_correction": 0 if correction is None else len(correction.inputs),
+            "slope_correction": correction is not None and correction.slopes,
+        }
+        self.simulated = simulated_network(self.network, self.section, self._dt, correction)
         self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
@@ -416,7 +421,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             plots=section.plots,
             seed=section.seed,
             engine=section.engine,
-            bias_correction=section.bias_correction,
+            **self._correction,
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(_without_ending(Path(self.config.get("paths", "path_wd")), self.config)),
         )

@@ -188,10 +188,11 @@ def plot_potentials(network: SpikingNetwork, mem: Labelled, folder: Path) -> Non
         shown = neurons[np.unique(np.linspace(0, len(neurons) - 1, _DRAWN_NEURONS).astype(int))]
         figure, axes = plt.subplots(layout="constrained")
         axes.plot(network.dt * np.arange(1, shown.shape[1] + 1), shown.T, lw=0.8)
-        half = population.parameters.resting_threshold / 2
-        axes.axhline(half, color="0.3", ls="--", lw=1, label="theta0/2: silent below")
         axes.set(xlabel="time (ms)", ylabel="membrane potential S", title=label)
-        axes.legend(fontsize="small")
+        if population.scale is None:  # else every channel has a threshold of its own
+            half = population.parameters.resting_threshold / 2
+            axes.axhline(half, color="0.3", ls="--", lw=1, label="theta0/2: silent below")
+            axes.legend(fontsize="small")
         with atomic_path(folder / label / "Potential.png") as path:
             figure.savefig(path)
         plt.close(figure)

@@ -164,7 +164,7 @@ def check_files(config: ConfigParser) -> None:
     if tools["simulate"] and not tools["convert"]:
         _need(network_file(config), "convert")
         need_same_model(network_file(config), model_of(config), "parse = True and convert = True")
-    if tools["simulate"] and (count := adsnn_section(config).bias_correction):
+    if tools["simulate"] and isinstance(count := adsnn_section(config).bias_correction, int) and count:
         correction_inputs(Path(config.get("paths", "dataset_path")) / "x_norm.npz", count)
     if (kind := config.get("input", "dataset_format")) != "npz":
         data = Path(config.get("paths", "dataset_path"))

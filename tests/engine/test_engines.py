@@ -138,7 +138,9 @@ def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(poo
     for m_f in (0.1, 0.4, 0.2):
         add(Scale, factors=(random.random(70) + 0.5).astype(np.float32))
         bias = random.normal(size=70).astype(np.float32) * np.float32(0.3)
-        add(Neurons, bias=bias, parameters=ASNParameters(m_f=m_f), form="relu", pool=pool if m_f == 0.4 else None)
+        scale = random.uniform(0.3, 3, 70).astype(np.float32) if m_f != 0.4 else None
+        there = pool if m_f == 0.4 else None
+        add(Neurons, bias=bias, parameters=ASNParameters(m_f=m_f), form="relu", pool=there, scale=scale)
     add(Reshape, target=(int(np.prod(nodes[-1].shape)),))
     add(Readout, bias=np.zeros(nodes[-1].shape, np.float32))
     network = SpikingNetwork(tuple(nodes))
@@ -147,7 +149,7 @@ def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(poo
     for arguments in ((frozenset(),), (ALL,), (ALL, schedule)):
         expected, found = reference.run(network, x, 120, *arguments), event.run(network, x, 120, *arguments)
         assert_same(found, expected)
-    alike = network.map_neurons(lambda n: dataclasses.replace(n, form="exact"))
+    alike = network.map_neurons(lambda n: dataclasses.replace(n, form="exact", scale=None))
     assert (event.run(alike, x, 120, frozenset()).outputs != found.outputs).any()
 
 

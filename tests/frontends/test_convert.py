@@ -283,8 +283,10 @@ def test_resting_thresholds_of_graded_spikes_follow_the_size_of_their_potentials
     x, model = images(IMAGE), chain(IMAGE, L.Conv2D(4, 3, activation="relu"), L.Conv2D(3, 3, activation="relu"))
     plain = convert(model, x)
     S = np.maximum(keras.Model(model.inputs, model.layers[0].output).predict(x, verbose=0), 0)
-    rms = np.sqrt((S[S > 0] ** 2).mean())
-    assert plain.populations[0].parameters.theta0 == pytest.approx(0.1 * rms, rel=1e-5)
+    rms = [np.sqrt((channel[channel > 0] ** 2).mean()) for channel in S.reshape(-1, 4).T]
+    np.testing.assert_allclose(
+        plain.populations[0].precision.theta0, np.broadcast_to(0.1 * np.array(rms), S.shape[1:]), rtol=1e-5
+    )
     kernel, bias = model.layers[0].get_weights()
     model.layers[0].set_weights([50 * kernel, 50 * bias])
     kernel, bias = model.layers[1].get_weights()

@@ -8,26 +8,40 @@ from correction_cases import images, network
 
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.measure.correction import analog_means, correct_biases, spiking_means
-from snntb_adsnn.network.maps import Window
+from snntb_adsnn.measure.correction import SLOPES, analog_potentials, correct_biases, spiking_potentials
+from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.maps import Dense
+from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron.transfer import GRADED, graded_transfer
 
-PAIR = Window((2, 2), (2, 2))
+
+def spiking(net, x, name, **how):
+    return np.concatenate(list(spiking_potentials(net, x, name, **how)))
+
+
+def by_channel(potentials):
+    return potentials.reshape(-1, potentials.shape[-1])
 
 
 def errors(simulated, trained, x):
     """Mean absolute difference of the channels' mean potentials, by layer."""
-    spiking, analog = spiking_means(simulated, x), analog_means(trained, x)
-    return {name: float(np.abs(spiking[name] - analog[name]).mean()) for name in analog}
+    return {
+        name: float(np.abs(by_channel(spiking(simulated, x, name)).mean(0) - by_channel(wanted).mean(0)).mean())
+        for name, wanted in analog_potentials(trained, x)
+    }
 
 
-def test_means_are_those_of_the_potentials():
+def test_potentials_are_those_of_a_simulation():
     net, x = network(), images(0, 3)
     result = simulate(net, x, duration=50, engine="reference", record="S")
-    means = spiking_means(net, x, duration=50, settle=20, engine="reference")
-    np.testing.assert_allclose(means["second"], result.records["S"]["second"][:, 20:].mean((0, 1, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(means["out"], result.outputs[:, 20:].mean((0, 1)), rtol=1e-5)
-    np.testing.assert_allclose(analog_means(net, x)["out"], net.analog(x, logits=True).mean(0))
-    np.testing.assert_allclose(analog_means(net, x)["first"], x.mean((0, 1, 2)) + net.by_name["first"].bias, rtol=1e-6)
+    how = {"duration": 50, "settle": 20, "engine": "reference"}
+    second = spiking(net, x, "second", **how)
+    assert second.shape == (3, 2, 2, 6)
+    np.testing.assert_allclose(second, result.records["S"]["second"][:, 20:].mean(1, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(spiking(net, x, "out", **how), result.outputs[:, 20:].mean(1), rtol=1e-5)
+    analog = dict(analog_potentials(net, x))
+    np.testing.assert_allclose(analog["out"], net.analog(x, logits=True))
+    np.testing.assert_allclose(analog["first"], x + net.by_name["first"].bias, rtol=1e-6)
 
 
 def test_the_mean_error_falls_on_fresh_images():
@@ -66,10 +80,71 @@ def test_only_biases_change_and_only_where_there_is_something_to_correct():
 
 def test_batches_do_not_matter(monkeypatch):
     net, x = network(), images(1, 7)
-    whole = spiking_means(net, x)
+    whole = {name: spiking(net, x, name) for name in ("first", "third", "out")}
     monkeypatch.setattr("snntb_adsnn.measure.correction._RECORDED", 3 * net.neuron_count * 300)
-    for name, mean in spiking_means(net, x).items():
-        np.testing.assert_allclose(mean, whole[name], rtol=1e-6)
+    for name, potentials in whole.items():
+        np.testing.assert_array_equal(spiking(net, x, name), potentials)
+
+
+# ---- slopes ----------------------------------------------------------------------------------------------------------
+
+
+def test_slopes_are_the_least_squares_fit():
+    """Against NumPy's own fit, layer by layer, on the simulated potentials."""
+    net, x = network(), images(1, 100)
+    corrected = correct_biases(net, x, slopes=True)
+    reached = {}
+    for name, wanted in analog_potentials(net, x):
+        before, goal = by_channel(spiking(corrected, x, name)), by_channel(wanted)
+        # a least squares fit leaves an error without mean, that the fitted values do not explain
+        error = goal - before
+        np.testing.assert_allclose(error.mean(0), 0, atol=2e-3)
+        slopes = [np.polyfit(s, g, 1)[0] for s, g in zip(before.T, goal.T, strict=True)]
+        reached[name] = np.abs(np.array(slopes) - 1).max()
+    assert max(reached.values()) < 0.02
+    plain = correct_biases(net, x)
+    rest = {
+        label: by_channel(spiking(n, x, "out") - dict(analog_potentials(net, x))["out"]).std()
+        for label, n in (("biases", plain), ("slopes", corrected))
+    }
+    assert rest["slopes"] < rest["biases"]
+
+
+def graded_chain(scale=None):
+    """Two layers of graded neurons in a row, and a read-out."""
+    parameters, weights = ASNParameters(m_f=1.5), np.array([[2.0, 0], [0, 0.5]], np.float32)
+    zero = np.zeros(2, np.float32)
+    return SpikingNetwork(
+        (
+            Input("x", (), (), (2,)),
+            Neurons("first", ("x",), ((2,),), zero, parameters, GRADED, scale=scale),
+            Dense("dense", ("first",), ((2,),), weights),
+            Neurons("second", ("dense",), ((2,),), zero, parameters, GRADED, scale=scale),
+            Readout("out", ("second",), ((2,),), zero),
+        )
+    )
+
+
+def test_slopes_give_back_what_graded_spikes_lose():
+    net = graded_chain()
+    x = np.array([[0.85, 0.9]]) * np.linspace(0.95, 1.05, 21)[:, None]  # so small that spikes are rare: 6 to 9 Hz
+    lost = (graded_transfer(x, net.populations[0].parameters) / x).mean(0)
+    assert lost.max() < 0.75
+    long = {"duration": 4000, "settle": 1000}
+    found = spiking(net, x, "second", **long).mean(0) / (x @ net.by_name["dense"].weights).mean(0)
+    np.testing.assert_allclose(found, lost, rtol=0.05)
+    corrected = correct_biases(net, x, slopes=True, **long)
+    for name, wanted in analog_potentials(net, x):
+        np.testing.assert_allclose(spiking(corrected, x, name, **long).mean(0), wanted.mean(0), rtol=0.01)
+    weights = corrected.by_name["dense"].weights.diagonal() / net.by_name["dense"].weights.diagonal()
+    assert np.all((weights >= SLOPES[0]) & (weights <= SLOPES[1]) & (weights != 1))
+
+
+def test_a_channel_that_never_changes_keeps_its_slope():
+    net, x = graded_chain(), np.ones((5, 2))
+    corrected = correct_biases(net, x, slopes=True)
+    np.testing.assert_array_equal(corrected.by_name["dense"].weights, net.by_name["dense"].weights)
+    assert np.all(corrected.by_name["second"].bias > 0)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ def changed(position, **fields):
         (lambda: changed(2, weights=np.full((2, 2), np.nan, np.float32)), "NaN"),
         (lambda: changed(2, weights=np.ones((3, 2), np.float32)), "one axis of 3 features"),
         (lambda: changed(1, bias=np.zeros(3, np.float32)), "fits neither"),
+        (lambda: changed(1, scale=np.ones(2)), "only graded spikes have thresholds of their own scale"),
+        (lambda: changed(1, form="relu", scale=np.ones(3)), "scale needs one number a channel"),
+        (lambda: changed(1, form="relu", scale=np.array([1.0, 0.0])), "finite numbers above 0"),
         (lambda: changed(3, activation="gelu"), "'gelu' must be one of softmax, linear, sigmoid"),
         (lambda: changed(3, tau_phi=0.0), "above 0"),
         (
@@ -91,6 +94,35 @@ def test_simulate_names_a_wrong_argument(arguments, message):
 def test_one_quantity_to_record_needs_no_tuple():
     result = simulate(SpikingNetwork(tuple(nodes())), np.ones((1, 2)), duration=20, record="spikes", engine="reference")
     assert result.records["spikes"]["hidden"].any()
+
+
+def test_thresholds_of_a_channels_own_scale_are_weights_of_another(tmp_path):
+    """ReLU is homogeneous: a threshold twice as high is an input half as large, and an output twice as large."""
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(2, 3)).astype(np.float32), random.normal(size=(3, 2)).astype(np.float32)
+    bias, scale = random.normal(size=3).astype(np.float32), np.array([0.5, 4, 1], np.float32)
+
+    def network(bias, first, second, scale):
+        return SpikingNetwork(
+            (
+                nodes()[0],
+                Dense("first", ("input",), ((2,),), first),
+                Neurons("hidden", ("first",), ((3,),), bias, P, "relu", scale=scale),
+                Dense("dense", ("hidden",), ((3,),), second),
+                nodes()[3],
+            )
+        )
+
+    x = random.uniform(0, 3, (5, 2))
+    scaled = network(bias, first, second, scale)
+    plain = network(bias / scale, first / scale, second * scale[:, None], None)
+    scaled.save(tmp_path / "net.npz")
+    for one in (scaled, SpikingNetwork.load(tmp_path / "net.npz")):
+        for m_f in (0.2, 0.7):
+            found, expected = (simulate(n.with_m_f(m_f), x, duration=100) for n in (one, plain))
+            np.testing.assert_array_equal(found.spike_counts["hidden"], expected.spike_counts["hidden"])
+            np.testing.assert_allclose(found.outputs, expected.outputs, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one.analog(x), plain.analog(x), rtol=1e-6)
 
 
 def test_weights_cannot_be_changed_behind_the_networks_back():

@@ -23,9 +23,16 @@ KEYS = [
     *("matching_time_ms", "matching_fraction", "accuracy_sd", "spikes_per_neuron_at_mt"),
     *("synaptic_operations_per_image", "multiply_adds_per_image", "neuron_updates_per_image", "operations"),
     *("num_images", "duration_ms", "dt_ms", "m_f", "form", "neurons", "accuracy_over_time", "outputs"),
-    *("seed", "engine", "bias_correction", "top_k", "model", "versions"),
+    *("seed", "engine", "bias_correction", "slope_correction", "top_k", "model", "versions"),
 ]
-RUN = {"seed": 3, "engine": "event", "bias_correction": 0, "top_k": TopK(2, 0.5, 1.0), "model": "folder/net"}
+RUN = {
+    "seed": 3,
+    "engine": "event",
+    "bias_correction": 0,
+    "slope_correction": False,
+    "top_k": TopK(2, 0.5, 1.0),
+    "model": "folder/net",
+}
 
 
 def network():

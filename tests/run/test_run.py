@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from toolbox_cases import dense_net, digits, image_net, write_case
 
-from snntb_adsnn import AAN, cli, convert
+from snntb_adsnn import AAN, cli, convert, keras
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError
+from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.run import Run, load
 from snntb_adsnn.studies.study import Subject, fingerprint
 from snntb_adsnn.toolbox import register, settings
@@ -33,6 +34,43 @@ def test_parts_are_the_models_and_the_files(tmp_path):
     assert (run.duration, run.dt, run.batch_size) == (60, 1, 10)
     assert run.correction is None
     assert fingerprint(run.simulated) == fingerprint(run.configured) == fingerprint(run.trained)
+
+
+def relu_net():
+    keras.utils.set_random_seed(3)
+    layers = [keras.layers.Input((64,)), keras.layers.Dense(9, activation="relu"), keras.layers.Dense(10)]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize(
+    ("model", "section", "count", "slopes"),
+    [
+        (relu_net, {}, 23, True),
+        (relu_net, {"bias_correction": "5"}, 5, True),
+        (relu_net, {"slope_correction": "False"}, 23, False),
+        (relu_net, {"bias_correction": "0"}, 0, None),
+        (dense_net, {}, 0, None),
+        (dense_net, {"bias_correction": "5"}, 5, False),
+        (dense_net, {"bias_correction": "5", "slope_correction": "True"}, 5, True),
+    ],
+)
+def test_what_a_network_is_corrected_with(model, section, count, slopes, tmp_path):
+    run = load(write_case(tmp_path, model(), {"adsnn": section}))
+    np.savez_compressed(tmp_path / "x_norm.npz", run.x_test)
+    if not count:
+        assert run.correction is None
+        assert fingerprint(run.simulated) == fingerprint(run.configured)
+        return
+    np.testing.assert_array_equal(run.correction.inputs, run.x_test[:count])
+    assert run.correction.slopes is slopes
+    expected = correct_biases(
+        run.configured, run.x_test[:count], trained=run.trained, slopes=slopes, engine="reference"
+    )
+    assert fingerprint(run.simulated) == fingerprint(expected)
+
+
+def test_a_relu_net_without_training_inputs_is_simulated_as_it_is(tmp_path):
+    assert load(write_case(tmp_path, relu_net())).correction is None
 
 
 def test_a_part_that_nobody_asks_for_is_not_read(tmp_path):

@@ -10,7 +10,7 @@ from toolbox_cases import dense_net, digits, write_case
 from snntb_adsnn.config import load_config
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, ParameterError
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import Correction, correct_biases
 from snntb_adsnn.network import softmax
 from snntb_adsnn.run import load
 from snntb_adsnn.studies.precision import DURATION, SETTLE, run_precision, search_m_f, try_m_f
@@ -22,7 +22,7 @@ ANN = NETWORK.analog(IMAGES, logits=True)
 
 def test_a_trials_figures():
     m_f = {"first": 0.5, "second": 0.9, "third": 0.6}
-    trial = try_m_f(NETWORK, m_f, CALIBRATION, IMAGES, ANN, trained=NETWORK)
+    trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION), IMAGES, ANN, trained=NETWORK)
     simulated = correct_biases(NETWORK.with_m_f(m_f), CALIBRATION, trained=NETWORK, duration=DURATION, settle=SETTLE)
     result = simulate(simulated, IMAGES, duration=DURATION)
     assert trial.firing_rate_hz == result.firing_rate_hz
@@ -42,9 +42,8 @@ def test_every_step_is_the_best_one_and_the_last_meets_the_rate():
     for before, after in itertools.pairwise(path):
         slopes = {}
         for name in before.m_f:
-            trial = try_m_f(
-                NETWORK, {**before.m_f, name: before.m_f[name] * 1.3}, CALIBRATION, IMAGES, ANN, trained=NETWORK
-            )
+            m_f = {**before.m_f, name: before.m_f[name] * 1.3}
+            trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION), IMAGES, ANN, trained=NETWORK)
             slopes[name] = (trial.divergence - before.divergence) / (before.firing_rate_hz - trial.firing_rate_hz)
         (raised,) = (name for name in after.m_f if after.m_f[name] != before.m_f[name])
         assert raised == min(slopes, key=slopes.get)

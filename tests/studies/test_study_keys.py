@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from study_jobs import points_folder, small_network, small_subject, sweep_config
 
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.studies import study
 from snntb_adsnn.studies.study import code_version, fingerprint, result_code
 from snntb_adsnn.studies.sweep import Shared, common_key, sweep
@@ -60,7 +61,7 @@ def test_results_of_something_else_are_not_taken_over(config, change, tmp_path):
     elif change == "trained":
         subject = dataclasses.replace(subject, trained=subject.trained.with_m_f(0.3))
     elif change == "correction":
-        subject = dataclasses.replace(subject, correction=subject.x)
+        subject = dataclasses.replace(subject, correction=Correction(subject.x))
     else:
         text += f"[adsnn]\n{change} = {'reference' if change == 'engine' else 0.5}\n"
     sweep(config(text), subject, in_process)

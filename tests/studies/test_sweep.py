@@ -20,7 +20,7 @@ from snntb_adsnn import cli
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, OutputError, WorkerError
 from snntb_adsnn.files import TEMPORARY
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import Correction, correct_biases
 from snntb_adsnn.neuron.transfer import transfer
 from snntb_adsnn.report.outcomes import SweepOutcome
 from snntb_adsnn.report.sweeps import print_sweep, write_sweep
@@ -103,12 +103,13 @@ def test_a_points_figures_are_those_of_the_readable_simulator():
     assert found["num_images"] == 60
 
 
-def test_biases_are_corrected_at_every_point():
+@pytest.mark.parametrize("slopes", [False, True])
+def test_every_point_is_corrected(slopes):
     subject = small_subject()
     training = np.random.default_rng(5).random((30, 8), np.float32)
-    subject = dataclasses.replace(subject, correction=training)
+    subject = dataclasses.replace(subject, correction=Correction(training, slopes))
     found = simulate_point(Shared(subject, "event", 0.99), Point(0.8, {}, None, 100.0))
-    network = correct_biases(subject.network.with_m_f(0.8), training, trained=subject.network)
+    network = correct_biases(subject.network.with_m_f(0.8), training, trained=subject.network, slopes=slopes)
     result = simulate(network, subject.x, duration=100)
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
     assert found["firing_rate_hz"] != pytest.approx(
@@ -122,8 +123,8 @@ def test_biases_are_corrected_at_every_point():
 def test_corrected_networks_are_shared_and_few_are_kept(monkeypatch):
     calls = []
     monkeypatch.setattr(study, "_corrected", {})
-    monkeypatch.setattr(study, "correct_biases", lambda network, *_, **__: calls.append(network) or network)
-    subject = dataclasses.replace(small_subject(images=4), correction=np.zeros((3, 8), np.float32))
+    monkeypatch.setattr(Correction, "of", lambda self, network, *_, **__: calls.append(network) or network)
+    subject = dataclasses.replace(small_subject(images=4), correction=Correction(np.zeros((3, 8), np.float32)))
     networks = [subject.network.with_m_f(m_f) for m_f in np.linspace(0.1, 0.9, 9)]
     for network in networks:
         assert subject.corrected(network, "event") is network

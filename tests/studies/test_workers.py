@@ -18,6 +18,7 @@ import pytest
 import study_jobs
 
 from snntb_adsnn.errors import WorkerError
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.studies.study import code_version
 from snntb_adsnn.studies.sweep import Point, Shared, simulate_point
 from snntb_adsnn.studies.workers import ATTEMPTS, Cluster, Failure, Local, cores, in_process
@@ -129,7 +130,8 @@ def test_threads_on_a_cluster(dask):
 
 def test_threads_of_a_worker_share_what_they_keep():
     """Networks at other precisions, and with corrected biases, are kept in the process."""
-    subject = dataclasses.replace(study_jobs.small_subject(images=4, duration=20.0), correction=np.ones((3, 8), "f4"))
+    correction = Correction(np.ones((3, 8), "f4"))
+    subject = dataclasses.replace(study_jobs.small_subject(images=4, duration=20.0), correction=correction)
     points = [Point(0.1 + 0.01 * (i % 7), {}, None, 20.0) for i in range(60)]
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -9,13 +9,11 @@ import pytest
 from toolbox_cases import IMAGES, dense_net, digits, image_net, residual_net, write_case, write_config
 
 from snntb_adsnn import ASNParameters, convert, simulate
-from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.report.schema import schema
-from snntb_adsnn.run import simulated_network
 from snntb_adsnn.toolbox import register, run
 
 register()
@@ -196,16 +194,10 @@ def test_bias_correction_from_training_inputs(tmp_path):
     result = simulate(network, x, duration=60, engine="event")
     found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
-    assert found["bias_correction"] == 5
+    assert (found["bias_correction"], found["slope_correction"]) == (5, False)
     assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
     saved = SpikingNetwork.load(tmp_path / "net_adsnn.npz")  # what was trained, not what was corrected
     assert all(np.array_equal(a.bias, b.bias) for a, b in zip(saved.populations, trained.populations, strict=True))
-
-
-def test_without_bias_correction_nothing_is_read(tmp_path):
-    network = convert(dense_net(), digits((64,))[0])
-    same = simulated_network(network, AdsnnSection(), 1.0, tmp_path / "not there.npz")
-    assert all(np.array_equal(a.bias, b.bias) for a, b in zip(same.populations, network.populations, strict=True))
 
 
 def test_residual_net_passes_the_pipeline(tmp_path):

@@ -13,6 +13,7 @@ from snntb_adsnn import convert, simulate
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import AdSNNError, ConfigError, OutputError, ParameterError
 from snntb_adsnn.frontends.keras.compat import keras
+from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.run import load
 from snntb_adsnn.studies.arousal import precisions
 from snntb_adsnn.studies.precision import search_m_f
@@ -48,12 +49,15 @@ def test_relu_nets_run_on_values_of_any_size(large):
     file, model, x = large
     network = convert(model, x)
     assert max(p.parameters.resting_threshold for p in network.populations) > 2
-    result = simulate(network, x, duration=60, engine="reference")
+    corrected = correct_biases(network, x, slopes=True)  # by itself, from the training inputs
+    result = simulate(corrected, x, duration=60, engine="reference")
     truth = digits((64,))[1].argmax(axis=1)
     assert run(file) == np.mean(result.decisions[:, -1] == truth)
     found = json.loads((file.parent / "log/gui/test/results.json").read_text())
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
     assert found["firing_rate_hz"] > 0
+    assert found["firing_rate_hz"] != simulate(network, x, duration=60, engine="reference").firing_rate_hz
+    assert (found["bias_correction"], found["slope_correction"]) == (len(x), True)
 
 
 def test_relu_nets_of_any_size_are_studied(large):

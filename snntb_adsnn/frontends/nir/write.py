@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from snntb_adsnn.frontends.nir.needed import nir
 from snntb_adsnn.frontends.nir.primitives import WEIGHTS, WRITERS, Layout, convolution, embeddings, same
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Concatenate, Dense, Linear, Node, Reshape, Window
+from snntb_adsnn.neuron import ASNParameters
 
 SECOND = 1000.0
 """Milliseconds: NIR counts in seconds."""
@@ -247,11 +248,18 @@ class _Precisions:
 
 
 def _by_neuron(node: Neurons) -> _Precisions:
-    if node.m_f is None:
-        return _Precisions([node.parameters], np.zeros(node.shape, int))
-    found, index = np.unique(node.m_f, return_inverse=True)
-    index = np.broadcast_to(index.reshape(node.m_f.shape), node.shape)
-    return _Precisions([node.parameters.with_m_f(float(m_f)) for m_f in found], index)
+    own = node.parameters.m_f if node.m_f is None else node.m_f
+    pairs = [
+        np.broadcast_to(value, node.shape).reshape(-1) for value in (own, 1.0 if node.scale is None else node.scale)
+    ]
+    found, index = np.unique(np.stack(pairs, axis=1), axis=0, return_inverse=True)
+    return _Precisions([_constants(node, *map(float, pair)) for pair in found], index.reshape(node.shape))
+
+
+def _constants(node: Neurons, m_f: float, scale: float) -> ASNParameters:
+    """Of one neuron."""
+    parameters = node.parameters.with_m_f(m_f)
+    return replace(parameters, theta0=parameters.resting_threshold * scale)
 
 
 def _readout(node: Readout) -> list[Any]:
