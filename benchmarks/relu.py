@@ -51,7 +51,7 @@ class Case:
 
 
 CASES = {
-    "mnist": Case("mnist", "mnist", 1900, 0.002, "", 2_000),
+    "mnist": Case("mnist", "mnist", 900, 0.002, "", 2_000),
     "cifar10": Case("cifar10", "vgg_cifar", 100, 0.0005, "cifar10.h5", 1_000),
 }
 

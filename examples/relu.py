@@ -7,6 +7,7 @@ import sys
 
 from snntb_adsnn import convert, keras, simulate
 from snntb_adsnn.data import load_dataset
+from snntb_adsnn.measure.correction import correct_biases
 from snntb_adsnn.measure.evaluate import Evaluation
 
 name = sys.argv[1] if len(sys.argv) > 1 else "digits"
@@ -32,7 +33,8 @@ model.fit(x_train, y_train, batch_size=64, epochs=15 if name == "digits" else 4,
 network = convert(model, x_test[:100])  # every ReLU layer becomes neurons with graded spikes
 ann = model.predict(x_test, verbose=0).argmax(axis=1)
 for m_f in (0.1, 0.2, 0.4, 0.8, 1.2):
-    precise = network.with_m_f(m_f)
+    # low rates encode less than max(0, S): training inputs give it back
+    precise = correct_biases(network.with_m_f(m_f), x_train[:100], trained=network, slopes=True)
     evaluation = Evaluation(precise)
     evaluation.add(simulate(precise, x_test, duration=400), y_test, ann)
     m = evaluation.metrics()

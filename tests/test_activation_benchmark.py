@@ -1,4 +1,4 @@
-"""AAN beside ReLU in a plain fit: what docs/training.md says is what was measured, and the goal is met."""
+"""AAN beside ReLU in a plain fit: what docs/training.md says is what was measured, and where the goal is met."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,29 @@ DOCS = Path(__file__).parents[1] / "docs"
 FOUND = json.loads((DOCS / "activation.json").read_text())
 
 
+BEHIND = {("keras2", "series"), ("keras3", "series")}
+"""Nets whose mean with AAN is more than a point behind ReLU's; docs/training.md names them."""
+
+
+def mean_of(framework, kind, *nets):
+    return mean(mean(FOUND[framework][net][kind].values()) for net in nets)
+
+
+def test_every_net_has_five_seeds_in_every_framework():
+    assert set(FOUND) == set(FRAMEWORKS)
+    for nets in FOUND.values():
+        assert set(nets) == set(NETS)
+        for kinds in nets.values():
+            assert all(set(kinds[kind]) == set("01234") for kind in ("relu", "bounded"))
+
+
 @pytest.mark.parametrize("framework", FOUND)
 def test_aan_is_within_a_point_of_relu(framework):
-    assert framework in FRAMEWORKS
-    assert set(FOUND[framework]) == set(NETS)
-    means = {
-        kind: mean(mean(runs[kind].values()) for runs in FOUND[framework].values()) for kind in ("relu", "bounded")
+    assert mean_of(framework, "bounded", *NETS) > mean_of(framework, "relu", *NETS) - 0.01
+    behind = {
+        (framework, net) for net in NETS if mean_of(framework, "bounded", net) < mean_of(framework, "relu", net) - 0.01
     }
-    assert means["bounded"] > means["relu"] - 0.01
+    assert behind == {case for case in BEHIND if case[0] == framework}
 
 
 @pytest.mark.parametrize("framework", FOUND)
@@ -28,7 +43,8 @@ def test_the_page_says_what_was_measured(framework):
     page = (DOCS / "training.md").read_text()
     for net, kinds in FOUND[framework].items():
         relu, aan = (f"{100 * mean(kinds[kind].values()):.1f}" for kind in ("relu", "bounded"))
-        assert f"{relu} / {aan}" in page, net
+        row = next(line for line in page.splitlines() if line.startswith(f"| {net} |"))
+        assert row.split("|")[2 + list(FOUND).index(framework)].strip() == f"{relu} / {aan}", net
 
 
 def test_the_table_is_made_of_means_and_spreads():
