@@ -1,9 +1,8 @@
 """The nets of ``benchmarks.relu`` in SpikingJelly: ``python -m benchmarks.relu_peer NET.npz RESULT.json``.
 
-``ann2snn.Converter`` replaces each ReLU by integrate-and-fire neurons with soft reset, whose thresholds follow the
-activations of training images: their maximum, or the 99.9th percentile. The third way starts the potentials at half the
-threshold besides, which takes away most of the mean error of early decisions (Bu et al., "Optimal ANN-SNN Conversion",
-arXiv 2303.04347).
+``ann2snn`` replaces each ReLU by integrate-and-fire neurons with soft reset, in three ways: one threshold a layer, the
+99.9th percentile of its activations on training images; one a channel, with potentials that start at half of it and max
+pooling in front of the neurons; and local threshold balancing (Bu et al., arXiv 2409.03368).
 """
 
 from __future__ import annotations
@@ -17,8 +16,14 @@ import numpy as np
 import torch
 from torch import nn
 
-WAYS = {"if max": ("max", 0.0), "if 99.9%": ("99.9%", 0.0), "if 99.9%, half": ("99.9%", 0.5)}
-"""Names of the curves: mode of the converter, and the potential at the start."""
+WAYS = {
+    "if layer": lambda recipes, loader: recipes.RateCodingRecipe(loader, mode="99.9%"),
+    "if channel": lambda recipes, loader: recipes.RateCodingRecipe(
+        loader, mode="99.9%", channel_wise=True, pre_spike_maxpool=True, half_threshold=True
+    ),
+    "if balanced": lambda recipes, loader: recipes.LocalThresholdBalancingRecipe(loader),
+}
+"""Recipes of the converter, by the names of the curves."""
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 BATCH = 100
 
@@ -68,11 +73,11 @@ def _set(module: nn.Module, **values: torch.Tensor) -> None:
             getattr(module, name).copy_(value)
 
 
-def curve(model: nn.Module, start: float, x: torch.Tensor, y: Any, ann: Any) -> dict[str, Any]:
+def curve(model: nn.Module, x: torch.Tensor, y: Any, ann: Any) -> dict[str, Any]:
     """As ``relu.curve``, at ``STEPS``."""
     from spikingjelly.activation_based import functional, neuron
 
-    nodes = [module for module in model.modules() if isinstance(module, neuron.IFNode)]
+    nodes = [module for module in model.modules() if isinstance(module, neuron.BaseNode)]
     counted = {"spikes": 0.0, "neurons": 0}
 
     def count(module: Any, inputs: Any, output: Any) -> None:
@@ -86,8 +91,6 @@ def curve(model: nn.Module, start: float, x: torch.Tensor, y: Any, ann: Any) -> 
     for at in range(0, len(x), BATCH):
         functional.reset_net(model)
         total = 0.0
-        for node in nodes:
-            node.v = start * node.v_threshold
         for step in range(STEPS[-1]):
             counted.update(spikes=0.0, neurons=0)
             total = total + model(x[at : at + BATCH])
@@ -119,12 +122,12 @@ def main(source: Path, result: Path) -> None:
     with torch.no_grad():
         ann = torch.cat([model(x[i : i + BATCH]) for i in range(0, len(x), BATCH)]).argmax(1).numpy()
         found["torch ann"] = float((ann == y).mean())
-        for name, (mode, start) in WAYS.items():
+        for name, recipe in WAYS.items():
             if name in found:
                 continue
             loader = [(calibration[i : i + BATCH], None) for i in range(0, len(calibration), BATCH)]
-            converted = ann2snn.Converter(dataloader=loader, mode=mode)(model)
-            found[name] = curve(converted, start, x, y, ann)
+            converted = ann2snn.Converter(recipe(ann2snn, loader)).convert(model)
+            found[name] = curve(converted, x, y, ann)
             result.write_text(json.dumps(found))
             print(name, *(f"{100 * a:.2f}" for a in found[name]["accuracy"]), flush=True)
 

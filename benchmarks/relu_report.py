@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 SHOWN = {
     "adsnn slopes": ("C0", "graded spikes, slopes and biases corrected"),
     "adsnn plain": ("C2", "graded spikes, as converted"),
-    "if 99.9%": ("C1", "integrate and fire, 99.9th percentile (SpikingJelly)"),
-    "if 99.9%, half": ("C3", "the same, potentials start at half the threshold"),
+    "if layer": ("C1", "integrate and fire, a threshold a layer (SpikingJelly)"),
+    "if channel": ("C3", "the same, a threshold a channel, start at half of it"),
+    "if balanced": ("C4", "the same, local threshold balancing"),
 }
 """By the beginning of a curve's name: colour, and what stands in the legend."""
 
