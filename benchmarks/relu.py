@@ -27,7 +27,7 @@ PRECISIONS = (0.2, 0.4, 0.8, 1.2, 1.6)
 """The m_f of all layers."""
 TIMES = (10, 20, 30, 50, 70, 100, 150, 200, 300, 400)
 """When accuracies are read, ms."""
-BATCH, CORRECTION = 128, 100
+BATCH, CORRECTION, RECALIBRATION = 128, 100, 3840
 Array = np.ndarray[Any, Any]
 
 
@@ -89,6 +89,8 @@ def trained(case: Case, data: Any, file: Path) -> Any:
         return keras.models.load_model(file, compile=False)
     import tensorflow as tf
 
+    from snntb_adsnn.training.train import recalibrate
+
     keras.utils.set_random_seed(0)
     classes = int(data.y_train.max()) + 1 if data.y_train.ndim == 1 else data.y_train.shape[1]
     model = _model(case, data.input_shape, classes)
@@ -113,6 +115,9 @@ def trained(case: Case, data: Any, file: Path) -> Any:
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1 if case.start else 0.0)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.02), loss, metrics=["accuracy"])
     model.fit(feed, steps_per_epoch=case.steps)
+    # so few steps do not move Keras' averages of the batch norms far enough
+    parts = [x[at : at + BATCH] for at in range(0, RECALIBRATION, BATCH)]
+    recalibrate(model, [(_augmented(part, random) if case.start else part, None) for part in parts], RECALIBRATION)
     with atomic_path(file) as temporary:
         model.save(temporary, save_format="h5")
     return model

@@ -15,6 +15,7 @@ From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration" (arXi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, rewrite
-from snntb_adsnn.network.maps import Array, Dense, Reshape, Scale
+from snntb_adsnn.network.maps import Array, Reshape, Scale
 
 DURATION, SETTLE = 300.0, 100.0
 """Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""
@@ -133,34 +134,49 @@ def spiking_potentials(
         arrays of shape (images of a batch, *shape of the node), float64.
     """
     x = network.check_images(x, np.float32)
-    first = round(settle / network.dt)
-    part = _until(network, name)
-    batch = max(1, int(_RECORDED / (part.neuron_count * duration / network.dt)))
+    first, steps, node = round(settle / network.dt), round(duration / network.dt), network.by_name[name]
+    assert isinstance(node, Neurons | Readout)
+    part = network if isinstance(node, Readout) else _currents_of(network, node)
+    if not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
+        risen = float(np.mean(1 - _k_phi(node) ** np.arange(first + 1, steps + 1)))
+        yield node.potential(_held(part, x) * risen)
+        return
+    batch = max(1, _RECORDED // (steps * math.prod(part.readout.shape)))
     for start in range(0, len(x), batch):
-        images = x[start : start + batch]
-        if name == network.readout.name:
-            S = simulate(part, images, duration=duration, engine=engine).outputs
-        else:
-            S = simulate(part, images, duration=duration, engine=engine, record="S").records["S"][name]
-        yield S[:, first:].mean(axis=1, dtype=np.float64)
+        V = simulate(part, x[start : start + batch], duration=duration, engine=engine).outputs[:, first:]
+        yield V.mean(axis=1, dtype=np.float64) if isinstance(node, Readout) else _mean_potential(node, V)
 
 
-def _until(network: SpikingNetwork, name: str) -> SpikingNetwork:
-    """The part of the network that one of its populations depends on, and that population; behind it a read-out that
-    nothing reaches."""
-    node, readout = network.by_name[name], network.readout
-    if node is readout:
-        return network
+def _currents_of(network: SpikingNetwork, node: Neurons) -> SpikingNetwork:
+    """The part of the network that a population depends on, with a read-out that filters its currents as it does: the
+    engines keep every step of a read-out."""
     taken = set(network.by_name)
-    flat, silent, end = (rewrite.fresh_name(f"{name}/{word}", taken) for word in ("flat", "silent", "end"))
-    size = int(np.prod(node.shape))
+    flat, end = (rewrite.fresh_name(f"{node.name}/{word}", taken) for word in ("flat", "end"))
+    size, p = math.prod(node.input_shapes[0]), node.parameters
     added = (
-        Reshape(flat, (name,), (node.shape,), (size,)),
-        Dense(silent, (flat,), ((size,),), np.zeros((size, 1), np.float32)),
-        Readout(end, (silent,), ((1,),), np.zeros(1, np.float32), tau_beta=readout.tau_beta, dt=readout.dt),
+        Reshape(flat, node.inputs, node.input_shapes, (size,)),
+        Readout(end, (flat,), ((size,),), np.zeros(size, np.float32), p.tau_phi, p.tau_beta, p.dt, "linear"),
     )
-    nodes = {n.name: n for n in (*network.nodes, *added) if n is not readout}
+    nodes = {n.name: n for n in (*network.nodes, *added) if n is not network.readout}
     return SpikingNetwork(tuple(rewrite.prune(nodes).values()))
+
+
+def _mean_potential(node: Neurons, V: Array) -> Array:
+    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, inputs)."""
+    means = [node.potential(image.reshape(-1, *node.input_shapes[0])).mean(axis=0, dtype=np.float64) for image in V]
+    return np.stack(means)
+
+
+def _held(part: SpikingNetwork, x: Array) -> Array:
+    """The current of a read-out that no spikes reach, for images ``x``, of the shape that its neurons take."""
+    values: dict[str, Array] = {part.input.name: part.held(x, np.float64)}
+    ((_, total),) = part.propagate(values)
+    shape = part.by_name[part.readout.inputs[0]].input_shapes[0]
+    return total.reshape(len(x), *shape)
+
+
+def _k_phi(node: Neurons | Readout) -> float:
+    return node.k_phi if isinstance(node, Readout) else node.parameters.k_phi
 
 
 def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, Array]:
