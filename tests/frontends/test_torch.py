@@ -286,6 +286,8 @@ def test_refused_with_a_sentence(make, reason):
         (np.zeros(4), r"have shape \(4,\)"),
         (np.zeros((0, 4)), r"have shape \(0, 4\)"),
         (np.array([["a"]]), "have the type <U1"),
+        (torch.zeros(2, 4, dtype=torch.complex64), "a tensor of torch.complex64"),
+        ([[1.0], [1.0, 2.0]], "give an array of numbers"),
     ],
 )
 def test_inputs_that_are_none(x, reason):
@@ -324,3 +326,21 @@ def test_series_are_not_turned():
     module, x = example(series)
     with pytest.raises(ConversionError, match="cannot compute the check inputs"):
         convert(module, x.transpose(1, 2))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int64, np.uint16, np.longdouble, np.dtype(">f4")], ids=str)
+def test_inputs_of_any_type_are_numbers(kind):
+    """Also channels-last ones of several channels, for a module that flattens by ``view``."""
+    module = with_activation(nn.ReLU())
+    x = np.arange(24).reshape(6, 4)
+    given = torch.as_tensor(x).to(kind) if isinstance(kind, torch.dtype) else x.astype(kind)
+    found = frontend.as_tensor(given, module)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, torch.as_tensor(x).float())
+    assert frontend.as_tensor(frontend.numbers(given).T, module).is_contiguous()
+
+
+def test_images_channels_last_are_flattened():
+    torch.manual_seed(0)
+    module, x = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2)), torch.randn(6, 6, 6, 2)
+    near(convert(module, x).analog(x), module(x.moveaxis(-1, 1)))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import check
+from snntb_adsnn.frontends.check import check, real
 from snntb_adsnn.frontends.onnx import reader
 from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
@@ -80,7 +80,7 @@ def converted(
     """
     opset = _opset(proto)
     builder = Builder(constants={t.name: numpy_helper.to_array(t) for t in proto.graph.initializer})
-    x, swapped = _input(proto, builder, np.asarray(x_check))
+    x, swapped = _input(proto, builder, real(x_check))
     for number, operator in enumerate(proto.graph.node):
         _translate(operator, number, opset, builder)
     outputs = _outputs(proto, builder)

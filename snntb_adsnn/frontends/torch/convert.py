@@ -25,7 +25,7 @@ need("torch", "onnx", "onnxscript")
 import torch  # noqa: E402
 
 from snntb_adsnn.frontends.onnx.convert import converted  # noqa: E402
-from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, reason, trace  # noqa: E402
+from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, numbers, reason, trace  # noqa: E402
 
 
 def convert(
@@ -47,7 +47,7 @@ def convert(
         ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
     """
     module = _module(model)
-    x = x_check.detach().cpu().numpy() if isinstance(x_check, torch.Tensor) else np.asarray(x_check)
+    x = numbers(x_check)
     if dtype is not np.float64:
         with contextlib.suppress(DeviationError):  # float32 may have rounded too much
             return _converted(evaluated(module), x, readout_tau_phi, dtype)
@@ -105,8 +105,6 @@ def _run(module: torch.nn.Module, x: Array) -> _Result:
         raise ConversionError(
             f"the check inputs have shape {x.shape}; give at least one image, stacked along a first axis for images."
         )
-    if x.dtype.kind not in "fiub":
-        raise ConversionError(f"the check inputs have the type {x.dtype}; give real numbers.")
     layouts = [x, np.moveaxis(x, -1, 1)] if x.ndim == 4 else [x]
     failures = []
     for layout in layouts:
