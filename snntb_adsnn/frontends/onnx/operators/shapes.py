@@ -64,7 +64,10 @@ def _transpose(call: Call) -> Tensor:
     x = call.tensor()
     axes = tuple(call.attributes.get("perm", range(len(x.shape), -1, -1)))
     if axes[0] != 0:
-        raise NetworkError("moves the batch axis")
+        raise NetworkError(
+            "moves the batch axis, as recurrent layers and attention do, which cannot be converted; keep the images "
+            "along the first axis"
+        )
     return call.builder.transposed(x, tuple(axis - 1 for axis in axes[1:]), call.name)
 
 
