@@ -26,6 +26,7 @@ import torch  # noqa: E402
 
 from snntb_adsnn.frontends.onnx.convert import converted  # noqa: E402
 from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, numbers, reason, trace  # noqa: E402
+from snntb_adsnn.frontends.torch.refusals import refusal  # noqa: E402
 
 
 def convert(
@@ -48,10 +49,31 @@ def convert(
     """
     module = _module(model)
     x = numbers(x_check)
-    if dtype is not np.float64:
-        with contextlib.suppress(DeviationError):  # float32 may have rounded too much
-            return _converted(evaluated(module), x, readout_tau_phi, dtype)
-    return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+    try:
+        if dtype is not np.float64:
+            with contextlib.suppress(DeviationError):  # float32 may have rounded too much
+                return _converted(evaluated(module), x, readout_tau_phi, dtype)
+        return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+    except ConversionError as error:
+        if why := _explained(evaluated(module), x):
+            raise ConversionError(why) from error
+        raise
+
+
+def _explained(module: torch.nn.Module, x: Array) -> str | None:
+    """Why a module that was refused cannot be converted at all, in PyTorch's own terms; ``None``: it is not known."""
+    try:
+        with torch.no_grad():
+            images, once = _run(module, x)
+            _, again = _run(module, x)
+            if not all(np.allclose(a, b, 1e-3, 1e-6, equal_nan=True) for a, b in zip(once, again, strict=True)):
+                return (
+                    "the module's outputs are random: two evaluations of the same inputs differ. Leave out what draws "
+                    "random numbers; write F.dropout(x, training=self.training), or use nn.Dropout."
+                )
+            return refusal(module, images[:1])
+    except ConversionError:  # it has been said
+        return None
 
 
 def _module(model: Any) -> torch.nn.Module:

@@ -75,7 +75,7 @@ def trace(module: torch.nn.Module, x: torch.Tensor, axes: Any = None) -> Program
         ConversionError: torch cannot; says why.
     """
     need("onnx", "onnxscript")
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         try:
             exported = torch.export.export(module, (x,), dynamic_shapes=axes)
         except Exception as error:  # torch raises whatever its tracer, or the module, raises
@@ -175,7 +175,7 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what the exporter prints about itself."""
     logger = logging.getLogger("torch")
     before = logger.level
