@@ -61,11 +61,11 @@ def _clip(call: Call) -> Tensor:
 def _limited(call: Call, x: Tensor, low: float | None, high: float | None) -> Tensor:
     """``x``, not below ``low`` and not above ``high``; a limit that no number passes is none."""
     low, high = (None if limit is None or abs(limit) > 1e30 else limit for limit in (low, high))
-    if low is None and high is None:
-        return x
     if low == 0 and high is None:
         return _rectified(call, x)
     if low is None:
+        if high is None:
+            return x
         return _lines(call, x, Piecewise((Line(-1.0, -1.0, high),), high))
     if high is None:
         return _lines(call, x, Piecewise((Line(shift=-low),), low))

@@ -94,11 +94,11 @@ def lined_up(value: Array, shape: Shape) -> Array:
         NetworkError: it has other sizes, or differs between the images of a batch.
     """
     in_front = max(value.ndim - len(shape), 0)
-    if any(n != 1 for n in value.shape[:in_front]):
+    if any(size != 1 for size in value.shape[:in_front]):
         raise NetworkError("has a constant for each image of a batch")
     value = value.reshape(value.shape[in_front:])
-    behind = shape[len(shape) - value.ndim :]
-    if any(n not in (1, wanted) for n, wanted in zip(value.shape, behind, strict=True)):
+    wanted = shape[len(shape) - value.ndim :]
+    if any(size not in (1, n) for size, n in zip(value.shape, wanted, strict=True)):
         raise NetworkError(f"stretches an input of shape {shape} to that of its constant, {value.shape}")
     return value
 
