@@ -98,7 +98,8 @@ def lined_up(value: Array, shape: Shape) -> Array:
         raise NetworkError("has a constant for each image of a batch")
     value = value.reshape(value.shape[in_front:])
     wanted = shape[len(shape) - value.ndim :]
-    if any(size not in (1, n) for size, n in zip(value.shape, wanted, strict=True)):
+    pairs: zip[tuple[int, int]] = zip(value.shape, wanted, strict=True)
+    if any(size not in (1, n) for size, n in pairs):
         raise NetworkError(f"stretches an input of shape {shape} to that of its constant, {value.shape}")
     return value
 
