@@ -25,7 +25,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, rewrite
-from snntb_adsnn.network.maps import Array, Reshape, Scale
+from snntb_adsnn.network.maps import Array, Scale
 
 DURATION, SETTLE = 300.0, 100.0
 """Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""
@@ -150,29 +150,23 @@ def spiking_potentials(
 def _currents_of(network: SpikingNetwork, node: Neurons) -> SpikingNetwork:
     """The part of the network that a population depends on, with a read-out that filters its currents as it does: the
     engines keep every step of a read-out."""
-    taken = set(network.by_name)
-    flat, end = (rewrite.fresh_name(f"{node.name}/{word}", taken) for word in ("flat", "end"))
-    size, p = math.prod(node.input_shapes[0]), node.parameters
-    added = (
-        Reshape(flat, node.inputs, node.input_shapes, (size,)),
-        Readout(end, (flat,), ((size,),), np.zeros(size, np.float32), p.tau_phi, p.tau_beta, p.dt, "linear"),
-    )
-    nodes = {n.name: n for n in (*network.nodes, *added) if n is not network.readout}
+    end, shape, p = rewrite.fresh_name(f"{node.name}/end", network.by_name), node.input_shapes[0], node.parameters
+    zero = np.zeros(shape, np.float32)
+    readout = Readout(end, node.inputs, node.input_shapes, zero, p.tau_phi, p.tau_beta, p.dt, "linear")
+    nodes = {n.name: n for n in (*network.nodes, readout) if n is not network.readout}
     return SpikingNetwork(tuple(rewrite.prune(nodes).values()))
 
 
 def _mean_potential(node: Neurons, V: Array) -> Array:
-    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, inputs)."""
-    means = [node.potential(image.reshape(-1, *node.input_shapes[0])).mean(axis=0, dtype=np.float64) for image in V]
-    return np.stack(means)
+    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, *input shape)."""
+    return np.stack([node.potential(image).mean(axis=0, dtype=np.float64) for image in V])
 
 
 def _held(part: SpikingNetwork, x: Array) -> Array:
-    """The current of a read-out that no spikes reach, for images ``x``, of the shape that its neurons take."""
+    """The current of a read-out that no spikes reach, for images ``x``."""
     values: dict[str, Array] = {part.input.name: part.held(x, np.float64)}
     ((_, total),) = part.propagate(values)
-    shape = part.by_name[part.readout.inputs[0]].input_shapes[0]
-    return total.reshape(len(x), *shape)
+    return total
 
 
 def _k_phi(node: Neurons | Readout) -> float:
