@@ -25,7 +25,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, rewrite
-from snntb_adsnn.network.maps import Array, Scale
+from snntb_adsnn.network.maps import Array, Node, Scale
 
 DURATION, SETTLE = 300.0, 100.0
 """Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""
@@ -135,16 +135,15 @@ def spiking_potentials(
     """
     x = network.check_images(x, np.float32)
     first, steps, node = round(settle / network.dt), round(duration / network.dt), network.by_name[name]
-    assert isinstance(node, Neurons | Readout)
-    part = network if isinstance(node, Readout) else _currents_of(network, node)
-    if not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
-        risen = float(np.mean(1 - _k_phi(node) ** np.arange(first + 1, steps + 1)))
+    part = _currents_of(network, node) if isinstance(node, Neurons) else network
+    if isinstance(node, Neurons) and not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
+        risen = float(np.mean(1 - node.parameters.k_phi ** np.arange(first + 1, steps + 1)))
         yield node.potential(_held(part, x) * risen)
         return
     batch = max(1, _RECORDED // (steps * math.prod(part.readout.shape)))
     for start in range(0, len(x), batch):
         V = simulate(part, x[start : start + batch], duration=duration, engine=engine).outputs[:, first:]
-        yield V.mean(axis=1, dtype=np.float64) if isinstance(node, Readout) else _mean_potential(node, V)
+        yield _mean_potential(node, V) if isinstance(node, Neurons) else V.mean(axis=1, dtype=np.float64)
 
 
 def _currents_of(network: SpikingNetwork, node: Neurons) -> SpikingNetwork:
@@ -167,10 +166,6 @@ def _held(part: SpikingNetwork, x: Array) -> Array:
     values: dict[str, Array] = {part.input.name: part.held(x, np.float64)}
     ((_, total),) = part.propagate(values)
     return total
-
-
-def _k_phi(node: Neurons | Readout) -> float:
-    return node.k_phi if isinstance(node, Readout) else node.parameters.k_phi
 
 
 def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, Array]:
@@ -199,14 +194,15 @@ def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, 
 def _corrected(network: SpikingNetwork, name: str, slope: Array | None, shift: Array) -> SpikingNetwork:
     """The network in which the potential of one node is ``slope`` times as large, and ``shift`` more."""
     nodes: rewrite.Graph = {}
+    node: Node
     for node in network.nodes:
-        if node.name == name and isinstance(node, Neurons | Readout):
-            bias = node.bias + shift if slope is None else node.bias * slope + shift
+        if node.name == name:
+            assert isinstance(node, Neurons | Readout)
+            node = replace(node, bias=node.bias + shift if slope is None else node.bias * slope + shift)
             if slope is not None:
                 own = rewrite.fresh_name(f"{name}/slope", network.by_name)
                 nodes[own] = scaled = Scale(own, node.inputs, node.input_shapes, slope)
-                node = rewrite.reconnect(node, node.inputs[0], scaled)  # type: ignore[assignment]
-            node = replace(node, bias=bias)
+                node = rewrite.reconnect(node, node.inputs[0], scaled)
         nodes[node.name] = node
     nodes = nodes if slope is None else rewrite.fold_gains(nodes)
     return SpikingNetwork(tuple(rewrite.round_constants(nodes, network.readout.bias.dtype.type).values()))
