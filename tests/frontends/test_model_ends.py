@@ -1,0 +1,104 @@
+"""Models whose inputs and outputs are dictionaries or lists, or stand twice, in both Keras; whatever stands behind."""
+
+import keras as keras_3
+import numpy as np
+import pytest
+from keras_models import inputs_of, weighted
+
+from snntb_adsnn import convert
+from snntb_adsnn import keras as keras_2
+from snntb_adsnn.errors import ConversionError, ParameterError
+from snntb_adsnn.frontends.keras import reader as reader_2
+from snntb_adsnn.frontends.keras3 import reader as reader_3
+from snntb_adsnn.measure.evaluate import flat_outputs
+
+KERAS = {"keras 2": (keras_2, reader_2), "keras 3": (keras_3, reader_3)}
+
+
+@pytest.fixture(params=KERAS)
+def made(request):
+    return KERAS[request.param]
+
+
+def grown(keras):
+    """An input, and a hidden layer behind it."""
+    x = keras.layers.Input((6,), name="x")
+    return x, keras.layers.Dense(7, "relu", name="code")(x)
+
+
+def unlike(L, x, h):
+    return {"u": L.Dense(2, name="one")(h), "b": L.Dense(3, "softmax", name="two")(h)}
+
+
+def alike(L, x, h):
+    """Taken in another order these would deviate, not fit badly."""
+    return {"z": L.Dense(2)(h), "a": L.Dense(2, "sigmoid")(h)}
+
+
+def nested(L, x, h):
+    return [L.Dense(2, name="first")(h), {"z": h, "a": [L.Dense(1)(h), L.Dense(1)(h)]}]
+
+
+def twice(L, x, h):
+    y = L.Dense(2, name="end")(h)
+    return [y, y]
+
+
+def twice_by_name(L, x, h):
+    y = L.Dense(2, name="end")(h)
+    return {"y": y, "again": y, "b": L.Dense(1)(h)}
+
+
+OUTPUTS = {
+    unlike: ["u", "b"],
+    alike: ["z", "a"],
+    nested: ["first", "z", "a", "a_2"],
+    twice: ["end", None],  # Keras 2 has a name for it
+    twice_by_name: ["y", "again", "b"],
+}
+
+
+@pytest.mark.parametrize("ends", OUTPUTS, ids=lambda ends: ends.__name__)
+def test_outputs_stand_as_the_model_gives_them(made, ends):
+    keras, reader = made
+    x, h = grown(keras)
+    model = weighted(keras.Model(x, ends(keras.layers, x, h)))
+    inputs = inputs_of(model)
+    network = convert(model, inputs)
+    predicted = model.predict(inputs, verbose=0)
+    found = network.analog(inputs)
+    np.testing.assert_allclose(found, flat_outputs(predicted), atol=1e-5)
+    parts = network.readout.split(found)
+    for part, name in zip(parts, OUTPUTS[ends], strict=True):
+        assert name in (part, None)
+    if isinstance(predicted, dict):
+        for name, values in predicted.items():
+            np.testing.assert_allclose(parts[name], values, atol=1e-5)
+    told = [(output.name, output.shape) for output in reader.outputs(model)]
+    assert told == [(output.name, output.shape) for output in network.readout.outputs]
+
+
+def test_a_model_with_a_dictionary_inside_another(made):
+    keras, _ = made
+    L = keras.layers
+    x, h = grown(keras)
+    inner = keras.Model(x, {"z": L.Dense(2)(h), "a": L.Dense(3)(h)}, name="inner")
+    y = L.Input((6,), name="y")
+    parts = inner(y)
+    model = weighted(keras.Model(y, L.Dense(2)(L.concatenate([parts["z"], parts["a"]]))))
+    inputs = inputs_of(model)
+    np.testing.assert_allclose(convert(model, inputs).analog(inputs), model.predict(inputs, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("z", "a"), ("zebra", "apple")], ids=["keys", "other names"])
+def test_inputs_are_a_dictionary(made, names):
+    keras, _ = made
+    L = keras.layers
+    z, a = L.Input((4,), name=names[0]), L.Input((3,), name=names[1])
+    h = L.Dense(6, "relu")(L.concatenate([z, a]))
+    model = weighted(keras.Model({"z": z, "a": a}, L.Dense(2)(h)))
+    random = np.random.default_rng(3)
+    inputs = {"z": random.normal(0, 1, (5, 4)).astype(np.float32), "a": random.normal(0, 1, (5, 3)).astype(np.float32)}
+    network = convert(model, inputs)
+    assert dict(network.input.image.parts) == {"z": (4,), "a": (3,)}
+    np.testing.assert_allclose(network.analog(inputs), model.predict(inputs, verbose=0), atol=1e-5)
