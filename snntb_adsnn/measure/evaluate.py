@@ -259,7 +259,8 @@ class Evaluation:
 
 
 def flat_outputs(outputs: Any) -> Array:
-    """What a model gives, an array for each output in lists or dictionaries, as all values in a row: shape (images, values)."""
+    """What a model gives, an array for each output (in lists or dictionaries), as all values in a row: shape (images,
+    values)."""
     rows = [np.asarray(piece) for piece in _pieces(outputs)]
     return np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras_models import inputs_of, weighted
 
-from snntb_adsnn import convert
+from snntb_adsnn import SpikingNetwork, convert
 from snntb_adsnn import keras as keras_2
 from snntb_adsnn.errors import ConversionError, ParameterError
 from snntb_adsnn.frontends.keras import reader as reader_2
@@ -102,3 +102,114 @@ def test_inputs_are_a_dictionary(made, names):
     network = convert(model, inputs)
     assert dict(network.input.image.parts) == {"z": (4,), "a": (3,)}
     np.testing.assert_allclose(network.analog(inputs), model.predict(inputs, verbose=0), atol=1e-5)
+
+
+def test_one_input_may_be_named_too(made):
+    keras, _ = made
+    x, h = grown(keras)
+    model = weighted(keras.Model({"x": x}, keras.layers.Dense(2)(h)))
+    inputs = inputs_of(model)
+    network = convert(model, {"x": inputs})
+    np.testing.assert_array_equal(network.analog({"x": inputs}), network.analog(inputs))
+    with pytest.raises(ParameterError, match="the input is named x, but y are given"):
+        network.analog({"y": inputs})
+
+
+# ---- what stands at the end ------------------------------------------------------------------------------------------
+
+
+def rows(L, h):
+    return L.Softmax()(L.Reshape((4, 3))(L.Dense(12)(h)))
+
+
+def matrix(L, h):
+    return L.Reshape((2, 2))(L.Dense(4, "sigmoid")(h))
+
+
+def flat(L, h):
+    """Of two classes at each of six places, all in a row."""
+    return L.Flatten()(L.Conv1D(2, 2, padding="same", activation="softmax")(L.Reshape((6, 2))(L.Dense(12, "relu")(h))))
+
+
+ENDS = {rows: ((4, 3), 0), matrix: ((2, 2), 0), flat: ((12,), 2)}
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+def test_outputs_are_reshaped_behind_their_activation(made, end, tmp_path):
+    keras, _ = made
+    x, h = grown(keras)
+    model = weighted(keras.Model(x, end(keras.layers, h)))
+    inputs = inputs_of(model)
+    network = convert(model, inputs)
+    (output,) = network.readout.outputs
+    assert (output.shape, output.row) == ENDS[end]
+    assert [task.name for task in network.tasks] == ["regression"]
+    network = SpikingNetwork.load(network.save(tmp_path / "net.npz"))
+    expected = model.predict(inputs, verbose=0)
+    assert expected.std() > 0.03
+    np.testing.assert_allclose(network.analog(inputs), expected, atol=1e-5)
+
+
+def test_softmax_over_another_axis_is_refused(made):
+    keras, _ = made
+    L = keras.layers
+    x, h = grown(keras)
+    end = L.Softmax(axis=1, name="odd")(L.Reshape((4, 3))(L.Dense(12)(h)))
+    model = keras.Model(x, end)
+    with pytest.raises(ConversionError, match=r"layer 'odd' \(Softmax\): takes softmax over axis 1; only the last"):
+        convert(model, inputs_of(model))
+
+
+def test_a_normalised_axis_is_named_by_its_number(made):
+    keras, _ = made
+    L = keras.layers
+    x, h = grown(keras)
+    model = keras.Model(x, L.BatchNormalization(axis=1, name="odd")(L.Reshape((4, 3))(L.Dense(12, "relu")(h))))
+    with pytest.raises(ConversionError, match=r"'odd' \(BatchNormalization\): normalises axis 1; only the last"):
+        convert(model, inputs_of(model))
+
+
+# ---- what is given ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+def test_the_path_of_a_file_is_as_good_as_its_model(made, ending, tmp_path):
+    keras, _ = made
+    x, h = grown(keras)
+    model = weighted(keras.Model(x, keras.layers.Dense(2)(h)))
+    model.save(tmp_path / f"net{ending}")
+    inputs = inputs_of(model)
+    expected = convert(model, inputs).analog(inputs)
+    for path in (tmp_path / f"net{ending}", str(tmp_path / f"net{ending}")):
+        np.testing.assert_array_equal(convert(path, inputs).analog(inputs), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing.h5", "missing.h5: cannot be read .*check the path"),
+        ("net.tflite", "net.tflite: no model file by its ending .*Load the model in its own framework"),
+        ("net", "net: no model file by its ending"),
+    ],
+)
+def test_a_text_that_names_no_model_is_refused(name, says, tmp_path):
+    with pytest.raises(ConversionError, match=says):
+        convert(str(tmp_path / name), np.zeros((2, 6)))
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (np.full((3, 6), "1.5"), "input holds texts"),
+        ([["a"] * 6] * 3, "input holds texts"),
+        (np.zeros((3, 6), "M8[D]"), "input holds dates or times"),
+        ([[1.0] * 6, [1.0] * 5], "input is no array of numbers"),
+        ([[None, "a", 1, 2, 3, 4]], "input is no array of numbers"),
+        ([[{}] * 6], "input is no array of numbers"),
+    ],
+)
+def test_inputs_that_are_no_numbers_are_refused(x, says):
+    a, h = grown(keras_2)
+    model = keras_2.Model(a, keras_2.layers.Dense(2)(h))
+    with pytest.raises(ParameterError, match=says):
+        convert(model, x)
