@@ -14,7 +14,7 @@ from snntb_adsnn.network.tasks import AUTO
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.run.files import correction_inputs, read_npz
 
-CORRECTION_INPUTS = 50
+CORRECTION_INPUTS = 100
 """Training inputs from which a network is corrected by itself."""
 
 

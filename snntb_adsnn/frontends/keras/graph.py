@@ -195,6 +195,11 @@ class Graph:
                 )
             slots = {id(tensor): Slot(key) for tensor, key in zip(inputs, keys, strict=True)}
             arguments, keywords = (_with_slots(part, slots) for part in self.flavour.arguments(node))
+            if keywords.get("training") is True:
+                raise ConversionError(
+                    f"layer {layer.name!r} ({type(layer).__name__}) is called with training=True: it computes with the "
+                    "statistics of each batch, or at random. Call it without."
+                )
             name = fresh_name(f"{prefix}{layer.name}", taken)
             taken.add(name)
             key = self._new(outputs[0])
