@@ -57,6 +57,24 @@ def expected(
     return found
 
 
+def real(x: Any) -> Array:
+    """Check inputs as an array of floats, float32 or float64.
+
+    Raises:
+        ConversionError: they are no real numbers, or no array.
+    """
+    try:
+        found = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError):  # rows of several lengths, tensors that are on a device
+        raise ConversionError(
+            f"the check inputs are a {type(x).__name__} that numpy makes no array of; give an array of numbers, inputs "
+            "of one shape along its first axis."
+        ) from None
+    if found.dtype.kind not in "fiub":
+        raise ConversionError(f"the check inputs have the type {found.dtype}; give real numbers.")
+    return found.astype(np.float32 if found.dtype == np.float32 else np.float64, copy=False)
+
+
 class DeviationError(ConversionError):
     """The network differs from the model by more than ``TOLERANCE``."""
 

@@ -80,8 +80,8 @@ def add_populations(
         neurons = Neurons(own, (before,), (shape,), np.zeros(shape[-1:], np.float32), ASNParameters(), GRADED)
         draft.tensors[draft.add(neurons)] = tensors(line)
         parts.append(_straight(draft, own, f"{own}/weighted", line.weight, 0.0))
-    if len(parts) == 1 and not activation.constant:
-        return parts[0]
+    if len(parts) == 1:
+        return _straight(draft, parts[0], f"{name}/sum", 1.0, activation.constant)
     shapes = tuple(draft.nodes[part].shape for part in parts)
     total = maps.Add(fresh_name(f"{name}/sum", draft.nodes), tuple(parts), shapes)
     return draft.add(total, np.asarray(activation.constant))

@@ -206,6 +206,12 @@ class Draft:
             curved = next((n for n in nodes.values() if isinstance(n, Elementwise)), None)
             name = "" if curved is None else curved.name.removesuffix(f"/{curved.function}")
             instead = "" if curved is None else f" (layer {name!r} has the activation {curved.function!r})"
+            ends_with = {part.activation for n in nodes.values() if isinstance(n, Readout) for part in n.outputs}
+            if "relu" in ends_with:
+                raise ConversionError(
+                    "the model's only activation stands at its end, where the read-out computes it, so nothing can "
+                    "spike; train it with AAN or ReLU in a hidden layer too, or with a dense layer behind it."
+                )
             raise ConversionError(
                 f"the model has no AAN or ReLU activation{instead}, so nothing can spike; train it with AAN "
                 "activations."

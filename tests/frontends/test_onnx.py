@@ -12,6 +12,8 @@ from onnx_models import MODELS, Graph, arithmetic, channels_last, limited, mobil
 
 from snntb_adsnn import convert, simulate
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.onnx import reader
+from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS
 from snntb_adsnn.network.maps import Reshape
 from snntb_adsnn.network.maps.permutation import Permute
@@ -155,6 +157,79 @@ def test_sizes_rounded_up(kind, size):
     near(convert(model, x).analog(x), outputs(model, x))
 
 
+def dense(change, *ends):
+    """Two dense layers of 4, 6 and 3 values; ``change`` makes of a graph and its hidden values others."""
+    g = Graph(4)
+    h = g.dense(change(g, g.dense("x", 4, 6)), 6, 3)
+    for end in ends:
+        h = end(g, h)
+    return g.model(h)
+
+
+LIMITS = {
+    "Max with 0": lambda g, h: g.add("Max", h, g.constant(0.0)),
+    "0 in front": lambda g, h: g.add("Max", g.constant(np.zeros((1, 6))), h),
+    "Max": lambda g, h: g.add("Max", h, g.constant(-0.2)),
+    "Min": lambda g, h: g.add("Min", h, g.constant(0.3)),
+    "Clip at 0": lambda g, h: g.add("Clip", h, g.constant(0.0)),
+    "Clip from below": lambda g, h: g.add("Clip", h, g.constant(-0.2)),
+    "Clip from above": lambda g, h: g.add("Clip", h, "", g.constant(0.3)),
+    "PRelu of one slope": lambda g, h: g.add("PRelu", h, g.constant([[0.3]])),
+}
+
+
+@pytest.mark.parametrize("change", LIMITS.values(), ids=LIMITS)
+def test_limits_are_read(change):
+    model = dense(change)
+    x = inputs(model)
+    network = convert(model, x)
+    near(network.analog(x), outputs(model, x))
+    assert len(network.populations) == (2 if "PRelu" in {n.op_type for n in model.graph.node} else 1)
+
+
+def test_a_bias_with_a_batch_axis():
+    model = dense(lambda g, h: g.add("Relu", g.add("Gemm", h, g.normal(6, 6), g.normal(1, 6, size=1.0))))
+    x = inputs(model)
+    near(convert(model, x).analog(x), outputs(model, x))
+
+
+def test_a_bias_for_each_image_is_refused():
+    model = dense(lambda g, h: g.add("Relu", g.add("Gemm", h, g.normal(6, 6), g.normal(7, 6))))
+    with pytest.raises(ConversionError, match="has a constant for each image of a batch"):
+        convert(model, inputs(model))
+
+
+@pytest.mark.parametrize("ends", [(), ("Sigmoid",)], ids=["linear", "sigmoid"])
+def test_an_output_of_one_value(ends):
+    """Shape () for an image becomes (1,); the last layer has one value, without an axis for it."""
+    g = Graph(4)
+    h = g.add("Squeeze", g.dense(g.add("Relu", g.dense("x", 4, 6)), 6, 1), g.constant([1], np.int64))
+    for end in ends:
+        h = g.add(end, h)
+    model = g.model(h)
+    del model.graph.output[0].type.tensor_type.shape.dim[1]
+    x = inputs(model)
+    network = convert(model, x)
+    near(network.analog(x), outputs(model, x)[:, None])
+    assert [(part.shape, part.activation) for part in network.readout.outputs] == [
+        ((1,), ends[0].lower() if ends else "linear")
+    ]
+    assert OnnxModel(model).predict(x).shape == (7, 1)
+    (told,) = reader.outputs(OnnxModel(model))
+    assert told.shape == (1,)
+
+
+@pytest.mark.parametrize(("pads", "size"), [([0] * 4, 7), ([0] * 4, 8), ([1] * 4, 7)])
+def test_means_that_count_padding_and_round_up(pads, size):
+    """What lies behind the padding is not counted, which ``ceil_mode`` alone reaches."""
+    g = Graph(2, size, size)
+    pooled = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 1, "pads": pads}
+    h = g.add("AveragePool", g.add("Relu", g.conv("x", 2, 4, pads=[1] * 4)), **pooled)
+    model = g.model(g.dense(g.add("Flatten", g.add("GlobalAveragePool", h)), 4, 3))
+    x = inputs(model)
+    near(convert(model, x).analog(x), outputs(model, x))
+
+
 # ---- wrong on purpose ------------------------------------------------------------------------------------------------
 
 
@@ -211,9 +286,16 @@ FLOAT, WHOLE = np.float32, np.int64
             r"layer 'sigmoid_2' has the activation 'sigmoid', which an adaptive .* does not",
         ),
         (lambda: behind_conv("HardSwish"), r"'hardswish_2' \(HardSwish\) has no spiking equivalent"),
+        (lambda: behind_conv("Clip", (1, FLOAT), (-1, FLOAT)), "has the lower limit 1 above the upper one, -1"),
+        (lambda: behind_conv("Max", (np.arange(6), FLOAT)), "has several limits; only one number"),
+        (lambda: behind_conv("LogSoftmax"), "Leave it away at the end: the largest output, .*, is the same"),
+        (lambda: behind_conv("PRelu", (np.ones((5, 1, 1)), FLOAT)), "stretches an input of shape"),
+        (lambda: behind_conv("LayerNormalization", (np.ones(6), FLOAT)), "use batch normalization"),
         (
-            lambda: behind_conv("Clip", (-1, FLOAT)),
-            "limits values on one side only; a ReLU does that at 0, or give both limits",
+            lambda: behind_conv(
+                "AveragePool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=1, count_include_pad=1
+            ),
+            "last windows reach behind the padding",
         ),
         (lambda: behind_conv("Mul", (np.arange(36).reshape(6, 6), FLOAT)), "pixels of a channel by different factors"),
         (
@@ -221,7 +303,10 @@ FLOAT, WHOLE = np.float32, np.int64
             "pads otherwise than with zeros",
         ),
         (lambda: behind_conv("Pad", ([0, 1, 0, 0, 0, 1, 0, 0], WHOLE)), "pads otherwise than with zeros"),
-        (lambda: behind_conv("Transpose", perm=[1, 0, 2, 3]), "moves the batch axis"),
+        (
+            lambda: behind_conv("Transpose", perm=[1, 0, 2, 3]),
+            "moves the batch axis, as recurrent layers and attention do",
+        ),
         (lambda: behind_conv("Flatten", axis=0), "flattens the batch axis"),
         (lambda: behind_conv("Reshape", ([2, -1], WHOLE)), "the first axis must stay the batch"),
         (lambda: behind_conv("Softmax"), "is a softmax over an axis of an image"),
@@ -251,9 +336,21 @@ def of_a_constant():
     return g.model(g.add("Relu", g.constant(np.ones((2, 3)))))
 
 
+def ending(kind):
+    g = Graph(3)
+    return g.model(g.add(kind, g.dense("x", 3, 4)))
+
+
+def recurrent():
+    g = Graph(4, 3)
+    h = g.add("Transpose", "x", perm=[1, 0, 2])
+    return g.model(g.add("LSTM", h, g.normal(1, 20, 3), g.normal(1, 20, 5), hidden_size=5))
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
+        (lambda: ending("Relu"), "the model's only activation stands at its end, where the read-out computes it"),
         (old, "uses operator set 9; sets 11 to 21 are known"),
         (of_a_constant, "output 'relu_0' does not depend on its input"),
     ],
@@ -261,6 +358,18 @@ def of_a_constant():
 def test_models_refused_as_a_whole(model, reason):
     with pytest.raises(ConversionError, match=reason):
         convert(model(), np.zeros((2, 3), np.float32))
+
+
+def test_recurrent_layers_are_refused_by_name():
+    with pytest.raises(ConversionError, match=r"\(LSTM\) is a recurrent layer, which cannot be converted"):
+        convert(recurrent(), np.zeros((2, 4, 3), np.float32))
+
+
+def test_a_form_of_an_operator_that_is_not_known_is_refused():
+    model = dense(lambda g, h: g.add("PRelu", h, g.constant(np.ones(6))))
+    model.graph.node[1].input.pop()
+    with pytest.raises(ConversionError, match=r"\(PRelu\) has inputs or attributes in a form that is not converted"):
+        convert(model, inputs(model))
 
 
 def test_two_inputs_are_refused():
@@ -276,8 +385,10 @@ def test_inputs_that_do_not_fit_are_refused():
         ConversionError, match=r"takes images of shape \(3, 17, 15\), but the check inputs have \(9, 9, 3\)"
     ):
         convert(residual(), np.zeros((2, 9, 9, 3), np.float32))
-    with pytest.raises(ConversionError, match="a batch axis first"):
+    with pytest.raises(ConversionError, match=r"has shape \(any, 3, 17, 15\), a batch axis first"):
         convert(residual(), np.zeros((2, 9), np.float32))
+    with pytest.raises(ConversionError, match="have the type <U1; give real numbers"):
+        convert(residual(), np.full((2, 3, 17, 15), "a"))
 
 
 def test_weights_that_are_computed_are_folded():

@@ -246,6 +246,17 @@ class Named(nn.Module):
         return {"classes": x}
 
 
+class Hidden(nn.Module):
+    """A layer between two others; ``of`` makes values of a layer's input."""
+
+    def __init__(self, layer, of, features):
+        super().__init__()
+        self.layer, self.of, self.last = layer, of, nn.Linear(features, 3)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.of(self.layer, x).flatten(1)))
+
+
 def with_activation(activation):
     return nn.Sequential(nn.Linear(4, 8), activation, nn.Linear(8, 3))
 
@@ -266,12 +277,48 @@ def with_activation(activation):
         (lambda: nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.Linear(8, 3)), r"0\.weight has no shape yet"),
         (lambda: torch.jit.trace(with_activation(nn.ReLU()), torch.zeros(2, 4)), "is a TorchScript module"),
         (lambda: nn.Linear(4, 3), "nothing can spike"),
+        (lambda: Hidden(nn.LSTMCell(4, 5), lambda f, x: f(x)[0], 5), "'layer' .LSTMCell. is a recurrent layer"),
+        (
+            lambda: Hidden(nn.LSTM(4, 5, batch_first=True), lambda f, x: f(x[:, None])[0], 5),
+            "'layer' .LSTM. is a recurrent layer, which cannot be converted",
+        ),
+        (
+            lambda: Hidden(nn.MultiheadAttention(4, 2, batch_first=True), lambda f, x: f(*[x[:, None]] * 3)[0], 4),
+            "'layer' .MultiheadAttention. is attention, which cannot be converted",
+        ),
+        (
+            lambda: Hidden(nn.AdaptiveAvgPool2d(3), lambda f, x: f(x.view(-1, 1, 2, 2)), 9),
+            r"'layer' .AdaptiveAvgPool2d. makes \(3, 3\) of \(2, 2\), which it does not divide",
+        ),
+        (
+            lambda: Hidden(nn.Linear(4, 8), lambda f, x: nn.functional.dropout(f(x), 0.5), 8),
+            "outputs are random: two evaluations of the same inputs differ",
+        ),
+        (
+            lambda: nn.Sequential(with_activation(nn.ReLU()), nn.LogSoftmax(-1)),
+            "log_softmax.* Leave it away at the end",
+        ),
         (
             lambda: nn.Linear(5, 3),
             r"cannot compute the check inputs, shape \(6, 4\) \(.*\). Give inputs as it takes them",
         ),
     ],
-    ids=["if", "gelu", "sigmoid", "outputs by name", "lazy", "TorchScript", "no activation", "shape"],
+    ids=[
+        "if",
+        "gelu",
+        "sigmoid",
+        "outputs by name",
+        "lazy",
+        "TorchScript",
+        "no activation",
+        "LSTMCell",
+        "LSTM",
+        "attention",
+        "adaptive pooling",
+        "random",
+        "log_softmax",
+        "shape",
+    ],
 )
 def test_refused_with_a_sentence(make, reason):
     torch.manual_seed(0)
@@ -286,6 +333,8 @@ def test_refused_with_a_sentence(make, reason):
         (np.zeros(4), r"have shape \(4,\)"),
         (np.zeros((0, 4)), r"have shape \(0, 4\)"),
         (np.array([["a"]]), "have the type <U1"),
+        (torch.zeros(2, 4, dtype=torch.complex64), "a tensor of torch.complex64"),
+        ([[1.0], [1.0, 2.0]], "give an array of numbers"),
     ],
 )
 def test_inputs_that_are_none(x, reason):
@@ -324,3 +373,30 @@ def test_series_are_not_turned():
     module, x = example(series)
     with pytest.raises(ConversionError, match="cannot compute the check inputs"):
         convert(module, x.transpose(1, 2))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int64, np.uint16, np.longdouble, np.dtype(">f4")], ids=str)
+def test_inputs_of_any_type_are_numbers(kind):
+    """Also channels-last ones of several channels, for a module that flattens by ``view``."""
+    module = with_activation(nn.ReLU())
+    x = np.arange(24).reshape(6, 4)
+    given = torch.as_tensor(x).to(kind) if isinstance(kind, torch.dtype) else x.astype(kind)
+    found = frontend.as_tensor(given, module)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, torch.as_tensor(x).float())
+    assert frontend.as_tensor(frontend.numbers(given).T, module).is_contiguous()
+
+
+def test_an_output_of_one_value_and_one_slope_and_a_limit():
+    """``squeeze(1)``; a default PReLU behind dense values; ``clamp(min=0)``."""
+    torch.manual_seed(0)
+    parts = nn.Sequential(nn.Linear(4, 6), nn.PReLU(), nn.Linear(6, 8))
+    module, x = Hidden(parts, lambda f, x: f(x).clamp(min=0), 8), torch.randn(5, 4)
+    module.last = nn.Sequential(nn.Linear(8, 1), nn.Flatten(0))
+    near(convert(module, x).analog(x), module(x)[:, None])
+
+
+def test_images_channels_last_are_flattened():
+    torch.manual_seed(0)
+    module, x = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2)), torch.randn(6, 6, 6, 2)
+    near(convert(module, x).analog(x), module(x.moveaxis(-1, 1)))

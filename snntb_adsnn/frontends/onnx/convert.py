@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import DeviationError, check
+from snntb_adsnn.frontends.check import DeviationError, check, real
 from snntb_adsnn.frontends.onnx import reader
 from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.quantised import refusal
+from snntb_adsnn.frontends.onnx.refusals import refuse_by_name
 from snntb_adsnn.frontends.onnx.session import computed, session
 from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
 from snntb_adsnn.network import Input, SpikingNetwork
@@ -80,7 +81,8 @@ def converted(
     """
     opset = _opset(proto)
     builder = Builder(constants={t.name: numpy_helper.to_array(t) for t in proto.graph.initializer})
-    x, swapped = _input(proto, builder, np.asarray(x_check))
+    refuse_by_name(proto, builder.constants)
+    x, swapped = _input(proto, builder, real(x_check))
     for number, operator in enumerate(proto.graph.node):
         _translate(operator, number, opset, builder)
     outputs = _outputs(proto, builder)
@@ -94,6 +96,7 @@ def converted(
     probes: dict[str, Probe] = {name: builder.draft.tensors[source.node] for name, source in sources.items()}
     there, answers = values(swapped, list(dict.fromkeys(probe.tensor for probe in probes.values())), outputs)
     seen = {name: probe.of(there[probe.tensor]) for name, probe in probes.items()}
+    answers = [y[:, None] if y.ndim == 1 else y for y in answers]
     found = [np.moveaxis(y, 1, -1) if last and y.ndim == 4 else y for y in answers]
     for population in network.populations:
         if population.name in sources and not sources[population.name].pooled:
@@ -148,7 +151,7 @@ def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
     wanted, given = dims[1:], x.shape[1:]
     if len(dims) < 2 or len(dims) != x.ndim:
         raise ConversionError(
-            f"input {inputs[0].name!r} has shape {tuple(dims)}, a batch axis first, but the check inputs have "
+            f"input {inputs[0].name!r} has shape {_written(dims)}, a batch axis first, but the check inputs have "
             f"{x.shape}; give inputs of the model's own shape."
         )
 
@@ -162,14 +165,19 @@ def _input(proto: Any, builder: Builder, x: Array) -> tuple[Array, Array]:
         shape, swapped = last, np.moveaxis(x, -1, 1)
     else:
         raise ConversionError(
-            f"input {inputs[0].name!r} takes images of shape {tuple(wanted)}, but the check inputs have {given}; give "
-            "inputs of the model's own shape, or the same with the channels last."
+            f"input {inputs[0].name!r} takes images of shape {_written(wanted)}, but the check inputs have {given}; "
+            "give inputs of the model's own shape, or the same with the channels last."
         )
     name = builder.draft.add(Input(builder.name(inputs[0].name), (), (), given))
     tensor = Tensor(name, shape, "plain" if swapped is x else "image")
     builder.tensors[inputs[0].name] = tensor
     builder.batch = max(1, dims[0])
     return x, swapped
+
+
+def _written(sizes: Sequence[int]) -> str:
+    """A shape for messages; a size of 0 is any."""
+    return f"({', '.join(str(n) if n else 'any' for n in sizes)}{',' if len(sizes) == 1 else ''})"
 
 
 def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None:
@@ -192,6 +200,13 @@ def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None
         builder.tensors[operator.output[0]] = converter(call)
     except NetworkError as error:
         raise ConversionError(f"operator {name!r} ({kind}): {str(error).rstrip('.')}.") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # the converter expects another form of the operator, which the checker of ONNX lets pass
+        why = " ".join(str(error).split())[:200].rstrip(".")
+        raise ConversionError(
+            f"operator {name!r} ({kind}) has inputs or attributes in a form that is not converted ({why}); write it "
+            "another way."
+        ) from error
 
 
 def _attribute(attribute: Any) -> Any:

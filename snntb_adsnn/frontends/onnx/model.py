@@ -47,7 +47,7 @@ class OnnxModel:
         shapes = [_shape(output) for output in self.proto.graph.output]
         known = all(shape and None not in shape[1:] for shape in shapes)
         if known or self.input_shape is None or None in self.input_shape[1:]:
-            return shapes
+            return [shape if len(shape) > 1 else (None, 1) for shape in shapes]
         outputs = self.predict_on_batch(np.zeros((1, *self.input_shape[1:])))
         return [(None, *one.shape[1:]) for one in (outputs if isinstance(outputs, list) else [outputs])]
 
@@ -83,6 +83,7 @@ class OnnxModel:
         name = self._inputs[0].name
         pieces = [self._run(None, {name: filled[start : start + size]}) for start in range(0, len(filled), size)]
         outputs = [np.concatenate(parts)[: len(x)] for parts in zip(*pieces, strict=True)]
+        outputs = [one[:, None] if one.ndim == 1 else one for one in outputs]  # as networks have it
         return outputs[0] if len(outputs) == 1 else outputs
 
     def predict(self, x: Array, batch_size: int = 100, verbose: Any = None) -> Any:

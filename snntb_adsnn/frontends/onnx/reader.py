@@ -67,7 +67,9 @@ def outputs(model: Any) -> list[Output]:
     found = []
     for output, shape in zip(model.proto.graph.output, model.output_shapes, strict=True):
         kind = makers.get(output.name, "linear")
-        found.append(Output(output.name, tuple(n or 1 for n in shape[1:]), kind if kind in ACTIVATIONS else "linear"))
+        found.append(
+            Output(output.name, tuple(n or 1 for n in shape[1:]) or (1,), kind if kind in ACTIVATIONS else "linear")
+        )
     return found
 
 

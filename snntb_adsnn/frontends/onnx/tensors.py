@@ -123,7 +123,10 @@ class Builder:
         return Tensor(node, tensor.shape)
 
     def ending(self, tensor: Tensor, *, channels_last: bool) -> str:
-        """The node of an output of the model: in ONNX's own order, or an image with its channels last."""
+        """The node of an output of the model: in ONNX's own order, or an image with its channels last. An output of
+        one value for an image, shape (), has shape (1,)."""
+        if not tensor.shape:
+            return self._reshaped(tensor.node, (1,), "output")
         if channels_last and len(tensor.shape) == 3:
             return self.image(tensor, "output").node
         return self.plain(tensor, "output").node

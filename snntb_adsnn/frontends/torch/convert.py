@@ -25,7 +25,8 @@ need("torch", "onnx", "onnxscript")
 import torch  # noqa: E402
 
 from snntb_adsnn.frontends.onnx.convert import converted  # noqa: E402
-from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, reason, trace  # noqa: E402
+from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, numbers, reason, trace  # noqa: E402
+from snntb_adsnn.frontends.torch.refusals import refusal  # noqa: E402
 
 
 def convert(
@@ -47,11 +48,32 @@ def convert(
         ConversionError: something cannot be converted exactly; names the operator, the reason and a way out.
     """
     module = _module(model)
-    x = x_check.detach().cpu().numpy() if isinstance(x_check, torch.Tensor) else np.asarray(x_check)
-    if dtype is not np.float64:
-        with contextlib.suppress(DeviationError):  # float32 may have rounded too much
-            return _converted(evaluated(module), x, readout_tau_phi, dtype)
-    return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+    x = numbers(x_check)
+    try:
+        if dtype is not np.float64:
+            with contextlib.suppress(DeviationError):  # float32 may have rounded too much
+                return _converted(evaluated(module), x, readout_tau_phi, dtype)
+        return _converted(evaluated(module, torch.float64), x, readout_tau_phi, dtype)
+    except ConversionError as error:
+        if why := _explained(evaluated(module), x):
+            raise ConversionError(why) from error
+        raise
+
+
+def _explained(module: torch.nn.Module, x: Array) -> str | None:
+    """Why a module that was refused cannot be converted at all, in PyTorch's own terms; ``None``: it is not known."""
+    try:
+        with torch.no_grad():
+            images, once = _run(module, x)
+            _, again = _run(module, x)
+            if not all(np.allclose(a, b, 1e-3, 1e-6, equal_nan=True) for a, b in zip(once, again, strict=True)):
+                return (
+                    "the module's outputs are random: two evaluations of the same inputs differ. Leave out what draws "
+                    "random numbers; write F.dropout(x, training=self.training), or use nn.Dropout."
+                )
+            return refusal(module, images[:1])
+    except ConversionError:  # it has been said
+        return None
 
 
 def _module(model: Any) -> torch.nn.Module:
@@ -105,8 +127,6 @@ def _run(module: torch.nn.Module, x: Array) -> _Result:
         raise ConversionError(
             f"the check inputs have shape {x.shape}; give at least one image, stacked along a first axis for images."
         )
-    if x.dtype.kind not in "fiub":
-        raise ConversionError(f"the check inputs have the type {x.dtype}; give real numbers.")
     layouts = [x, np.moveaxis(x, -1, 1)] if x.ndim == 4 else [x]
     failures = []
     for layout in layouts:

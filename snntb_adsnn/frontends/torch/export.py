@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.files import atomic_write
+from snntb_adsnn.frontends.check import real
 from snntb_adsnn.frontends.onnx.functions import CONSTANTS, DOMAIN, FUNCTIONS, VERSION, Function, explained
 from snntb_adsnn.frontends.torch.needed import need
 from snntb_adsnn.frontends.torch.operators import OPERATOR
+from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron import ASNParameters
 
 
@@ -74,7 +75,7 @@ def trace(module: torch.nn.Module, x: torch.Tensor, axes: Any = None) -> Program
         ConversionError: torch cannot; says why.
     """
     need("onnx", "onnxscript")
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         try:
             exported = torch.export.export(module, (x,), dynamic_shapes=axes)
         except Exception as error:  # torch raises whatever its tracer, or the module, raises
@@ -142,10 +143,27 @@ def evaluated(module: torch.nn.Module, dtype: torch.dtype | None = None) -> torc
 
 
 def as_tensor(x: Any, module: torch.nn.Module) -> torch.Tensor:
-    """Inputs as a tensor on the CPU, of the module's type."""
-    tensor = x.detach().cpu() if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))
+    """Inputs as a tensor on the CPU, of the module's type; in rows, as ``Tensor.view`` needs it.
+
+    Raises:
+        ConversionError: they are no real numbers.
+    """
     dtypes = [p.dtype for p in module.parameters() if p.is_floating_point()]
-    return tensor.to(dtypes[0] if dtypes else torch.float32)
+    return torch.from_numpy(numbers(x).copy(order="C")).to(dtypes[0] if dtypes else torch.float32)
+
+
+def numbers(x: Any) -> Array:
+    """Inputs as an array of real numbers, in a type that torch and numpy share.
+
+    Raises:
+        ConversionError: they are no real numbers.
+    """
+    if isinstance(x, torch.Tensor):
+        if x.is_complex() or x.layout != torch.strided or x.is_quantized:
+            raise ConversionError(f"the check inputs are a tensor of {x.dtype}, {x.layout}; give plain real numbers.")
+        x = x.detach().cpu()
+        x = x if x.dtype in (torch.float32, torch.float64) else x.double()
+    return real(x)
 
 
 def reason(error: BaseException) -> str:
@@ -157,7 +175,7 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what the exporter prints about itself."""
     logger = logging.getLogger("torch")
     before = logger.level

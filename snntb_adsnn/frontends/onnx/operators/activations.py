@@ -10,7 +10,7 @@ import numpy as np
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.frontends import piecewise
 from snntb_adsnn.frontends.onnx.functions import CONSTANTS, DOMAIN, FUNCTIONS
-from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call
+from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, lined_up
 from snntb_adsnn.frontends.onnx.tensors import Probe, Tensor
 from snntb_adsnn.frontends.piecewise import Line, Piecewise
 from snntb_adsnn.network import Neurons
@@ -25,13 +25,16 @@ def _neurons(call: Call, x: Tensor, name: str, of: Callable[[Array], Array]) -> 
     at = call.builder.at(name, x.node)
     (shape,) = at[2]
     node = call.add(Neurons(*at, np.zeros(shape[-1:], np.float32), ASNParameters(), GRADED))
-    call.builder.draft.tensors[node] = Probe(call.inputs[0], lambda values: x.ordered(of(values)))
+    call.builder.draft.tensors[node] = Probe(call.varying(), lambda values: x.ordered(of(values)))
     return Tensor(node, x.shape, x.layout, x.image)
 
 
 @OPERATORS.register("Relu")
 def _relu(call: Call) -> Tensor:
-    x = call.tensor()
+    return _rectified(call, call.tensor())
+
+
+def _rectified(call: Call, x: Tensor) -> Tensor:
     if isinstance(call.builder.node(x), Neurons):
         return x  # its values are 0 and above already
     return _neurons(call, x, call.name, lambda values: np.maximum(values, 0))
@@ -41,7 +44,7 @@ def _lines(call: Call, x: Tensor, activation: Piecewise) -> Tensor:
     """The populations of an activation that is made of straight lines, behind ``x``."""
 
     def probe(line: Line) -> Probe:
-        return Probe(call.inputs[0], lambda values: line.rectified(x.ordered(values)))
+        return Probe(call.varying(), lambda values: line.rectified(x.ordered(values)))
 
     node = piecewise.add_populations(call.builder.draft, x.node, call.builder.name(call.name), activation, probe)
     return Tensor(node, x.shape, x.layout, x.image)
@@ -52,11 +55,44 @@ def _clip(call: Call) -> Tensor:
     bounds = [float(np.asarray(call.need(i, "bounds")).reshape(-1)[0]) if call.has(i) else None for i in (1, 2)]
     low = bounds[0] if bounds[0] is not None else call.attributes.get("min")
     high = bounds[1] if bounds[1] is not None else call.attributes.get("max")
-    if low == 0 and (high is None or high > 1e30):
-        return _relu(call)
-    if low is None or low < -1e30 or high is None or high > 1e30:
-        raise NetworkError("limits values on one side only; a ReLU does that at 0, or give both limits")
-    return _lines(call, call.tensor(), piecewise.clipped(high, low))
+    return _limited(call, call.tensor(), low, high)
+
+
+def _limited(call: Call, x: Tensor, low: float | None, high: float | None) -> Tensor:
+    """``x``, not below ``low`` and not above ``high``; a limit that no number passes is none."""
+    low, high = (None if limit is None or abs(limit) > 1e30 else limit for limit in (low, high))
+    if low is None and high is None:
+        return x
+    if low == 0 and high is None:
+        return _rectified(call, x)
+    if low is None:
+        return _lines(call, x, Piecewise((Line(-1.0, -1.0, high),), high))
+    if high is None:
+        return _lines(call, x, Piecewise((Line(shift=-low),), low))
+    if low > high:
+        raise NetworkError(f"has the lower limit {low:g} above the upper one, {high:g}")
+    return _lines(call, x, piecewise.clipped(high, low))
+
+
+@OPERATORS.register("Max", "Min")
+def _larger(call: Call) -> Tensor:
+    """The larger, or smaller, of a tensor and a number: a limit."""
+    kind = call.attributes["_type"]
+    read = [i for i, name in enumerate(call.inputs) if name not in call.builder.constants]
+    if len(read) != 1:
+        raise NetworkError(
+            f"takes the {kind.lower()} of several values that depend on the input; only that of one and a number, or a "
+            "pooling over a window, is kept"
+        )
+    x = call.tensor(read[0])
+    bounds = [lined_up(call.need(i, "limits"), x.shape) for i in range(len(call.inputs)) if i != read[0]]
+    numbers = np.concatenate([np.ravel(bound) for bound in bounds])
+    if numbers.size == 0:
+        return x
+    limit = float(numbers.max() if kind == "Max" else numbers.min())
+    if any((bound != limit).any() for bound in bounds):
+        raise NetworkError("has several limits; only one number for all values is kept")
+    return _limited(call, x, limit, None) if kind == "Max" else _limited(call, x, None, limit)
 
 
 @OPERATORS.register("HardSigmoid")
@@ -77,7 +113,7 @@ def _parametric(call: Call) -> Tensor:
     """One slope for each channel, which stands in front in ONNX."""
     x, slopes = call.tensor(), call.need(1, "slopes")
     x = call.builder.image(x, call.name) if len(x.shape) in (2, 3) else x
-    ordered = x.ordered(np.broadcast_to(slopes, x.shape).astype(np.float64))
+    ordered = x.ordered(np.broadcast_to(lined_up(slopes, x.shape), x.shape).astype(np.float64))
     channels = ordered.reshape(-1, ordered.shape[-1])
     if not (channels == channels[:1]).all():
         raise NetworkError("has different slopes for the pixels of a channel; only one a channel can be kept")

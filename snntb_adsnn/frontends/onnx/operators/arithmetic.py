@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, moved
+from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, lined_up, moved
 from snntb_adsnn.frontends.onnx.tensors import IMAGE, Tensor
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array
@@ -17,14 +15,7 @@ def _beside(call: Call) -> tuple[Tensor, Array] | None:
         value = call.constant(index)
         if value is not None:
             x = call.tensor(1 - index)
-            # numbers are lined up from the last axis; what stands on the batch axis must be one for all images
-            if value.ndim > len(x.shape):
-                if any(n != 1 for n in value.shape[: value.ndim - len(x.shape)]):
-                    raise NetworkError("has a constant for each image of a batch")
-                value = value.reshape(value.shape[value.ndim - len(x.shape) :])
-            if np.broadcast_shapes(value.shape, x.shape) != x.shape:
-                raise NetworkError(f"stretches an input of shape {x.shape} to that of its constant, {value.shape}")
-            return x, value
+            return x, lined_up(value, x.shape)
     return None
 
 

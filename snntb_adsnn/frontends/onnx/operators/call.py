@@ -37,6 +37,10 @@ class Call:
         """Whether an optional input is there."""
         return index < len(self.inputs) and bool(self.inputs[index])
 
+    def varying(self) -> str:
+        """Name of the first input that depends on the network's."""
+        return next(name for name in self.inputs if name in self.builder.tensors)
+
     def tensor(self, index: int = 0) -> Tensor:
         """An input that depends on the network's.
 
@@ -81,6 +85,22 @@ class Call:
         rows, columns, channels = self.builder.draft.nodes[node].shape
         series = len(self.tensor().shape) == 2
         return Tensor(node, (channels, columns) if series else (channels, rows, columns), IMAGE)
+
+
+def lined_up(value: Array, shape: Shape) -> Array:
+    """A constant without axes in front of those of ``shape``, which has no batch axis; it can be stretched to it.
+
+    Raises:
+        NetworkError: it has other sizes, or differs between the images of a batch.
+    """
+    in_front = max(value.ndim - len(shape), 0)
+    if any(n != 1 for n in value.shape[:in_front]):
+        raise NetworkError("has a constant for each image of a batch")
+    value = value.reshape(value.shape[in_front:])
+    behind = shape[len(shape) - value.ndim :]
+    if any(n not in (1, wanted) for n, wanted in zip(value.shape, behind, strict=True)):
+        raise NetworkError(f"stretches an input of shape {shape} to that of its constant, {value.shape}")
+    return value
 
 
 Converter = Callable[[Call], Tensor]

@@ -45,8 +45,14 @@ def _average_pooling(call: Call) -> Tensor:
     x = call.image()
     window = _pool_window(call, x)
     if window.padding != maps.NO_PADDING and call.attributes.get("count_include_pad"):
-        if call.attributes.get("ceil_mode"):
-            raise NetworkError("counts padding in its means and rounds sizes up (ceil_mode); only one is converted")
+        if window.padding != (own := window_of(call, x, call.attributes["kernel_shape"]).padding):
+            # what a window covers behind the padding is never counted
+            if own != maps.NO_PADDING:
+                raise NetworkError(
+                    "counts padding in its means, and its last windows reach behind the padding (ceil_mode); use one "
+                    "of both (in PyTorch count_include_pad=False)"
+                )
+            return call.image_of(call.add(maps.AveragePool2D(*call.at(x), window)))
         x = call.image_of(call.add(maps.ZeroPad2D(*call.builder.at(f"{call.name}/pad", x.node), window.padding)))
         window = Window(window.size, window.strides, maps.NO_PADDING, window.dilation)
     return call.image_of(call.add(maps.AveragePool2D(*call.at(x), window)))

@@ -49,7 +49,7 @@ def _squeeze(call: Call) -> Tensor:
         axes = [i for i in range(1, rank) if x.shape[i - 1] == 1]
     axes = [a % (rank if squeezes else rank + len(axes)) for a in axes]
     if 0 in axes:
-        raise NetworkError("changes the batch axis")
+        raise NetworkError("changes the batch axis; name the other axes, as squeeze(1) does in PyTorch")
     full = [1, *x.shape]
     if squeezes:
         shape = [n for i, n in enumerate(full) if i not in axes]
@@ -64,7 +64,10 @@ def _transpose(call: Call) -> Tensor:
     x = call.tensor()
     axes = tuple(call.attributes.get("perm", range(len(x.shape), -1, -1)))
     if axes[0] != 0:
-        raise NetworkError("moves the batch axis")
+        raise NetworkError(
+            "moves the batch axis, as recurrent layers and attention do, which cannot be converted; keep the images "
+            "along the first axis"
+        )
     return call.builder.transposed(x, tuple(axis - 1 for axis in axes[1:]), call.name)
 
 

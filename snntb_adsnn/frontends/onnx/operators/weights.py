@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snntb_adsnn.errors import NetworkError
-from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, moved
+from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, lined_up, moved
 from snntb_adsnn.frontends.onnx.operators.geometry import window_of
 from snntb_adsnn.frontends.onnx.tensors import Tensor
 from snntb_adsnn.network import maps
@@ -47,7 +47,7 @@ def _dense(call: Call, x: Tensor, weights: Array, bias: Array | None) -> Tensor:
     if weights.ndim != 2 or len(weights) != x.shape[0]:
         raise NetworkError(f"weights of shape {weights.shape} do not fit {x.shape[0]} features")
     ordered = x.ordered(weights.T).T
-    bias = None if bias is None else np.broadcast_to(bias, weights.shape[1:])
+    bias = None if bias is None else np.broadcast_to(lined_up(bias, weights.shape[1:]), weights.shape[1:])
     return Tensor(call.add(maps.Dense(*call.at(x), ordered), bias), weights.shape[1:])
 
 
