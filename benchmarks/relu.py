@@ -23,7 +23,7 @@ from snntb_adsnn.files import atomic_path, write_json
 
 DOCS = Path(__file__).parents[1] / "docs"
 MODELS = Path(__file__).parents[1] / "configs" / "models"
-PRECISIONS = (0.2, 0.4, 0.8, 1.2, 1.6)
+PRECISIONS = (0.4, 0.8, 1.2, 1.6)
 """The m_f of all layers."""
 TIMES = (10, 20, 30, 50, 70, 100, 150, 200, 300, 400)
 """When accuracies are read, ms."""
@@ -52,7 +52,7 @@ class Case:
 
 CASES = {
     "mnist": Case("mnist", "mnist", 900, 0.002, "", 2_000),
-    "cifar10": Case("cifar10", "vgg_cifar", 100, 0.0005, "cifar10.h5", 1_000),
+    "cifar10": Case("cifar10", "vgg_cifar", 100, 0.0005, "cifar10.h5", 300),
 }
 
 

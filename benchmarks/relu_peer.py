@@ -24,7 +24,7 @@ WAYS = {
     "if balanced": lambda recipes, loader: recipes.LocalThresholdBalancingRecipe(loader),
 }
 """Recipes of the converter, by the names of the curves."""
-STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
+STEPS = (1, 2, 4, 8, 16, 32)
 BATCH = 100
 
 

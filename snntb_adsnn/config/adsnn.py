@@ -27,7 +27,7 @@ class AdsnnSection(NeuronSection):
         plots: whether a run draws its figures.
         check_images: number of real inputs on which the conversion is checked.
         bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
-            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off. ``auto``: 50 where the network
+            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off. ``auto``: 100 where the network
             has ReLU layers and there is an ``x_norm.npz``, else off.
         slope_correction: correct a factor for each channel, too; ``auto``: where the network has ReLU layers.
         pretrained: model file that is copied to the working folder when no model is there yet.

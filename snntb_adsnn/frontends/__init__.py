@@ -241,7 +241,8 @@ def convert(
     """Convert a trained model into a spiking network; whose model it is, is found out.
 
     Args:
-        model: a Keras 2 model, or what another entry of ``FRONTENDS`` converts, with AAN or ReLU activations.
+        model: a Keras 2 model, or what another entry of ``FRONTENDS`` converts, with AAN or ReLU activations; or the
+            path of a model file.
         x_check: real inputs, shape (images, *input shape), on which the model and the result are compared.
         readout_tau_phi: smoothing time constant of the read-out, ms.
         dtype: of the weights and biases. They are computed in float64; float32, in which every engine simulates, rounds
@@ -254,7 +255,10 @@ def convert(
     Raises:
         ConversionError: something cannot be converted exactly; names the layer, the reason and a way out.
     """
-    if (frontend := owner(model)) is not None:
+    frontend = owner(model)
+    if frontend is None and isinstance(model, str | Path):
+        frontend, model = _read(Path(model))
+    if frontend is not None:
         return frontend.convert(model, x_check, readout_tau_phi=readout_tau_phi, dtype=dtype)
     kind = type(model)
     known = ", ".join(f"{name} ({frontend.what})" for name, frontend in FRONTENDS.items())
@@ -262,3 +266,18 @@ def convert(
         f"a {kind.__module__}.{kind.__qualname__} is no model that can be converted; known front ends: {known}. Give a "
         "model of one of these."
     )
+
+
+def _read(file: Path) -> tuple[FrontEnd, Any]:
+    """A model file's front end, and the model.
+
+    Raises:
+        ConversionError: no front end reads it.
+    """
+    models = import_module("snntb_adsnn.frontends.models")
+    if (found := models.of_file(file)) is None:
+        raise ConversionError(
+            f"{file}: no model file by its ending ({', '.join(models.endings())} and .nir are read here). Load the "
+            "model in its own framework, and give convert what that gives."
+        )
+    return found.frontend, found.read(trust=False)

@@ -25,7 +25,7 @@ import numpy as np
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, rewrite
-from snntb_adsnn.network.maps import Array, Reshape, Scale
+from snntb_adsnn.network.maps import Array, Node, Scale
 
 DURATION, SETTLE = 300.0, 100.0
 """Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""
@@ -135,48 +135,37 @@ def spiking_potentials(
     """
     x = network.check_images(x, np.float32)
     first, steps, node = round(settle / network.dt), round(duration / network.dt), network.by_name[name]
-    assert isinstance(node, Neurons | Readout)
-    part = network if isinstance(node, Readout) else _currents_of(network, node)
-    if not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
-        risen = float(np.mean(1 - _k_phi(node) ** np.arange(first + 1, steps + 1)))
+    part = _currents_of(network, node) if isinstance(node, Neurons) else network
+    if isinstance(node, Neurons) and not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
+        risen = float(np.mean(1 - node.parameters.k_phi ** np.arange(first + 1, steps + 1)))
         yield node.potential(_held(part, x) * risen)
         return
     batch = max(1, _RECORDED // (steps * math.prod(part.readout.shape)))
     for start in range(0, len(x), batch):
         V = simulate(part, x[start : start + batch], duration=duration, engine=engine).outputs[:, first:]
-        yield V.mean(axis=1, dtype=np.float64) if isinstance(node, Readout) else _mean_potential(node, V)
+        yield _mean_potential(node, V) if isinstance(node, Neurons) else V.mean(axis=1, dtype=np.float64)
 
 
 def _currents_of(network: SpikingNetwork, node: Neurons) -> SpikingNetwork:
     """The part of the network that a population depends on, with a read-out that filters its currents as it does: the
     engines keep every step of a read-out."""
-    taken = set(network.by_name)
-    flat, end = (rewrite.fresh_name(f"{node.name}/{word}", taken) for word in ("flat", "end"))
-    size, p = math.prod(node.input_shapes[0]), node.parameters
-    added = (
-        Reshape(flat, node.inputs, node.input_shapes, (size,)),
-        Readout(end, (flat,), ((size,),), np.zeros(size, np.float32), p.tau_phi, p.tau_beta, p.dt, "linear"),
-    )
-    nodes = {n.name: n for n in (*network.nodes, *added) if n is not network.readout}
+    end, shape, p = rewrite.fresh_name(f"{node.name}/end", network.by_name), node.input_shapes[0], node.parameters
+    zero = np.zeros(shape, np.float32)
+    readout = Readout(end, node.inputs, node.input_shapes, zero, p.tau_phi, p.tau_beta, p.dt, "linear")
+    nodes = {n.name: n for n in (*network.nodes, readout) if n is not network.readout}
     return SpikingNetwork(tuple(rewrite.prune(nodes).values()))
 
 
 def _mean_potential(node: Neurons, V: Array) -> Array:
-    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, inputs)."""
-    means = [node.potential(image.reshape(-1, *node.input_shapes[0])).mean(axis=0, dtype=np.float64) for image in V]
-    return np.stack(means)
+    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, *input shape)."""
+    return np.stack([node.potential(image).mean(axis=0, dtype=np.float64) for image in V])
 
 
 def _held(part: SpikingNetwork, x: Array) -> Array:
-    """The current of a read-out that no spikes reach, for images ``x``, of the shape that its neurons take."""
+    """The current of a read-out that no spikes reach, for images ``x``."""
     values: dict[str, Array] = {part.input.name: part.held(x, np.float64)}
     ((_, total),) = part.propagate(values)
-    shape = part.by_name[part.readout.inputs[0]].input_shapes[0]
-    return total.reshape(len(x), *shape)
-
-
-def _k_phi(node: Neurons | Readout) -> float:
-    return node.k_phi if isinstance(node, Readout) else node.parameters.k_phi
+    return total
 
 
 def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, Array]:
@@ -205,14 +194,15 @@ def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, 
 def _corrected(network: SpikingNetwork, name: str, slope: Array | None, shift: Array) -> SpikingNetwork:
     """The network in which the potential of one node is ``slope`` times as large, and ``shift`` more."""
     nodes: rewrite.Graph = {}
+    node: Node
     for node in network.nodes:
-        if node.name == name and isinstance(node, Neurons | Readout):
-            bias = node.bias + shift if slope is None else node.bias * slope + shift
+        if node.name == name:
+            assert isinstance(node, Neurons | Readout)
+            node = replace(node, bias=node.bias + shift if slope is None else node.bias * slope + shift)
             if slope is not None:
                 own = rewrite.fresh_name(f"{name}/slope", network.by_name)
                 nodes[own] = scaled = Scale(own, node.inputs, node.input_shapes, slope)
-                node = rewrite.reconnect(node, node.inputs[0], scaled)  # type: ignore[assignment]
-            node = replace(node, bias=bias)
+                node = rewrite.reconnect(node, node.inputs[0], scaled)
         nodes[node.name] = node
     nodes = nodes if slope is None else rewrite.fold_gains(nodes)
     return SpikingNetwork(tuple(rewrite.round_constants(nodes, network.readout.bias.dtype.type).values()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -257,11 +258,22 @@ class Evaluation:
         )
 
 
-def flat_outputs(outputs: Array | Sequence[Array]) -> Array:
-    """What a model gives, an array for each output, as all values in a row: shape (images, values)."""
-    pieces = outputs if isinstance(outputs, list | tuple) else [outputs]
-    rows = [np.asarray(piece) for piece in pieces]
+def flat_outputs(outputs: Any) -> Array:
+    """What a model gives, an array for each output (in lists or dictionaries), as all values in a row: shape (images,
+    values)."""
+    rows = [np.asarray(piece) for piece in _pieces(outputs)]
     return np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1)
+
+
+def _pieces(outputs: Any) -> Iterator[Any]:
+    """The arrays in lists and dictionaries, in their order."""
+    if isinstance(outputs, Mapping):
+        outputs = list(outputs.values())
+    if not isinstance(outputs, list | tuple):
+        yield outputs
+        return
+    for output in outputs:
+        yield from _pieces(output)
 
 
 def columns(parts: Sequence[Output], values: Array) -> list[Array]:

@@ -9,7 +9,7 @@ weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,17 @@ class Softmax(Ending, listed=False):
 
 _MOVES = (Reshape, Permute, Crop2D, UpSample2D)
 """Maps whose values are values of their input: an activation of each value may change places with them."""
+
+
+def _keep_rows(moves: Sequence[Node], row: int) -> bool:
+    """Whether ``row`` values side by side on the last axis still stand side by side after ``moves``, in order."""
+    for move in moves:
+        if isinstance(move, Reshape):  # row-major, so that rows stay rows
+            continue
+        before = move.input_shapes[0]
+        if before[-1] != row or (isinstance(move, Permute) and move.axes[-1] != len(before) - 1):
+            return False
+    return True
 
 
 @dataclass
@@ -124,11 +135,11 @@ class Draft:
         name = rewrite.fresh_name("readout", self.nodes)
         ends = [self._end(output) for output in outputs.values()]
         parts = tuple(
-            Output(label or name, self.nodes[node].shape, activation)
-            for label, (node, activation) in zip(outputs, ends, strict=True)
+            Output(label or name, self.nodes[node].shape, activation, row=row)
+            for label, (node, activation, row) in zip(outputs, ends, strict=True)
         )
-        source = self._side_by_side([node for node, _ in ends])
-        plain = len(parts) == 1 and len(parts[0].shape) == 1
+        source = self._side_by_side([node for node, *_ in ends])
+        plain = len(parts) == 1 and len(parts[0].shape) == 1 and not parts[0].row
         shape = self.nodes[source].shape
         readout = Readout(
             name,
@@ -140,25 +151,27 @@ class Draft:
             parts=() if plain else parts,
         )
         needed = rewrite.prune({**self.nodes, name: readout})
-        parameters = self._check(needed, [node for node, _ in ends])
+        parameters = self._check(needed, [node for node, *_ in ends])
         needed[name] = replace(readout, tau_beta=parameters.tau_beta, dt=parameters.dt)
         self.nodes = needed
 
-    def _end(self, output: str) -> tuple[str, str]:
-        """The node whose values the read-out takes for an output, and the activation that it applies to them."""
+    def _end(self, output: str) -> tuple[str, str, int]:
+        """The node whose values the read-out takes for an output, the activation that it applies to them, and of how
+        many values each, where that is not the last axis (``Output.row``)."""
         moves, node = [], self.nodes[output]
         while isinstance(node, _MOVES) and node.name not in self.constants:
             moves.append(node)
             node = self.nodes[node.inputs[0]]
         graded = isinstance(node, Neurons) and node.graded
         activation = node.activation if isinstance(node, Ending) else "relu" if graded else "linear"
-        if activation == "linear" or (moves and not ACTIVATIONS[activation].elementwise):
-            return output, "linear"
+        row = 0 if ACTIVATIONS[activation].elementwise else node.shape[-1]
+        if activation == "linear" or (row and not _keep_rows(moves[::-1], row)):
+            return output, "linear", 0
         name = node.inputs[0]
         for move in reversed(moves):  # the same moves, of what stands before the activation
             moved = rewrite.reconnect(move, move.inputs[0], self.nodes[name])
             name = self.add(replace(moved, name=rewrite.fresh_name(f"{move.name}/moved", self.nodes)))
-        return name, activation
+        return name, activation, 0 if row == self.nodes[name].shape[-1] else row
 
     def _side_by_side(self, ends: list[str]) -> str:
         """One node with the values of all ``ends`` in a row."""

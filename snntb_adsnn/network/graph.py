@@ -190,9 +190,14 @@ class SpikingNetwork:
         image = self.input.image
         if image.parts and isinstance(x, list | tuple | Mapping):
             x = _together(image, x)
+        elif isinstance(x, Mapping):
+            if list(x) != [image.name]:
+                raise ParameterError(f"the input is named {image.name}, but {', '.join(map(str, x))} are given.")
+            x = x[image.name]
+        x = _numbers(x)
         if np.iscomplexobj(x):
             raise ParameterError("input holds complex numbers, and a neuron's current is real; give real numbers.")
-        x = np.asarray(x, dtype)
+        x = x.astype(dtype, copy=False)
         if x.shape[1:] != image.shape or not len(x):
             raise ParameterError(
                 f"input of shape {x.shape} does not fit: the network takes at least one image of shape "
@@ -266,6 +271,26 @@ FORMAT = Format(
 )
 
 
+def _numbers(x: Any) -> Array:
+    """``x`` as an array of numbers.
+
+    Raises:
+        ParameterError: it holds something else, or rows of several lengths.
+    """
+    try:
+        array = np.asarray(x)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ParameterError(
+            "input is no array of numbers; give one array of numbers, shape (images, *image shape)."
+        ) from None
+    if array.dtype.kind in "USMm":
+        what = "texts" if array.dtype.kind in "US" else "dates or times"
+        raise ParameterError(f"input holds {what}, and a neuron's current is a number; make numbers of them first.")
+    return array
+
+
 def _together(image: Input, x: Any) -> Array:
     """The arrays of several inputs as one, shape (images, elements of all).
 
@@ -277,7 +302,7 @@ def _together(image: Input, x: Any) -> Array:
         if set(x) != set(names):
             raise ParameterError(f"inputs are named {', '.join(names)}, but {', '.join(map(str, x))} are given.")
         x = [x[name] for name in names]
-    arrays = [np.asarray(array) for array in x]
+    arrays = [_numbers(array) for array in x]
     shapes = [shape for _, shape in image.parts]
     if [array.shape[1:] for array in arrays] != shapes or len({len(array) for array in arrays}) != 1:
         wanted = ", ".join(f"{name}: {shape}" for name, shape in image.parts)

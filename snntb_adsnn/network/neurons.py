@@ -183,7 +183,8 @@ class Readout(Node):
     read.
 
     Attributes:
-        bias: shape (values,): of all outputs, one after the other.
+        bias: shape (values,): of all outputs, one after the other. Where somebody watches the currents of a layer, the
+            layer's shape.
         tau_phi: smoothing time constant, ms.
         tau_beta, dt: as the neurons'.
         activation: a name in ``outputs.ACTIVATIONS``: what the model ends with; of several outputs ``parts`` say it.
@@ -198,9 +199,9 @@ class Readout(Node):
     parts: tuple[Output, ...] = ()
 
     def output_shape(self) -> Shape:
-        self._need(len(self.input_shapes[0]) == 1 and self.bias.shape == self.input_shapes[0], "needs one bias a class")
+        self._need(self.bias.shape == self.input_shapes[0], "needs one bias a class")
         values = sum(part.size for part in self._parts)
-        self._need(values == self.input_shapes[0][0], f"its outputs have {values} values")
+        self._need(values == math.prod(self.input_shapes[0]), f"its outputs have {values} values")
         if len({part.name for part in self._parts}) != len(self._parts):
             raise NetworkError(f"{self.name}: two outputs have one name; names must be unique.")
         for part in self._parts:

@@ -58,14 +58,17 @@ class Output:
     Attributes:
         name: of the output, as the model has it.
         shape: without the batch axis, such as (classes,) or (rows, columns, channels).
-        activation: a name in ``ACTIVATIONS``; softmax is taken over the last axis.
+        activation: a name in ``ACTIVATIONS``; softmax is taken over the last axis, or over ``row``.
         task: what it is for, a name in ``tasks.TASKS``; ``auto``: what follows from shape and activation.
+        row: number of values side by side over which softmax is taken, where the model reshapes them behind it; 0: the
+            last axis.
     """
 
     name: str
     shape: Shape
     activation: str
     task: str = "auto"
+    row: int = 0
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -74,6 +77,8 @@ class Output:
             )
         if not self.shape or min(self.shape) < 1:
             raise NetworkError(f"{self.name}: an output of shape {self.shape} must have positive sizes.")
+        if self.row and not (self.row > 0 and self.size % self.row == 0):
+            raise NetworkError(f"{self.name}: {self.size} values are no rows of {self.row}.")
 
     @property
     def size(self) -> int:
@@ -87,7 +92,8 @@ class Output:
 
     def activated(self, potentials: Array) -> Array:
         """The output for potentials of shape (..., size), in that shape."""
-        shaped = potentials.reshape(*potentials.shape[:-1], *self.shape)
+        shape = (self.size // self.row, self.row) if self.row else self.shape
+        shaped = potentials.reshape(*potentials.shape[:-1], *shape)
         return self.function.function(shaped).reshape(potentials.shape)
 
 

@@ -85,7 +85,7 @@ class Classification(Task):
 
     @classmethod
     def fits(cls, part: Output) -> bool:
-        return len(part.shape) == 1 and part.size > 1 and part.function.keeps_order
+        return len(part.shape) == 1 and part.size > 1 and part.function.keeps_order and not part.row
 
     @classmethod
     def chosen(cls, part: Output, labels: Array | None) -> bool:
@@ -193,7 +193,7 @@ class Regression(Task):
 
     @classmethod
     def fits(cls, part: Output) -> bool:
-        return part.activation != "softmax" or part.shape[-1] > 1  # which is always 1
+        return part.activation != "softmax" or (part.row or part.shape[-1]) > 1  # which is always 1
 
     @classmethod
     def chosen(cls, part: Output, labels: Array | None) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from snntb_adsnn.config import AdsnnSection
-from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Node
@@ -14,7 +14,7 @@ from snntb_adsnn.network.tasks import AUTO
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.run.files import correction_inputs, read_npz
 
-CORRECTION_INPUTS = 50
+CORRECTION_INPUTS = 100
 """Training inputs from which a network is corrected by itself."""
 
 
@@ -98,14 +98,23 @@ def correction_of(network: SpikingNetwork, section: AdsnnSection, training_input
 
     Raises:
         ConfigError: fewer training inputs than asked for.
-        DataError: training inputs are asked for, and there are none.
+        DataError: training inputs are asked for, and there are none; or they have another shape than the network takes.
     """
     slopes = corrects_slopes(network, section)
     if isinstance(count := section.bias_correction, int):
-        return Correction(correction_inputs(training_inputs, count), slopes) if count else None
-    if not _graded(network) or not training_inputs.is_file():
+        if not count:
+            return None
+        x = correction_inputs(training_inputs, count)
+    elif _graded(network) and training_inputs.is_file():
+        x = read_npz(training_inputs)[:CORRECTION_INPUTS]
+    else:
         return None
-    return Correction(read_npz(training_inputs)[:CORRECTION_INPUTS], slopes)
+    if x.shape[1:] != network.image_shape:
+        raise DataError(
+            f"{training_inputs}: inputs have shape {x.shape[1:]}, but the network takes {network.image_shape}; write "
+            "training inputs of the data set that it was trained with, or set [adsnn] bias_correction = 0."
+        )
+    return Correction(x, slopes)
 
 
 def corrects_slopes(network: SpikingNetwork, section: AdsnnSection) -> bool:

@@ -12,7 +12,7 @@ from snntb_adsnn.frontends.models import need
 from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Task, tasks_of
-from snntb_adsnn.run import configured, for_task, naming_model, need_shape, need_targets, read_npz
+from snntb_adsnn.run import configured, correction_of, for_task, naming_model, need_shape, need_targets, read_npz
 
 _Key = tuple[Path, int, int, bool]
 
@@ -46,6 +46,8 @@ def look_ahead(config: Config) -> None:
         labels = read_npz(labels_file)
         network = for_task(network, section, labels)
         need_targets(labels_file, network.tasks, labels)
+        if config.tools.simulate:  # names training inputs that do not fit
+            correction_of(network, section, config.paths.data_file("x_norm"))
         if "parameter_sweep" not in config.texts:  # which may change what does not fit
             configured(network, section, config.simulation.dt)
         _converted[model] = network, section.readout_tau_phi

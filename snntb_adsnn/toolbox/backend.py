@@ -171,7 +171,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.section = settings.current_section(self.config)
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
         correction = correction_of(self.network, self.section, inputs)
-        self._correction = {
+        self._correction: dict[str, Any] = {
             "bias_correction": 0 if correction is None else len(correction.inputs),
             "slope_correction": correction is not None and correction.slopes,
         }

@@ -123,14 +123,18 @@ class Own(keras_2.Model):
                            k.L.Dense(2)), r"has shape \(None, 2\); give it fixed sizes"),
         (lambda k: k.keras.Model(*(lambda x: (x, k.L.Dense(2)(k.L.Multiply()([k.L.Dense(3)(x)] * 2))))(k.L.Input((4,)))),
          r"\(Multiply\) has no spiking equivalent"),
+        (lambda k: k.keras.Model(*(lambda x: (x, k.L.Dense(2)(k.L.BatchNormalization()(k.L.Dense(3)(x), training=True))))(
+            k.L.Input((4,)))), r"\(BatchNormalization\) is called with training=True"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_converted_is_named(made, make, says):
     model = make(made)
     if getattr(model, "built", False) and model.weights:
         weighted(model)
+    before = model.get_weights() if model.built else []
     with pytest.raises(ConversionError, match=says):
         convert(model, np.ones((2, 4, 2)))
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights() if before else [], strict=True))
 
 
 def test_a_function_of_ones_own_by_a_known_name_is_no_relu(made):

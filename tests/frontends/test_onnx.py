@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
 from onnx_models import MODELS, Graph, arithmetic, channels_last, limited, mobile, residual, series, vgg
 
 from snntb_adsnn import convert, simulate
@@ -402,3 +403,20 @@ def test_weights_that_are_computed_are_folded():
     x = inputs(model)
     network = convert(model, x)
     near(network.analog(x), outputs(model, x))
+
+
+def test_16_bits_are_the_cause_of_a_deviation():
+    random = np.random.default_rng(0)
+    w, v = (random.normal(size=shape).astype(np.float16) for shape in ((4, 6), (6, 3)))
+    nodes = [
+        make_node("MatMul", ["x", "w"], ["a"]),
+        make_node("Relu", ["a"], ["r"]),
+        make_node("MatMul", ["r", "v"], ["y"]),
+    ]
+    ends = [make_tensor_value_info(n, TensorProto.FLOAT16, ["N", k]) for n, k in (("x", 4), ("y", 3))]
+    graph = make_graph(
+        nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(w, "w"), numpy_helper.from_array(v, "v")]
+    )
+    model = make_model(graph, opset_imports=[make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ConversionError, match="16 bits, which round .* export it in float32"):
+        convert(model, random.normal(size=(5, 4)).astype(np.float16))

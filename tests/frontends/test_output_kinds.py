@@ -59,6 +59,15 @@ MODELS = {
     ),
     "image, reshaped behind a relu": lambda: chain(aan(), L.Dense(8, activation="relu"), L.Reshape((2, 2, 2))),
     "classes of pixels": lambda: chain(conv(), L.Conv2D(4, 1, activation="softmax"), shape=IMAGE),
+    "classes of pixels, cropped, in a row": lambda: chain(
+        conv(), L.Conv2D(4, 1, activation="softmax"), L.Cropping2D(1), L.Flatten(), shape=IMAGE
+    ),
+    "classes, reshaped": lambda: chain(aan(), L.Dense(4, activation="softmax"), L.Reshape((2, 2, 1))),
+    "softmax of rows": lambda: chain(aan(), L.Dense(6), L.Reshape((2, 3)), L.Softmax()),
+    "softmax of a series": lambda: chain(
+        L.Conv1D(3, 3, activation="relu"), L.Dense(4, activation="softmax"), shape=(6, 2)
+    ),
+    "sigmoid, a matrix": lambda: chain(aan(), L.Dense(4, activation="sigmoid"), L.Reshape((2, 2))),
     "hidden layer as an output": kept_and_read,
     "one output of another": the_same_twice,
 }
@@ -103,7 +112,14 @@ REFUSED = {
         lambda: chain(conv(), L.Conv2D(2, 3, activation="sigmoid", name="in"), L.AveragePooling2D(), shape=IMAGE),
         "'in' has the activation 'sigmoid', which an adaptive",
     ),
-    "softmax, reshaped": (lambda: chain(aan(), L.Dense(4, "softmax", name="in"), L.Reshape((2, 2, 1))), "'in': softmax st"),
+    "softmax, cut": (
+        lambda: chain(aan(), L.Dense(4, "softmax", name="in"), L.Reshape((2, 2, 1)), L.Cropping2D(((0, 1), (0, 0)))),
+        "'in': softmax st",
+    ),
+    "softmax, turned": (
+        lambda: chain(conv(), L.Conv2D(6, 1, activation="softmax", name="in"), L.Permute((3, 1, 2)), shape=IMAGE),
+        "'in': softmax st",
+    ),
     "AAN at an output of several": (
         lambda: (lambda x: (lambda h: keras.Model(x, [h, L.Dense(2)(h)]))(L.Dense(4, AAN(0.2), name="code")(x)))(L.Input((6,))),
         "last layer, 'code', has an activation that spikes",

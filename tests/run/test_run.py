@@ -73,6 +73,14 @@ def test_a_relu_net_without_training_inputs_is_simulated_as_it_is(tmp_path):
     assert load(write_case(tmp_path, relu_net())).correction is None
 
 
+@pytest.mark.parametrize("count", ["auto", "3"])
+def test_training_inputs_of_another_shape_are_named(count, tmp_path):
+    run = load(write_case(tmp_path, relu_net(), {"adsnn": {"bias_correction": count}}))
+    np.savez_compressed(tmp_path / "x_norm.npz", np.zeros((4, 63)))
+    with pytest.raises(DataError, match=r"x_norm.npz: inputs have shape \(63,\), but the network takes \(64,\)"):
+        _ = run.correction
+
+
 def test_a_part_that_nobody_asks_for_is_not_read(tmp_path):
     file = write_case(tmp_path, dense_net())
     (tmp_path / "y_test.npz").unlink()

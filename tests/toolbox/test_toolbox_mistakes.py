@@ -137,6 +137,17 @@ def test_missing_data_are_named(tmp_path, missing, settings, words):
         run(file)
 
 
+def test_training_inputs_of_another_shape_are_named_before_any_work(tmp_path, capsys):
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(10)])
+    file = write_case(tmp_path, model)
+    np.savez_compressed(tmp_path / "x_norm.npz", np.zeros((4, 8, 8, 1)))
+    there = sorted(tmp_path.rglob("*"))
+    with pytest.raises(AdSNNError, match=r"x_norm.npz: inputs have shape \(8, 8, 1\), but the network takes \(64,\)"):
+        run(file)
+    assert sorted(tmp_path.rglob("*")) == there
+    assert not capsys.readouterr().out
+
+
 def test_damaged_network_file(tmp_path):
     file = write_case(tmp_path, dense_net(), {"tools": {"parse": "False", "convert": "False"}})
     for content, words in {

@@ -48,7 +48,17 @@ def activation_of(flavour: Flavour, use: Use) -> Activation:
     if name is None:
         activation: Any = use.layer.activation
         return Adaptive(activation.parameters, activation.form)
+    if name == "softmax":
+        _need_last_axis(use)
     return LINES[name](flavour, use) if name in LINES else Named(name)
+
+
+def _need_last_axis(use: Use) -> None:
+    axis = value_of(use, "axis", 1, -1)
+    axes = list(axis) if isinstance(axis, list | tuple) else [axis]
+    if axes not in ([-1], [len(use.shape)], [None]):
+        shown = ", ".join(map(str, axes))
+        raise NetworkError(f"takes softmax over axis {shown}; only the last axis (channels) is kept. Use axis=-1.")
 
 
 def _name(flavour: Flavour, use: Use) -> str | None:

@@ -82,7 +82,7 @@ def _converted(
     for use in graph.uses:
         building.translate(use)
     try:
-        ends = dict(zip(graph.output_names, (building.nodes[key] for key in graph.outputs), strict=True))
+        ends = dict(zip(graph.output_names, (building.end(key) for key in graph.outputs), strict=True))
         network, sources = building.draft.finish(ends, readout_tau_phi, dtype)
     except NetworkError as error:
         raise ConversionError(f"the model cannot become a spiking network: {error}") from error

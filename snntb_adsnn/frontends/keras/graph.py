@@ -72,14 +72,17 @@ class Flavour:
             return None
         return model if hasattr(model, "_nodes_by_depth") else None
 
+    def structures(self, functional: Any) -> tuple[Any, Any]:
+        """A model's inputs and outputs as it was given them: a tensor each, or lists and dictionaries of them."""
+        return functional._nested_inputs, functional._nested_outputs
+
     def layer(self, node: Any) -> Any:
         """The layer that a node of the graph calls."""
         return node.outbound_layer
 
     def tensors(self, node: Any) -> tuple[list[Any], list[Any]]:
         """The tensors that a node reads and gives."""
-        outputs = node.outputs
-        return list(node.keras_inputs), list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        return list(node.keras_inputs), _sorted_leaves(node.outputs)
 
     def arguments(self, node: Any) -> tuple[Any, Any]:
         """The arguments and keywords of a node's call."""
@@ -116,8 +119,9 @@ class Graph:
     Attributes:
         flavour: whose model it is.
         model: the model.
-        inputs, outputs: numbers of its tensors.
-        input_names, output_names: what Keras calls them.
+        inputs, outputs: numbers of its tensors; outputs in the order in which the model was given them.
+        input_names, output_names: the keys of dictionaries, and else what Keras calls them.
+        structures: see ``Flavour``.
         uses: see ``Use``.
         shapes: of the tensors, without the batch axis.
     """
@@ -128,6 +132,7 @@ class Graph:
     outputs: list[int] = field(default_factory=list)
     input_names: list[str] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
+    structures: tuple[Any, Any] = (None, None)
     uses: list[Use] = field(default_factory=list)
     shapes: list[tuple[int | None, ...]] = field(default_factory=list)
 
@@ -150,9 +155,12 @@ class Graph:
             )
         graph = cls(flavour, model)
         graph.inputs = [graph._new(tensor) for tensor in functional.inputs]
-        graph.outputs = graph._open(functional, graph.inputs, "")
-        names = getattr(functional, "input_names", None) or [tensor.name for tensor in functional.inputs]
-        graph.input_names, graph.output_names = list(names), list(functional.output_names)
+        found = dict(zip(map(id, functional.outputs), graph._open(functional, graph.inputs, ""), strict=True))
+        graph.structures = flavour.structures(functional)
+        given = {id(tensor): name for name, tensor in named_inputs(functional, graph.structures[0])}
+        graph.input_names = [given[id(tensor)] for tensor in functional.inputs]
+        ends = named_outputs(functional, graph.structures[1])
+        graph.output_names, graph.outputs = [name for name, _ in ends], [found[id(tensor)] for _, tensor in ends]
         return graph
 
     def _new(self, tensor: Any) -> int:
@@ -187,6 +195,11 @@ class Graph:
                 )
             slots = {id(tensor): Slot(key) for tensor, key in zip(inputs, keys, strict=True)}
             arguments, keywords = (_with_slots(part, slots) for part in self.flavour.arguments(node))
+            if keywords.get("training") is True:
+                raise ConversionError(
+                    f"layer {layer.name!r} ({type(layer).__name__}) is called with training=True: it computes with the "
+                    "statistics of each batch, or at random. Call it without."
+                )
             name = fresh_name(f"{prefix}{layer.name}", taken)
             taken.add(name)
             key = self._new(outputs[0])
@@ -229,11 +242,64 @@ class Graph:
 
     def answers(self, x: Sequence[Array]) -> list[Array]:
         """What the model itself gives."""
-        tensors = [self.flavour.tensor(part, like) for part, like in zip(x, self.model.inputs, strict=True)]
-        outputs = self.model(tensors if len(tensors) > 1 else tensors[0], training=False)
-        if isinstance(outputs, Mapping):
-            outputs = list(outputs.values())
-        return [self.flavour.array(y) for y in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+        given, gives = self.structures
+        tensors = {id(like): self.flavour.tensor(part, like) for part, like in zip(x, self.model.inputs, strict=True)}
+        outputs = self.model(_rebuilt(given, tensors), training=False)
+        return [self.flavour.array(y) for _, y in _leaves(gives, outputs)]
+
+
+def named_inputs(functional: Any, structure: Any) -> list[tuple[str, Any]]:
+    """A model's inputs, each with a name of its own: its key in a dictionary, or what Keras calls it."""
+    names = getattr(functional, "input_names", None) or [tensor.name for tensor in functional.inputs]
+    return _named(structure, functional.inputs, names)
+
+
+def named_outputs(functional: Any, structure: Any) -> list[tuple[str, Any]]:
+    """A model's outputs in the order in which it was given them, named as its inputs are."""
+    return _named(structure, functional.outputs, functional.output_names)
+
+
+def _named(structure: Any, tensors: Sequence[Any], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """``names``: Keras' own, of ``tensors``, which it has sorted by the keys of dictionaries."""
+    own: dict[int, list[str]] = {}
+    for tensor, name in zip(tensors, names, strict=True):
+        own.setdefault(id(tensor), []).append(name)
+    found: list[tuple[str, Any]] = []
+    for key, tensor in _leaves(structure, structure):
+        its = own[id(tensor)]
+        name = key or (its.pop(0) if len(its) > 1 else its[0])
+        found.append((fresh_name(name, (taken for taken, _ in found)), tensor))
+    return found
+
+
+def _leaves(structure: Any, values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each of ``values``, which are laid out as ``structure`` is, with the keys of dictionaries that lead to it."""
+    if isinstance(structure, Mapping):
+        for name, part in structure.items():
+            yield from _leaves(part, values[name], f"{key}/{name}" if key else str(name))
+    elif isinstance(structure, list | tuple):
+        if len(structure) == 1 and not isinstance(values, list | tuple):  # a list of one may come back without its list
+            values = [values]
+        for part, value in zip(structure, values, strict=True):
+            yield from _leaves(part, value, key)
+    else:
+        yield key, values
+
+
+def _sorted_leaves(part: Any) -> list[Any]:
+    """The tensors of a structure in the order in which Keras lists them."""
+    if isinstance(part, Mapping):
+        return [leaf for key in sorted(part) for leaf in _sorted_leaves(part[key])]
+    return [leaf for one in part for leaf in _sorted_leaves(one)] if isinstance(part, list | tuple) else [part]
+
+
+def _rebuilt(structure: Any, tensors: Mapping[int, Any]) -> Any:
+    """``structure`` with other tensors, by the ``id`` of those that stand there."""
+    if isinstance(structure, Mapping):
+        return {key: _rebuilt(part, tensors) for key, part in structure.items()}
+    if isinstance(structure, list | tuple):
+        return [_rebuilt(part, tensors) for part in structure]
+    return tensors[id(structure)]
 
 
 def _ordered(model: Any) -> Iterator[Any]:

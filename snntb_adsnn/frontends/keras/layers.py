@@ -147,10 +147,13 @@ def _need_image(kept: KerasLayer) -> None:
         raise NetworkError(f"needs (height, width, channels), but its input is {kept.shapes[0]}.")
 
 
-def _channels(axis: Any, kept: KerasLayer) -> bool:
-    """Whether ``axis`` is the last one."""
+def _need_last_axis(does: str, axis: Any, kept: KerasLayer) -> None:
+    """``does``: what the layer does along ``axis``."""
     axes = list(axis) if isinstance(axis, list | tuple) else [axis]
-    return axes in ([-1], [kept.ranks[0]])
+    if axes not in ([-1], [kept.ranks[0]]):
+        shown = ", ".join(map(str, axes))
+        which = "axis" if len(axes) == 1 else "axes"
+        raise NetworkError(f"{does} {which} {shown}; only the last axis (channels) is supported.")
 
 
 @BUILT_IN.register(
@@ -222,8 +225,7 @@ def _transposed_convolution(kept: KerasLayer) -> Converted:
 @BUILT_IN.register("BatchNormalization")
 def _batch_normalization(kept: KerasLayer) -> Converted:
     layer = kept.layer
-    if not _channels(layer.axis, kept):
-        raise NetworkError(f"normalises axis {layer.axis}; only the last axis (channels) is supported.")
+    _need_last_axis("normalises", layer.axis, kept)
     variance = layer.moving_variance.numpy().astype(np.float64)
     # epsilon inside the root, as Keras does
     factors = 1 / np.sqrt(variance + layer.epsilon)
@@ -246,8 +248,8 @@ def _rescaling(kept: KerasLayer) -> Converted:
 def _normalization(kept: KerasLayer) -> Converted:
     layer, channels = kept.layer, kept.shapes[0][-1:]
     axes = tuple(layer.axis or ()) if isinstance(layer.axis, list | tuple | None) else (layer.axis,)
-    if axes and not _channels(axes, kept):
-        raise NetworkError(f"normalises axes {axes}; only the last axis (channels) is supported.")
+    if axes:
+        _need_last_axis("normalises", axes, kept)
     mean, variance = (np.asarray(v, np.float64).reshape(-1) for v in (layer.mean, layer.variance))
     deviation = np.maximum(np.sqrt(variance), 1e-7)  # Keras' epsilon
     factors, shift = (deviation, mean) if layer.invert else (1 / deviation, -mean / deviation)
@@ -353,6 +355,5 @@ def _subtract(kept: KerasLayer) -> Converted:
 
 @BUILT_IN.register("Concatenate")
 def _concatenate(kept: KerasLayer) -> Converted:
-    if not _channels(kept.layer.axis, kept):
-        raise NetworkError(f"joins axis {kept.layer.axis}; only the last axis (channels) is supported.")
+    _need_last_axis("joins", kept.layer.axis, kept)
     return [(maps.Concatenate(*kept.at), None)]

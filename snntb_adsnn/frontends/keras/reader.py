@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.graph import named_outputs
 from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
 from snntb_adsnn.frontends.keras.stored import configuration
 from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
@@ -35,8 +36,8 @@ def companions(file: Path) -> list[Path]:
 
 def outputs(model: Any) -> list[Output]:
     """See ``Reader``."""
-    named = zip(model.output_names, model.outputs, strict=True)
-    return [Output(name, tuple(tensor.shape[1:]), end_of(model.get_layer(name))) for name, tensor in named]
+    named = named_outputs(model, model._nested_outputs)
+    return [Output(name, tuple(tensor.shape[1:]), end_of(tensor._keras_history.layer)) for name, tensor in named]
 
 
 def end_of(layer: Any) -> str:

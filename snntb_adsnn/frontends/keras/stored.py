@@ -23,6 +23,8 @@ _WEIGHTS = (
     "build the model in Python with tf_keras, give it its weights (load_weights), and save it by model.save('{}')."
 )
 
+_ITSELF = "save the model itself by model.save: as .keras with Keras 3, as .h5 with Keras 2."
+
 _STARTS = (
     (b"version https://git-lfs", "a note of Git LFS where the model should be; fetch it by: git lfs pull."),
     (b"{", "a text (JSON?), which holds no weights; " + _WEIGHTS),
@@ -63,7 +65,7 @@ def instead_of_model(path: Path) -> str | None:
         if (folder / "keras_metadata.pb").is_file():
             return f"{folder} is a SavedModel folder; load it with tf_keras, and save it by model.save('{wanted}')."
         if (folder / "saved_model.pb").is_file():
-            return f"{folder} is a SavedModel folder without Keras' layers; save the Keras 2 model itself as .h5."
+            return f"{folder} is a SavedModel folder without Keras' layers; {_ITSELF}"
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
     endings = [(f, f.name[len(path.name) :].lower()) for f in there if f.is_file() and f.name.startswith(path.name)]
     for file, ending in endings:
@@ -147,7 +149,7 @@ def _named(start: bytes, file: Path) -> str:
     if not start:
         return "empty; copy it or save the model again."
     if start[4:8] == b"TFL3":
-        return "a TensorFlow Lite model, which is not read here; save the Keras 2 model itself as .h5."
+        return "a TensorFlow Lite model, which is not read here; " + _ITSELF
     for mark, what in _STARTS:
         if start.lstrip().startswith(mark):
             return what.format(f"{file.stem}.h5")

@@ -24,6 +24,9 @@ class Keras3(Flavour):
             return getattr(model, "_functional", None)  # made when the input shape is known
         return model if hasattr(model, "_nodes_by_depth") and getattr(model, "inputs", None) else None
 
+    def structures(self, functional: Any) -> tuple[Any, Any]:
+        return functional._inputs_struct, functional._outputs_struct
+
     def layer(self, node: Any) -> Any:
         return node.operation
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snntb_adsnn.errors import ConversionError
+from snntb_adsnn.frontends.keras.graph import named_outputs
 from snntb_adsnn.frontends.keras.peek import common_neuron as neuron
 from snntb_adsnn.frontends.keras.reader import check, companions, copied_by, end_of
 from snntb_adsnn.frontends.keras.stored import instead_of_model as instead
@@ -38,7 +39,7 @@ def outputs(model: Any) -> list[Output]:
     """See ``Reader``."""
     layers = {id(layer.output): layer for layer in model.layers if hasattr(layer, "output")}
     functional = getattr(model, "_functional", None) or model
-    named = zip(functional.output_names, functional.outputs, strict=True)
+    named = named_outputs(functional, functional._outputs_struct)
     return [Output(name, tuple(tensor.shape[1:]), end_of(layers.get(id(tensor)))) for name, tensor in named]
 
 

@@ -84,19 +84,24 @@ def result(graph: Any, values: Mapping[str, Array]) -> Array:
 
 def population(node: Any) -> tuple[Array, Array]:
     """Of a population of ASNs, each neuron's m_f, and the mean current of a spike in every step; in NIR's layout."""
-    p, shape = parameters_of(node.metadata), node.v_threshold.shape
-    form = text(node.metadata.get("form", "exact"))
-    m_f = np.asarray(node.metadata.get("array_m_f", p.m_f), np.float64)
-    if m_f.ndim:
-        whole = (*shape[1:], shape[0])
-        image = tuple(int(n) for n in node.metadata.get("image", whole))
-        m_f = np.broadcast_to(m_f, whole if len(shape) > 1 else shape).reshape(image)
-        m_f = np.moveaxis(m_f, -1, 0)
-    m_f = np.broadcast_to(m_f.reshape(-1) if m_f.ndim else m_f, math.prod(shape)).reshape(shape)
-    currents = np.empty(shape)
+    p, form = parameters_of(node.metadata), text(node.metadata.get("form", "exact"))
+    m_f = _by_neuron(node, "m_f", p.m_f)
+    currents = np.empty(m_f.shape)
     for value in np.unique(m_f):
         currents[m_f == value] = height(p.with_m_f(float(value)), form) / (1 - p.k_beta)
-    return m_f, currents
+    return m_f, currents * _by_neuron(node, "scale", 1.0)
+
+
+def _by_neuron(node: Any, field: str, default: float) -> Array:
+    """What the metadata give for each neuron, or for each channel or pixel, in NIR's layout."""
+    shape = node.v_threshold.shape
+    values = np.asarray(node.metadata.get(f"array_{field}", default), np.float64)
+    if values.ndim:
+        whole = (*shape[1:], shape[0])
+        image = tuple(int(n) for n in node.metadata.get("image", whole))
+        values = np.broadcast_to(values, whole if len(shape) > 1 else shape).reshape(image)
+        values = np.moveaxis(values, -1, 0)
+    return np.broadcast_to(values.reshape(-1) if values.ndim else values, math.prod(shape)).reshape(shape)
 
 
 def _neurons(node: Any, total: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import check, real
+from snntb_adsnn.frontends.check import DeviationError, check, real
 from snntb_adsnn.frontends.onnx import reader
 from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
@@ -101,8 +101,19 @@ def converted(
     for population in network.populations:
         if population.name in sources and not sources[population.name].pooled:
             seen[population.name] = population.pooled(seen[population.name].reshape(-1, *population.input_shapes[0]))
-    check(network, images, seen, found, framework)
+    try:
+        check(network, images, seen, found, framework)
+    except DeviationError:
+        if not _in_16_bits(proto):
+            raise
+        raise ConversionError(
+            "the model computes in 16 bits, which round by more than a conversion may deviate; export it in float32."
+        ) from None
     return fit_thresholds(network, x)
+
+
+def _in_16_bits(proto: Any) -> bool:
+    return any(t.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16) for t in proto.graph.initializer)
 
 
 def _read(model: Any) -> Any:
