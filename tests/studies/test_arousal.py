@@ -15,6 +15,7 @@ from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ConfigError, NoMistakesError
+from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.run import load
 from snntb_adsnn.studies.arousal import (
@@ -207,7 +208,7 @@ def test_results_of_something_else_are_not_taken_over(config, change):
         "trained": subject.trained.with_m_f(0.3),
         "network": small_network(41),
         "labels": (subject.labels + 1) % 3,
-        "correction": subject.x,
+        "correction": Correction(subject.x),
         "duration": 21.0,
     }
     points = settings.paths.path_wd / "arousal" / "points"

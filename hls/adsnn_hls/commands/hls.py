@@ -21,6 +21,7 @@ from adsnn_hls.cpp.project import Comparison, ToolError, check_compiler, compile
 from adsnn_hls.cpp.resources import resources
 from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.quantize import PixelFormat, Recipe, Widths
+from adsnn_hls.quantize.synapses import chain
 from snntb_adsnn.config import Config, load_config
 from snntb_adsnn.config.hls import HlsSection
 from snntb_adsnn.engine.switch import need_classes
@@ -245,6 +246,7 @@ def load(config: Config, images: int = 1, option: str = "--images") -> tuple[Spi
         raise ParameterError(f"{option} {images} is not allowed: there are {there} test images; choose 1 to {there}.")
     need_classes(run.trained, "hardware")
     data = Data(run.x_test, run.labels, run.x_norm)  # first: a mistake in them shows at once
+    chain(run.configured)  # what is no chain of AAN is refused before anything is corrected
     return run.simulated, data
 
 
