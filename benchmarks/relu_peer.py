@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from snntb_adsnn.files import write_json
+
 WAYS = {
     "if layer": lambda recipes, loader: recipes.RateCodingRecipe(loader, mode="99.9%"),
     "if channel": lambda recipes, loader: recipes.RateCodingRecipe(
@@ -62,7 +64,7 @@ def network(layers: list[dict[str, Any]], arrays: Any) -> nn.Sequential:
                 module = nn.Linear(*matrix.shape)
                 _set(module, weight=matrix.T, bias=weights[1])
             case kind:
-                raise NotImplementedError(f"layer {kind}")
+                raise ValueError(f"a layer {kind} is not built in PyTorch here; add it, or take another net")
         modules.append(module)
     return nn.Sequential(*modules).eval()
 
@@ -128,7 +130,7 @@ def main(source: Path, result: Path) -> None:
             loader = [(calibration[i : i + BATCH], None) for i in range(0, len(calibration), BATCH)]
             converted = ann2snn.Converter(recipe(ann2snn, loader)).convert(model)
             found[name] = curve(converted, x, y, ann)
-            result.write_text(json.dumps(found))
+            write_json(result, found)
             print(name, *(f"{100 * a:.2f}" for a in found[name]["accuracy"]), flush=True)
 
 
