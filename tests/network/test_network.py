@@ -99,8 +99,8 @@ def test_one_quantity_to_record_needs_no_tuple():
 def test_thresholds_of_a_channels_own_scale_are_weights_of_another(tmp_path):
     """ReLU is homogeneous: a threshold twice as high is an input half as large, and an output twice as large."""
     random = np.random.default_rng(0)
-    first, second = random.normal(size=(2, 3)).astype(np.float32), random.normal(size=(3, 2)).astype(np.float32)
-    bias, scale = random.normal(size=3).astype(np.float32), np.array([0.5, 4, 1], np.float32)
+    first, second = random.uniform(0.2, 1, (2, 3)).astype(np.float32), random.normal(size=(3, 2)).astype(np.float32)
+    bias, scale = random.uniform(0, 1, 3).astype(np.float32), np.array([0.5, 4, 1], np.float32)
 
     def network(bias, first, second, scale):
         return SpikingNetwork(
@@ -121,6 +121,7 @@ def test_thresholds_of_a_channels_own_scale_are_weights_of_another(tmp_path):
         for m_f in (0.2, 0.7):
             found, expected = (simulate(n.with_m_f(m_f), x, duration=100) for n in (one, plain))
             np.testing.assert_array_equal(found.spike_counts["hidden"], expected.spike_counts["hidden"])
+            assert np.all(found.spike_counts["hidden"].sum(axis=0) > 0)  # every neuron spikes, or its threshold is not seen
             np.testing.assert_allclose(found.outputs, expected.outputs, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(one.analog(x), plain.analog(x), rtol=1e-6)
 
