@@ -121,7 +121,9 @@ def test_thresholds_of_a_channels_own_scale_are_weights_of_another(tmp_path):
         for m_f in (0.2, 0.7):
             found, expected = (simulate(n.with_m_f(m_f), x, duration=100) for n in (one, plain))
             np.testing.assert_array_equal(found.spike_counts["hidden"], expected.spike_counts["hidden"])
-            assert np.all(found.spike_counts["hidden"].sum(axis=0) > 0)  # every neuron spikes, or its threshold is not seen
+            assert np.all(
+                found.spike_counts["hidden"].sum(axis=0) > 0
+            )  # every neuron spikes, or its threshold is not seen
             np.testing.assert_allclose(found.outputs, expected.outputs, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(one.analog(x), plain.analog(x), rtol=1e-6)
 
