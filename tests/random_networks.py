@@ -158,6 +158,7 @@ class Builder:
             m_f = np.where(where, *(p.m_f for p in OWN[chosen]))
         form = "exact" if self.dyadic or self.pick(0, 2) else "relu"
         own_scale = form == "relu" and self.pick(0, 1)
+        corrective = (None, None, 2.0, 2.75)[self.pick(0, 3)]
         return self.add(
             Neurons,
             source,
@@ -167,6 +168,8 @@ class Builder:
             pool=pool,
             m_f=m_f,
             scale=self.random.uniform(0.3, 3, shape[-1]).astype(np.float32) if own_scale else None,
+            onset=float(self.pick(1, 25)) if self.pick(0, 3) == 0 else 0.0,
+            corrective=corrective,
         )
 
     def network(self) -> SpikingNetwork:
@@ -238,7 +241,14 @@ def switch_at(network: SpikingNetwork, x: Array, start: int, window: int, chosen
     plain = reference.run(network, x, start + window, frozenset())
     margins = Switch(0.1, start, window, 0.0).schedule(network, start + window).decide(plain.outputs)[0]
     threshold = (-np.inf, float(margins.astype(np.float64).mean()), np.inf)[chosen]
-    return Switch(higher(network), start, window, threshold)
+    high = network.with_m_f(higher(network))
+    return Switch(high.map_neurons(with_other_bias), start, window, threshold)
+
+
+def with_other_bias(node: Neurons) -> Neurons:
+    """The population as if its biases had been corrected for its precision."""
+    shift = (np.arange(node.bias.size).reshape(node.bias.shape) % 3 - 1) / 8
+    return dataclasses.replace(node, bias=(node.bias + shift).astype(np.float32), corrected=True)
 
 
 def assert_same(found: SimulationResult, expected: SimulationResult) -> None:
@@ -249,6 +259,9 @@ def assert_same(found: SimulationResult, expected: SimulationResult) -> None:
     np.testing.assert_array_equal(found.margins, expected.margins)
     np.testing.assert_array_equal(found.switched, expected.switched)
     assert_same_counts(found, expected)
+    assert found.corrective_counts.keys() == expected.corrective_counts.keys()
+    for name, counts in expected.corrective_counts.items():
+        np.testing.assert_array_equal(found.corrective_counts[name], counts)
 
 
 def assert_same_counts(found, expected):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.engine.switch import Schedule, mixed
+from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.maps import Array, Linear
 from snntb_adsnn.neuron import ASNState
@@ -27,64 +29,114 @@ def run(
     ``schedule``: when which images switch to another precision (``Switch.schedule``).
     ``dtype`` is the precision of all states (float32, as every engine's; float64 for comparisons with theory).
     """
-    images = len(x)
-    x = x.astype(dtype)
-    held = analog_drive(network, x)
-    states = {
-        p.name: ASNState(p.parameters, (images, *p.shape), (images, *p.input_shapes[0]), dtype)
-        for p in network.populations
-    }
-    precisions = {p.name: p.precision for p in network.populations}
-    for name, precision in precisions.items():
-        states[name].set_precision(precision.m_f, precision.theta0)
-    readout = network.readout
-    k_beta, k_phi = dtype(readout.k_beta), dtype(readout.k_phi)
-    current: Array = np.zeros((images, *readout.shape), dtype)
-    smoothed = np.zeros_like(current)
-    outputs = np.empty((images, steps, *readout.shape), np.float32)
-    counts = {p.name: np.zeros((images, *p.shape), np.int32) for p in network.populations}
-    per_step = {p.name: np.zeros(steps, np.int64) for p in network.populations}
-    records: dict[str, dict[str, Array]] = {
-        quantity: {
-            p.name: np.empty(
-                (images, steps, *(p.input_shapes[0] if quantity in INPUT_STATES else p.shape)),
-                bool if quantity == "spikes" else dtype,
+    runs = [_Machine(network, x.astype(dtype))]
+    kept = _Kept(network, len(x), steps, record, dtype)
+    for t in range(steps):
+        if schedule is not None and t == schedule.stop:
+            high = schedule.decide(kept.outputs)[1]
+            (low,) = runs
+            runs = [low.kept(~high), low.kept(high, schedule.high)]
+        for machine in runs:
+            machine.step(t, kept)
+    margins, switched = schedule.decide(kept.outputs) if schedule else (None, None)
+    return SimulationResult(
+        kept.outputs, kept.counts, kept.per_step, network.dt, kept.records, margins, switched, kept.corrective
+    )
+
+
+class _Kept:
+    """What is kept of a simulation; names as in ``SimulationResult``."""
+
+    def __init__(
+        self, network: SpikingNetwork, images: int, steps: int, record: frozenset[str], dtype: type[np.floating[Any]]
+    ) -> None:
+        populations = network.populations
+        self.outputs = np.empty((images, steps, *network.readout.shape), np.float32)
+        self.counts = {p.name: np.zeros((images, *p.shape), np.int32) for p in populations}
+        self.corrective = {
+            p.name: np.zeros((images, *p.shape), np.int32) for p in populations if p.corrective is not None
+        }
+        self.per_step = {p.name: np.zeros(steps, np.int64) for p in populations}
+
+        def recorded(quantity: str, p: Neurons) -> Array:
+            shape = p.input_shapes[0] if quantity in INPUT_STATES else p.shape
+            return np.empty((images, steps, *shape), p.spike_dtype if quantity == "spikes" else dtype)
+
+        self.records = {quantity: {p.name: recorded(quantity, p) for p in populations} for quantity in record}
+
+
+class _Machine:
+    """A network at work on a batch of images.
+
+    Attributes:
+        images: whose outputs and spikes are kept, shape (images,). All are simulated: a product of matrices may round
+            otherwise when it has fewer rows.
+    """
+
+    def __init__(self, network: SpikingNetwork, x: Array) -> None:
+        self.images = np.ones(len(x), bool)
+        self.x, self.dtype = x, x.dtype.type
+        self.states = {
+            p.name: ASNState(
+                p.parameters, (len(x), *p.shape), (len(x), *p.input_shapes[0]), self.dtype, corrective=p.corrective
             )
             for p in network.populations
         }
-        for quantity in record
-    }
-    silent = np.zeros_like(x)
-    for t in range(steps):
-        if schedule is not None and t == schedule.stop:
-            _, switched = schedule.decide(outputs)
-            for low, high in zip(network.populations, schedule.high.populations, strict=True):
-                precisions[low.name] = mixed(low, high, switched)
-                states[low.name].set_precision(precisions[low.name].m_f, precisions[low.name].theta0)
-        values: dict[str, Array] = {network.input.name: silent}
-        for node, drive in network.propagate(values):
+        self.current: Array = np.zeros((len(x), *network.readout.shape), self.dtype)
+        self.smoothed = np.zeros_like(self.current)
+        self._set(network)
+
+    def kept(self, images: NDArray[np.bool_], network: SpikingNetwork | None = None) -> _Machine:
+        """A copy of which some images are kept; it goes on with ``network``, if there is one."""
+        twin = copy.copy(self)
+        twin.images, twin.states = images, {name: copy.copy(state) for name, state in self.states.items()}
+        if network is not None:
+            twin._set(network)
+        return twin
+
+    def _set(self, network: SpikingNetwork) -> None:
+        """Go on with a network: its biases, weights, precision."""
+        self.network, self.held = network, analog_drive(network, self.x)
+        self.heights: dict[str, Array] = {}
+        for p in network.populations:
+            precision, state = p.precision, self.states[p.name]
+            state.set_precision(precision.m_f, precision.theta0)
+            state.corrective = None if p.corrective is None else self.dtype(p.corrective)
+            self.heights[p.name] = np.asarray(precision.height, self.dtype)
+
+    def step(self, t: int, kept: _Kept) -> None:
+        """One time step of every layer, in order."""
+        values: dict[str, Array] = {self.network.input.name: np.zeros_like(self.x)}
+        for node, drive in self.network.propagate(values):
             if isinstance(node, Neurons):
-                state = states[node.name]
-                V = state.integrate(drive, held=held[node.name])
-                S = node.potential(V)
-                height = np.asarray(precisions[node.name].height, dtype)
-                if node.graded:
-                    height = height * state.theta
-                spikes = state.fire(S)
-                values[node.name] = spikes * height
-                counts[node.name] += spikes
-                per_step[node.name][t] = np.count_nonzero(spikes)
-                seen = {"spikes": spikes, "S": S, "S_hat": state.S_hat, "theta": state.theta, "I": state.I, "V": V}
-                for quantity, by_layer in records.items():
-                    by_layer[node.name][:, t] = seen[quantity]
+                values[node.name] = self._spike(node, drive, t, kept)
             elif isinstance(node, Readout):
-                current = k_beta * current + drive
-                steady = held[node.name]
-                total = current if steady is None else current + steady
-                smoothed = k_phi * smoothed + (dtype(1) - k_phi) * total
-                outputs[:, t] = smoothed + node.bias.astype(dtype)
-    decided = schedule.decide(outputs) if schedule else (None, None)
-    return SimulationResult(outputs, counts, per_step, network.dt, records, *decided)
+                self._read_out(node, drive, t, kept)
+
+    def _spike(self, node: Neurons, drive: Array, t: int, kept: _Kept) -> Array:
+        """A population's step; returns its spikes times their heights."""
+        name, state, waits = node.name, self.states[node.name], t < node.onset_steps
+        V = state.integrate(drive, held=self.held[name])
+        S = node.potential(V)
+        height = self.heights[name] * state.theta if node.graded else self.heights[name]
+        spikes = np.zeros(S.shape, np.int8) if waits else state.fire(S)
+        mine = spikes[self.images]
+        kept.counts[name][self.images] += mine != 0
+        if name in kept.corrective:
+            kept.corrective[name][self.images] += mine < 0
+        kept.per_step[name][t] += np.count_nonzero(mine)
+        seen = {"spikes": spikes, "S": S, "S_hat": state.S_hat, "theta": state.theta, "I": state.I, "V": V}
+        for quantity, by_layer in kept.records.items():
+            by_layer[name][self.images, t] = seen[quantity][self.images]
+        return spikes * height
+
+    def _read_out(self, node: Readout, drive: Array, t: int, kept: _Kept) -> None:
+        k_beta, k_phi = self.dtype(node.k_beta), self.dtype(node.k_phi)
+        self.current = k_beta * self.current + drive
+        steady = self.held[node.name]
+        total = self.current if steady is None else self.current + steady
+        self.smoothed = k_phi * self.smoothed + (self.dtype(1) - k_phi) * total
+        kept.outputs[self.images, t] = (self.smoothed + node.bias.astype(self.dtype))[self.images]
 
 
 def analog_drive(network: SpikingNetwork, x: Array) -> dict[str, Array | None]:

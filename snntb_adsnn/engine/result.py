@@ -54,6 +54,7 @@ class SimulationResult:
         margins: with a ``Switch``, mean difference of each image's two highest outputs over its accumulation window,
             shape (images,), float32; else ``None``.
         switched: with a ``Switch``, which images switched to the high precision, shape (images,), bool; else ``None``.
+        corrective_counts: by layer with corrective spikes, how many of ``spike_counts`` are; in its shape.
         readout: of the network, which says what the outputs are; without it they are classes.
     """
 
@@ -64,6 +65,7 @@ class SimulationResult:
     records: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     margins: NDArray[np.float32] | None = None
     switched: NDArray[np.bool_] | None = None
+    corrective_counts: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
     readout: Readout | None = None
 
     @property

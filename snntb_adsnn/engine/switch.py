@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.network import Neurons, Precision, SpikingNetwork
+from snntb_adsnn.network import SpikingNetwork
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Classification
 
@@ -26,7 +26,9 @@ class Switch:
     window on; every state is kept, and theta = theta0 + theta_a with the new theta0.
 
     Attributes:
-        m_f: the high precision, for all layers or by layer name, as ``SpikingNetwork.with_m_f`` takes it.
+        to: the high precision, m_f for all layers or by layer name, as ``SpikingNetwork.with_m_f`` takes it. Or the
+            network to go on with, where precision is not all that differs: biases corrected for it
+            (``measure.correct_biases``) belong to one precision.
         waiting_time: t_s, ms.
         accumulation_time: delta_t, ms; at least one step.
         threshold: the mean difference an image must exceed to stay as it is; ``inf`` switches all, ``-inf`` none.
@@ -35,7 +37,7 @@ class Switch:
         ParameterError: a time is negative or no number, or the threshold is none.
     """
 
-    m_f: float | Mapping[str, float | Array]
+    to: SpikingNetwork | float | Mapping[str, float | Array]
     waiting_time: float
     accumulation_time: float
     threshold: float
@@ -52,8 +54,8 @@ class Switch:
         """The switch in steps of a simulation of ``network``.
 
         Raises:
-            ParameterError: the window does not lie inside the simulation, the network classifies nothing, or ``m_f``
-                does not fit the network.
+            ParameterError: the window does not lie inside the simulation, the network classifies nothing, or ``to``
+                does not fit the network: an unknown layer, other layers, or biases corrected for one precision.
         """
         start = round(self.waiting_time / network.dt)
         stop = start + round(self.accumulation_time / network.dt)
@@ -64,7 +66,25 @@ class Switch:
                 "are simulated; change waiting_time, accumulation_time or the duration."
             )
         need_classes(network, "Switch")
-        return Schedule(network.with_m_f(self.m_f), start, stop, self.threshold)
+        return Schedule(self._high(network), start, stop, self.threshold)
+
+    def _high(self, network: SpikingNetwork) -> SpikingNetwork:
+        """The network to go on with."""
+        if not isinstance(self.to, SpikingNetwork):
+            if any(p.corrected for p in network.populations):
+                raise ParameterError(
+                    "Switch: the biases of this network were corrected for its precision; give the network to go on "
+                    "with, corrected for the precision of its own: Switch(correct_biases(trained.with_m_f(...), x, "
+                    "trained=trained), ...)."
+                )
+            return network.with_m_f(self.to)
+        mine, other = (_states(n) for n in (network, self.to))
+        if mine != other:
+            raise ParameterError(
+                "Switch: the network to go on with has other layers than the one that is simulated; give the same "
+                "network at another precision."
+            )
+        return self.to
 
 
 def need_classes(network: SpikingNetwork, who: str) -> None:
@@ -110,15 +130,10 @@ class Schedule:
         return margins, margins <= self.threshold
 
 
-def mixed(low: Neurons, high: Neurons, switched: NDArray[np.bool_]) -> Precision:
-    """The precision of ``high`` in the images ``switched``, of ``low`` in the others.
-
-    Returns:
-        float64 arrays that broadcast with (images, *shape).
-    """
-    chosen = switched.reshape(-1, *(1,) * len(low.shape))
-    pairs = zip(low.precision, high.precision, strict=True)
-    return Precision(*(np.where(chosen, new, old) for old, new in pairs))
+def _states(network: SpikingNetwork) -> tuple[object, ...]:
+    """What two networks must share, so that one can go on with the other's states."""
+    layers = [(p.name, p.shape, p.input_shapes, p.pool, p.graded) for p in network.populations]
+    return network.input.size, layers, network.readout.shape, network.dt
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ are equal but for rounding.
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache, singledispatch
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
-from snntb_adsnn.engine.switch import Schedule, mixed
+from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.frontends.keras.compat import tf
 from snntb_adsnn.network import Neurons, Precision, Readout, SpikingNetwork
 from snntb_adsnn.network.edges import Band, Indices, PixelMap, pixels
@@ -49,44 +50,101 @@ def run(
     network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], schedule: Schedule | None = None
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``."""
-    chunk = _compiled(network, tuple(sorted(record)))
-    parts = [_run_batch(network, x[i : i + BATCH], steps, chunk, schedule) for i in range(0, len(x), BATCH)]
-    outputs, counts, per_step, records, decided = zip(*parts, strict=True)
+    parts = [
+        _run_batch(network, x[i : i + BATCH], steps, tuple(sorted(record)), schedule) for i in range(0, len(x), BATCH)
+    ]
+    outputs, seen, per_step, decided = zip(*parts, strict=True)
+    margins, switched = (np.concatenate(part) if schedule else None for part in zip(*decided, strict=True))
     names = network.population_names
+
+    def joined(quantity: str) -> dict[str, Array]:
+        return {n: np.concatenate([s[quantity][n] for s in seen]) for n in names if n in seen[0][quantity]}
+
     return SimulationResult(
         np.concatenate(outputs),
-        {n: np.concatenate([c[n] for c in counts]) for n in names},
+        joined("spike_counts"),
         {n: np.sum([p[n] for p in per_step], axis=0, dtype=np.int64) for n in names},
         network.dt,
-        {q: {n: np.concatenate([r[q][n] for r in records]) for n in names} for q in record},
-        *(map(np.concatenate, zip(*decided, strict=True)) if schedule else ()),
+        {quantity: joined(quantity) for quantity in record},
+        margins,
+        switched,
+        joined("corrective_counts"),
     )
 
 
-def _run_batch(network: SpikingNetwork, x: Array, steps: int, chunk: Any, schedule: Schedule | None) -> tuple[Any, ...]:
-    held = {name: None if h is None else tf.constant(h) for name, h in analog_drive(network, x).items()}
-    states = _fresh_states(network, len(x))
-    precisions = {p.name: _tensors(p.precision, p.shape) for p in network.populations}
-    outputs: list[Array] = []
-    kept = []
-    decided: tuple[Array, NDArray[np.bool_]] | None = None
+COUNTS = ("spike_counts", "corrective_counts")
+
+
+def _run_batch(
+    network: SpikingNetwork, x: Array, steps: int, record: tuple[str, ...], schedule: Schedule | None
+) -> tuple[Array, dict[str, dict[str, Array]], dict[str, Array], tuple[Array, Array] | tuple[None, None]]:
+    """Outputs, counts and records by quantity and layer, spikes of each step by layer, and what the switch decided."""
+    runs = [_Machine(network, x, record)]
+    outputs = np.empty((len(x), steps, *network.readout.shape), np.float32)
+    seen: dict[str, dict[str, Array]] = {quantity: {} for quantity in (*record, *COUNTS)}
+    per_step = {name: np.zeros(steps, np.int64) for name in network.population_names}
+    decided: tuple[Array, Array] | tuple[None, None] = None, None
     cuts = {*range(0, steps, CHUNK), steps}
     for start, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
-        states, output, seen = chunk(states, held, precisions, end - start)
-        outputs.append(output.numpy())
+        for machine in runs:
+            output, found = machine.advance(start, end)
+            outputs[machine.images, start:end] = output
+            for name, spikes in found.pop("spikes_per_step").items():
+                per_step[name][start:end] += spikes
+            for quantity, by_layer in found.items():
+                for name, values in by_layer.items():
+                    into = seen[quantity].setdefault(name, _room(quantity, values, len(x), steps))
+                    if quantity in COUNTS:
+                        into[machine.images] += values
+                    else:
+                        into[machine.images, start:end] = values
         if schedule is not None and end == schedule.stop:
-            decided = schedule.decide(np.moveaxis(np.concatenate(outputs), 0, 1))
-            for low, high in zip(network.populations, schedule.high.populations, strict=True):
-                precisions[low.name] = _tensors(mixed(low, high, decided[1]), low.shape)
-        kept.append({q: {n: v.numpy() for n, v in by_layer.items()} for q, by_layer in seen.items()})
-    counts = {n: sum(k["spike_counts"][n] for k in kept) for n in network.population_names}
-    per_step = {n: np.concatenate([k["spikes_per_step"][n] for k in kept]) for n in network.population_names}
-    records = {
-        q: {n: np.moveaxis(np.concatenate([k[q][n] for k in kept]), 0, 1) for n in network.population_names}
-        for q in kept[0]
-        if q not in ("spike_counts", "spikes_per_step")
-    }
-    return np.moveaxis(np.concatenate(outputs), 0, 1), counts, per_step, records, decided
+            decided = schedule.decide(outputs)
+            chosen = ((~decided[1], network), (decided[1], schedule.high))
+            runs = [runs[0].part(images, network) for images, network in chosen if images.any()]
+    return outputs, seen, per_step, decided
+
+
+def _room(quantity: str, values: Array, images: int, steps: int) -> Array:
+    """Zeros for all images, and all steps of what is recorded."""
+    if quantity in COUNTS:
+        return np.zeros((images, *values.shape[1:]), np.int32)
+    return np.zeros((images, steps, *values.shape[2:]), values.dtype)
+
+
+class _Machine:
+    """A network at work on some images.
+
+    Attributes:
+        images: their numbers.
+    """
+
+    def __init__(self, network: SpikingNetwork, x: Array, record: tuple[str, ...]) -> None:
+        self.images, self.x, self.record = np.arange(len(x)), x, record
+        self.states = _fresh_states(network, len(x))
+        self._set(network)
+
+    def part(self, chosen: NDArray[np.bool_], network: SpikingNetwork) -> _Machine:
+        """The same for some of its images, which go on with a network of their own."""
+        part = copy.copy(self)
+        part.images, part.x = self.images[chosen], self.x[chosen]
+        part.states = {name: tuple(state[chosen] for state in states) for name, states in self.states.items()}
+        part._set(network)
+        return part
+
+    def _set(self, network: SpikingNetwork) -> None:
+        self.held = {n: None if h is None else tf.constant(h) for n, h in analog_drive(network, self.x).items()}
+        self.precisions = {p.name: _tensors(p.precision, p.shape) for p in network.populations}
+        self.chunk = _compiled(network, self.record)
+
+    def advance(self, start: int, end: int) -> tuple[Array, dict[str, dict[str, Array]]]:
+        """Simulate the steps [start, end): outputs, and what was seen, by quantity and layer; images first."""
+        first = tf.constant(start)
+        self.states, output, found = self.chunk(self.states, self.held, self.precisions, first, end - start)
+        kept = {q: {n: v.numpy() for n, v in by_layer.items()} for q, by_layer in found.items()}
+        for quantity in self.record:
+            kept[quantity] = {n: np.moveaxis(v, 0, 1) for n, v in kept[quantity].items()}
+        return np.moveaxis(output.numpy(), 0, 1), kept
 
 
 def _tensors(precision: Precision, shape: Shape) -> Precision:
@@ -122,11 +180,12 @@ def _fresh_states(network: SpikingNetwork, images: int) -> dict[str, tuple[Any, 
 
 def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) -> Any:
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def chunk(states: Any, held: Any, precisions: Any, steps: int) -> Any:
-        """Simulate ``steps`` steps: (new states, outputs (steps, images, classes), what was seen)."""
+    def chunk(states: Any, held: Any, precisions: Any, first: Any, steps: int) -> Any:
+        """Simulate ``steps`` steps from step ``first`` on: (new states, outputs (steps, images, classes), what was
+        seen)."""
         values: dict[str, Any] = {source: None}  # the analog input acts through ``held``
         after: dict[str, Any] = {}
-        seen: dict[str, dict[str, Any]] = {q: {} for q in (*record, "spike_counts", "spikes_per_step")}
+        seen: dict[str, dict[str, Any]] = {q: {} for q in (*record, *COUNTS, "spikes_per_step")}
         outputs = None
         for node in nodes:
             if isinstance(node, Linear):
@@ -135,15 +194,18 @@ def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) ->
                 drive = values[node.inputs[0]]
                 precision = precisions[node.name]
                 after[node.name], trace = _spike(
-                    node, states[node.name], drive, held[node.name], precision, steps, record
+                    node, states[node.name], drive, held[node.name], precision, first + tf.range(steps), record
                 )
                 values[node.name] = trace["graded" if node.graded else "spikes"] * precision.height
-                counted = tf.cast(trace["spikes"], tf.int32)
+                counted = tf.cast(tf.abs(trace["spikes"]), tf.int32)
                 seen["spike_counts"][node.name] = tf.reduce_sum(counted, axis=0)
                 seen["spikes_per_step"][node.name] = tf.reduce_sum(counted, axis=list(range(1, counted.shape.rank)))
+                if node.corrective is not None:
+                    negative = tf.cast(trace["spikes"] < 0, tf.int32)
+                    seen["corrective_counts"][node.name] = tf.reduce_sum(negative, axis=0)
                 for quantity in record:
                     kept = trace[quantity]
-                    seen[quantity][node.name] = tf.cast(kept, tf.bool) if quantity == "spikes" else kept
+                    seen[quantity][node.name] = tf.cast(kept, node.spike_dtype) if quantity == "spikes" else kept
             elif isinstance(node, Readout):
                 after[node.name], outputs = _read_out(
                     node, states[node.name], values[node.inputs[0]], held[node.name], steps
@@ -154,25 +216,30 @@ def _make_chunk(nodes: tuple[Any, ...], source: str, record: tuple[str, ...]) ->
 
 
 def _spike(
-    node: Neurons, state: Any, drive: Any, held: Any, precision: Any, steps: int, record: tuple[str, ...]
+    node: Neurons, state: Any, drive: Any, held: Any, precision: Any, times: Any, record: tuple[str, ...]
 ) -> tuple[Any, dict[str, Any]]:
-    """The equations of ``ASNState``, step by step; (new state, arrays with time first)."""
+    """The equations of ``ASNState``, at each of the steps ``times``; (new state, arrays with time first)."""
     constants = ASNState(node.parameters, (), dtype=np.float32)
     I, V, S_hat, theta_a = state
     theta = precision.theta0 + theta_a
     bias = tf.constant(node.bias, tf.float32)
     wanted = {"spikes", *record} | ({"graded"} if node.graded else set())
     trace: dict[str, list[Any]] = {q: [] for q in wanted}
-    for t in range(steps):
+    for t in range(times.shape[0]):
         I = constants.k_beta * I if drive is None else constants.k_beta * I + drive[t]
         current = I if held is None else I + held
         V = constants.k_phi * V + constants.g_phi * current
         S = (V if node.pool is None else _max_pool(node.pool, V)) + bias
         S_hat = constants.k_eta * S_hat
         spikes = tf.cast(2 * (S - S_hat) > theta, tf.float32)
+        if node.corrective is not None:
+            ahead = 2 * (S_hat - tf.maximum(S, 0.0))
+            spikes -= tf.cast(ahead > np.float32(node.corrective) * theta, tf.float32)
+        if node.onset_steps:
+            spikes *= tf.cast(times[t] >= node.onset_steps, tf.float32)
         graded = spikes * theta
         S_hat = S_hat + graded
-        theta_a = constants.k_gamma * (theta_a + spikes * (precision.m_f * theta))
+        theta_a = constants.k_gamma * (theta_a + tf.abs(spikes) * (precision.m_f * theta))
         theta = precision.theta0 + theta_a
         now = {"spikes": spikes, "graded": graded, "S": S, "S_hat": S_hat, "theta": theta, "I": I, "V": V}
         for quantity in wanted:

@@ -21,7 +21,7 @@ from snntb_adsnn.network.neurons import Input, Neurons, Readout
 from snntb_adsnn.network.node import Array, Node, Shape, kinds
 from snntb_adsnn.network.outputs import Output
 from snntb_adsnn.network.tasks import Task
-from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron import ASNParameters, check_corrective
 from snntb_adsnn.record import Format
 
 VARIANTS = 2
@@ -130,7 +130,8 @@ class SpikingNetwork:
         An array gives each neuron of a layer its own, as ``Neurons.m_f``.
 
         Raises:
-            ParameterError: an unknown layer, or a value that is not a finite number above 0.
+            ParameterError: an unknown layer, a value that is not a finite number above 0, or another precision than the
+                one that biases were corrected for.
 
         Example:
             >>> hidden = Neurons("hidden", ("x",), ((2,),), np.zeros(2), ASNParameters(m_f=0.1))
@@ -139,13 +140,7 @@ class SpikingNetwork:
             >>> [p.parameters.m_f for p in network.with_m_f({"hidden": 0.3}).populations]
             [0.3]
         """
-        if isinstance(m_f, Mapping):
-            unknown = set(m_f) - {p.name for p in self.populations}
-            if unknown:
-                raise ParameterError(f"m_f names unknown layers {sorted(unknown)}; known: {self.population_names}.")
-            by_layer = dict(m_f)
-        else:
-            by_layer = dict.fromkeys(self.population_names, m_f)
+        by_layer = self._by_layer("m_f", m_f)
         change = {name: _checked_m_f(name, value) for name, value in by_layer.items()}
         key = tuple((name, value.shape, value.tobytes()) for name, value in change.items())
         with _VARIANTS_LOCK:
@@ -156,6 +151,38 @@ class SpikingNetwork:
             while len(self._variants) > VARIANTS:
                 self._variants.pop(next(iter(self._variants)))
         return variant
+
+    def with_onset(self, onset: float | Mapping[str, float]) -> SpikingNetwork:
+        """The same network whose layers do not spike before a time in ms, the same for all or by layer name.
+
+        Raises:
+            ParameterError: an unknown layer.
+            NetworkError: a time below 0.
+        """
+        by_layer = self._by_layer("onset", onset)
+        return self.map_neurons(lambda n: dataclasses.replace(n, onset=float(by_layer.get(n.name, n.onset))))
+
+    def with_corrective(self, c: float | None) -> SpikingNetwork:
+        """The same network with corrective spikes in all layers (``ASNState.fire``), or with none.
+
+        Raises:
+            ParameterError: ``c`` is out of range.
+        """
+        if c is not None:
+            check_corrective(c)
+        return self.map_neurons(lambda n: dataclasses.replace(n, corrective=None if c is None else float(c)))
+
+    def _by_layer(self, what: str, values: Any) -> dict[str, Any]:
+        """``values`` by layer name, from one for all or some by name.
+
+        Raises:
+            ParameterError: an unknown layer.
+        """
+        if not isinstance(values, Mapping):
+            return dict.fromkeys(self.population_names, values)
+        if unknown := set(values) - {p.name for p in self.populations}:
+            raise ParameterError(f"{what} names unknown layers {sorted(unknown)}; known: {self.population_names}.")
+        return dict(values)
 
     @cached_property
     def _variants(self) -> dict[Any, SpikingNetwork]:
@@ -326,6 +353,14 @@ def _checked_m_f(name: str, m_f: float | Array) -> Array:
 
 def _at_precision(node: Neurons, m_f: Array) -> Neurons:
     """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
+    if node.corrected:
+        own = node.parameters.m_f if node.m_f is None else node.m_f
+        if np.array_equal(np.broadcast_to(m_f, np.shape(own)), own):
+            return node
+        raise ParameterError(
+            f"the biases of layer {node.name!r} were corrected for its m_f, and fit no other; correct the network anew "
+            "at the precision that you want: correct_biases(trained.with_m_f(...), x, trained=trained)."
+        )
     if m_f.ndim:
         return dataclasses.replace(node, m_f=m_f)
     return dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)

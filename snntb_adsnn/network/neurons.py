@@ -14,7 +14,7 @@ from snntb_adsnn.network.maps import MaxPool2D, Window
 from snntb_adsnn.network.node import Array, Node, Shape
 from snntb_adsnn.network.outputs import Output, split
 from snntb_adsnn.network.tasks import AUTO, TASKS, Task, task_of, tasks_of
-from snntb_adsnn.neuron import ASNParameters
+from snntb_adsnn.neuron import ASNParameters, check_corrective
 from snntb_adsnn.neuron.transfer import GRADED, check_form, spike_height, transfer
 
 
@@ -92,6 +92,9 @@ class Neurons(Node):
             (height, width, 1)); theta0 and h follow. ``None``: all have the same.
         scale: graded spikes only: what theta0 is multiplied with, of shape (channels,), for the values of one channel
             may be ten times as large as another's. ``None``: 1.
+        onset: no neuron spikes before this time, ms, for until then the layers before fill up.
+        corrective: c of the rule for corrective spikes (``ASNState.fire``), or ``None``: there are none.
+        corrected: whether ``bias`` was corrected for this precision (``measure.correction``), and fits no other.
     """
 
     bias: Array
@@ -100,6 +103,9 @@ class Neurons(Node):
     pool: Window | None = None
     m_f: Array | None = None
     scale: Array | None = None
+    onset: float = 0.0
+    corrective: float | None = None
+    corrected: bool = False
 
     def output_shape(self) -> Shape:
         check_form(self.form)
@@ -115,7 +121,20 @@ class Neurons(Node):
             self._need(self.graded, "only graded spikes have thresholds of their own scale")
             self._need(self.scale.shape == shape[-1:], "scale needs one number a channel")
             self._need(bool(np.all((self.scale > 0) & (self.scale < np.inf))), "scale needs finite numbers above 0")
+        self._need(0 <= self.onset < math.inf, f"onset = {self.onset!r} must be a time in ms, 0 or more")
+        if self.corrective is not None:
+            check_corrective(self.corrective)
         return shape
+
+    @property
+    def spike_dtype(self) -> type[np.bool_ | np.int8]:
+        """Of recorded spikes: bool; where some are corrective int8, -1 for those."""
+        return np.bool_ if self.corrective is None else np.int8
+
+    @property
+    def onset_steps(self) -> int:
+        """Steps in which no neuron spikes."""
+        return round(self.onset / self.parameters.dt)
 
     @property
     def size(self) -> int:

@@ -6,6 +6,8 @@ Source: Zambrano, Nusselder, Scholte, Bohte, "Efficient Computation in Adaptive 
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,18 @@ from snntb_adsnn.neuron.parameters import ASNParameters
 
 FloatArray = NDArray[np.floating[Any]]
 
+LEAST_CORRECTIVE = 2.0
+"""Smallest c of the rule for corrective spikes: with less, S_hat could fall below max(S, 0), and below 0."""
+
+
+def check_corrective(c: object) -> None:
+    """Raise ParameterError unless ``c`` can be the constant of the rule for corrective spikes."""
+    if isinstance(c, bool) or not (isinstance(c, numbers.Real) and LEAST_CORRECTIVE <= float(c) < math.inf):
+        raise ParameterError(
+            f"corrective = {c!r} is not allowed: it must be a finite number of at least {LEAST_CORRECTIVE:g}, so that "
+            "a corrective spike never takes more from the response than it is ahead; leave it out for none."
+        )
+
 
 class ASNState:
     """State of a population of ASNs, and its step equations in the order that defines this project.
@@ -27,6 +41,7 @@ class ASNState:
     Attributes:
         I, V: postsynaptic current and filtered membrane potential, of ``input_shape`` (before pooling).
         S_hat, theta_a, theta: refractory response, threshold adaptation, threshold, of ``shape``.
+        corrective: c of the rule for corrective spikes, or ``None``: there are none.
     """
 
     def __init__(
@@ -35,9 +50,11 @@ class ASNState:
         shape: tuple[int, ...],
         input_shape: tuple[int, ...] | None = None,
         dtype: type[np.floating[Any]] = np.float64,
+        corrective: float | None = None,
     ) -> None:
         p = parameters
         self.dtype = dtype
+        self.corrective = None if corrective is None else dtype(corrective)
         self.k_beta, self.k_phi, self.k_eta, self.k_gamma = (dtype(k) for k in (p.k_beta, p.k_phi, p.k_eta, p.k_gamma))
         # 1 - k in the working precision: a constant rounded once, the same in every engine
         self.g_phi = dtype(1) - self.k_phi
@@ -66,13 +83,24 @@ class ASNState:
         self.V = self.k_phi * self.V + self.g_phi * current
         return self.V
 
-    def fire(self, S: ArrayLike) -> NDArray[np.bool_]:
-        """Equations 4 to 7: half-threshold spikes for potential ``S``; updates S_hat, theta_a, theta."""
-        S_hat = self.k_eta * self.S_hat
-        spikes: NDArray[np.bool_] = self.dtype(2) * (np.asarray(S, self.dtype) - S_hat) > self.theta
-        zero = self.dtype(0)
-        self.S_hat = S_hat + np.where(spikes, self.theta, zero)
-        self.theta_a = self.k_gamma * (self.theta_a + np.where(spikes, self.m_f * self.theta, zero))
+    def fire(self, S: ArrayLike) -> NDArray[np.int8]:
+        """Equations 4 to 7: half-threshold spikes for potential ``S``; updates S_hat, theta_a, theta.
+
+        A corrective spike comes where the response has run ahead of what it should follow:
+        2 (S_hat - max(S, 0)) > c theta. It takes theta from S_hat, and the threshold adapts as to any spike. With c of
+        at least 2 the response stays above max(S, 0), and no neuron at equilibrium ever sends one: there S_hat exceeds
+        S by theta/2 at most.
+
+        Returns:
+            1 where a neuron spikes, -1 where its spike is corrective, else 0.
+        """
+        S, S_hat, zero = np.asarray(S, self.dtype), self.k_eta * self.S_hat, self.dtype(0)
+        spikes = (self.dtype(2) * (S - S_hat) > self.theta).astype(np.int8)
+        if self.corrective is not None:
+            ahead = S_hat - np.maximum(S, zero)
+            spikes -= self.dtype(2) * ahead > self.corrective * self.theta
+        self.S_hat = S_hat + spikes * self.theta
+        self.theta_a = self.k_gamma * (self.theta_a + np.where(spikes != 0, self.m_f * self.theta, zero))
         self.theta = self.theta0 + self.theta_a
         return spikes
 
@@ -81,17 +109,23 @@ class ASNState:
 class NeuronTrace:
     """What ``simulate_neuron`` saw: one entry per step along axis 0, each recorded after its step.
 
+    ``spikes``: 1, or -1 where a spike is corrective, or 0.
     ``theta`` is the threshold after its decay, i.e. the one the next step compares with.
     """
 
-    spikes: NDArray[np.bool_]
+    spikes: NDArray[np.int8]
     S: FloatArray
     S_hat: FloatArray
     theta: FloatArray
 
 
 def simulate_neuron(
-    drive: ArrayLike, params: ASNParameters, *, bias: ArrayLike = 0.0, spiking_input: bool = False
+    drive: ArrayLike,
+    params: ASNParameters,
+    *,
+    bias: ArrayLike = 0.0,
+    spiking_input: bool = False,
+    corrective: float | None = None,
 ) -> NeuronTrace:
     """Simulate independent ASNs in float64.
 
@@ -101,9 +135,10 @@ def simulate_neuron(
         bias: added to the filtered potential, itself unfiltered; broadcast over neurons.
         spiking_input: ``False``: the drive is the current itself, held during each step (first layer);
             ``True``: the drive is added to a current that decays with tau_beta.
+        corrective: c of the rule for corrective spikes (``ASNState.fire``), at least 2; ``None``: there are none.
 
     Raises:
-        ParameterError: the drive has no time axis or is not finite.
+        ParameterError: the drive has no time axis or is not finite, or ``corrective`` is out of range.
 
     Example:
         >>> trace = simulate_neuron(np.ones(500), ASNParameters(m_f=0.1))
@@ -117,8 +152,10 @@ def simulate_neuron(
         raise ParameterError("simulate_neuron: drive must be finite, with time along its first axis: (steps, ...).")
     bias = np.asarray(bias, np.float64)
     shape = np.broadcast_shapes(drive.shape[1:], bias.shape)
-    state = ASNState(params, shape)
-    trace = NeuronTrace(np.zeros((len(drive), *shape), bool), *(np.zeros((len(drive), *shape)) for _ in range(3)))
+    if corrective is not None:
+        check_corrective(corrective)
+    state = ASNState(params, shape, corrective=corrective)
+    trace = NeuronTrace(np.zeros((len(drive), *shape), np.int8), *(np.zeros((len(drive), *shape)) for _ in range(3)))
     silence = np.zeros(shape)
     for t, x in enumerate(drive):
         V = state.integrate(x) if spiking_input else state.integrate(silence, held=x)

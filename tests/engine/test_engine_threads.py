@@ -19,6 +19,7 @@ from random_networks import (
 from snntb_adsnn.engine import Switch
 from snntb_adsnn.engine.event import engine as event
 from snntb_adsnn.engine.event import simulator, team
+from snntb_adsnn.engine.event.memory import Needs
 from snntb_adsnn.engine.event.plan import _waits
 from snntb_adsnn.engine.event.simulator import ImageSimulator
 from snntb_adsnn.engine.event.team import ABSENT, LEFT, LINGERING, PRESENCE, PRESENT, Team, recall
@@ -29,7 +30,7 @@ def test_working_memory_does_not_grow_with_steps():
     plan = event._plan_of(network, complete=False)
     sizes = []
     for steps in (500, 5000):
-        simulated = ImageSimulator(network, plan, steps, frozenset(), 2)
+        simulated = ImageSimulator(network, plan, steps, frozenset(), 2, Needs.of(plan))
         owners = [simulated.team, simulated.memory, *simulated.members]
         arrays = [
             v

@@ -27,7 +27,7 @@ def test_switched_neurons_follow_the_equations_with_the_new_constants():
     """An independent simulation of one neuron, in plain Python."""
     low, high, stop = ASNParameters(m_f=0.4), ASNParameters(m_f=0.1), 60
     x = np.array([[1.0, 0.3]], np.float32)
-    switch = Switch(m_f=0.1, waiting_time=40, accumulation_time=20, threshold=np.inf)
+    switch = Switch(0.1, waiting_time=40, accumulation_time=20, threshold=np.inf)
     found = simulate(pair(low), x, duration=150, engine="reference", switch=switch, record=("theta", "spikes", "S_hat"))
     for neuron in range(2):
         V = S_hat = theta_a = current = smoothed = 0.0
@@ -54,7 +54,7 @@ def test_an_image_switches_where_its_margin_does_not_exceed_the_threshold():
     highest = np.sort(plain.outputs[:, 50:80], axis=-1)
     expected = (highest[..., -1] - highest[..., -2]).mean(axis=1)
     for threshold in (float(np.sort(expected)[2:4].mean()), np.inf, -np.inf):
-        switch = Switch(m_f=0.1, waiting_time=50, accumulation_time=30, threshold=threshold)
+        switch = Switch(0.1, waiting_time=50, accumulation_time=30, threshold=threshold)
         found = simulate(network, x, duration=120, m_f=0.5, engine="reference", switch=switch)
         assert found.margins.dtype == np.float32
         np.testing.assert_allclose(found.margins, expected, rtol=1e-5, atol=1e-6)
@@ -94,13 +94,13 @@ def test_a_switch_to_the_same_precision_changes_nothing_and_one_layer_can_switch
         ({"accumulation_time": float("nan")}, "accumulation_time = nan"),
         ({"threshold": float("nan")}, "threshold = nan"),
         ({"threshold": None}, "threshold = None"),
-        ({"m_f": 0}, "m_f = 0"),
-        ({"m_f": {"n9": 0.1}}, "unknown layers.*n9"),
-        ({"m_f": {"n1": np.array([[[0.1, -1.0]]])}}, "n1.*finite numbers above 0"),
+        ({"to": 0}, "m_f = 0"),
+        ({"to": {"n9": 0.1}}, "unknown layers.*n9"),
+        ({"to": {"n1": np.array([[[0.1, -1.0]]])}}, "n1.*finite numbers above 0"),
     ],
 )
 def test_a_switch_that_cannot_be_is_refused(fields, says):
-    arguments = {"m_f": 0.1, "waiting_time": 20, "accumulation_time": 10, "threshold": 0.1} | fields
+    arguments = {"to": 0.1, "waiting_time": 20, "accumulation_time": 10, "threshold": 0.1} | fields
     with pytest.raises(ParameterError, match=says):
         simulate(conv_net(8), images(1), duration=100, engine="reference", switch=Switch(**arguments))
 

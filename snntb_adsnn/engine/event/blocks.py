@@ -11,6 +11,12 @@ from snntb_adsnn.network.edges import Indices, pixels
 from snntb_adsnn.network.maps import Array
 
 
+def spikes_of(node: Neurons) -> Spikes:
+    """How high a population's spikes are."""
+    alike = node.m_f is None and node.corrective is None
+    return Spikes.GRADED if node.graded else Spikes.ALIKE if alike else Spikes.OWN
+
+
 class Blocks:
     """The blocks of one layer, and which input pixel each position of each neuron's window reads."""
 
@@ -29,9 +35,7 @@ class Blocks:
         else:
             self.window = np.arange(pixels(shape))[:, None]
         self.positions = self.window.shape[1]
-        self.spikes = Spikes.ALIKE
-        if isinstance(node, Neurons):
-            self.spikes = Spikes.GRADED if node.graded else Spikes.ALIKE if node.m_f is None else Spikes.OWN
+        self.spikes = spikes_of(node) if isinstance(node, Neurons) else Spikes.ALIKE
         self.blocks = -(-len(self.window) * self.channels // LANES)
 
     def tasks(self) -> Indices:

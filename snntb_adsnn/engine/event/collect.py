@@ -58,6 +58,8 @@ def collect(at, layer, block, chunk, number):
             bit = lowest_bit(mask)
             mask &= mask - uint64(1)
             _add_one(at.image.counts, lane + bit)
+            if layer.corrective and (get_mask(at.member.signs, t) >> uint64(bit)) & uint64(1):
+                _add_one(at.image.corrective, lane + bit)
             end = _add_event(at, neuron + bit, t)
             if layer.spikes != ALIKE:
                 copy(at.image.heights, end, at.member.sizes, t * LANES + bit, 1)
@@ -80,7 +82,9 @@ def _add_event(at, neuron, step):
 
 
 @part
-def record(at, row, recorded, chunk):
+def record(at, layer, row, recorded, chunk):
     """Keep the spike masks of block ``row``; ``recorded``: steps of each row."""
     # ``copy`` counts halves of a mask
     copy(at.image.spikes, 2 * (row * recorded + chunk.begin), at.member.masks, 0, 2 * chunk.steps)
+    if layer.corrective:
+        copy(at.image.signs, 2 * (row * recorded + chunk.begin), at.member.signs, 0, 2 * chunk.steps)

@@ -27,6 +27,7 @@ import numba
 import numpy as np
 
 from snntb_adsnn.engine.event.analog import held_layers
+from snntb_adsnn.engine.event.memory import Needs
 from snntb_adsnn.engine.event.plan import Plan, make_plan
 from snntb_adsnn.engine.event.simulator import STATES, ImageSimulator
 from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
@@ -60,7 +61,8 @@ def run(
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, len(x))
     watched = record if on_spikes is None else record | {"spikes"}
-    simulators = [_simulator(network, plan, steps, watched, threads // workers) for _ in range(workers)]
+    needs = Needs.of(plan, *([] if high is None else [high]))
+    simulators = [_simulator(network, plan, steps, watched, threads // workers, needs) for _ in range(workers)]
     queue = deque(range(len(x)))
     stopped = threading.Event()
 
@@ -87,9 +89,11 @@ def _empty_result(
     """Zeros where only spikes are written, else uninitialised."""
 
     def recorded(quantity: str) -> dict[str, Array]:
-        dtype = bool if quantity == "spikes" else np.float32
-        shapes = {p.name: p.input_shapes[0] if quantity in INPUT_STATES else p.shape for p in network.populations}
-        return {name: np.zeros((images, steps, *shape), dtype) for name, shape in shapes.items()}
+        shapes = {p: p.input_shapes[0] if quantity in INPUT_STATES else p.shape for p in network.populations}
+        return {
+            p.name: np.zeros((images, steps, *shape), p.spike_dtype if quantity == "spikes" else np.float32)
+            for p, shape in shapes.items()
+        }
 
     return SimulationResult(
         np.empty((images, steps, *network.readout.shape), np.float32),
@@ -99,6 +103,7 @@ def _empty_result(
         {quantity: recorded(quantity) for quantity in record},
         np.empty(images, np.float32) if switched else None,
         np.empty(images, np.bool_) if switched else None,
+        {p.name: np.zeros((images, *p.shape), np.int32) for p in network.populations if p.corrective is not None},
     )
 
 
@@ -134,15 +139,17 @@ time of one image."""
 os.register_at_fork(after_in_child=_idle.clear)  # a child has none of their threads
 
 
-def _simulator(network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int) -> ImageSimulator:
+def _simulator(
+    network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int, needs: Needs
+) -> ImageSimulator:
     """An idle simulator, or a new one."""
     idle = _idle.get(network, [])
     with suppress(IndexError):
         while not record & STATES:
             simulator = idle.pop()
-            if simulator.fits(steps, team, record):
+            if simulator.fits(steps, team, record, needs):
                 return simulator
-    return ImageSimulator(network, plan, steps, record, team)
+    return ImageSimulator(network, plan, steps, record, team, needs)
 
 
 def _keep(network: SpikingNetwork, simulators: list[ImageSimulator]) -> None:

@@ -101,10 +101,11 @@ def _advance_block(at, layer, number, block, chunk):
     if chunk.begin == 0:
         rest_block(at, layer, block)
     awake = integrate_block(at, layer, factors, block, chunk)
+    waiting = max(layer.onset - chunk.begin, 0)  # steps
     if not layer.spiking:
         read_out_block(at, layer, block, chunk)
-    elif awake or not get_byte(at.plan.sleeps, layer.block + block):
-        fire_block(at, layer, factors, block, chunk, awake)
+    elif waiting < chunk.steps and (awake or not get_byte(at.plan.sleeps, layer.block + block)):
+        fire_block(at, layer, factors, block, chunk, awake, waiting)
         collect(at, layer, block, chunk, number)
         if chunk.recorded:
-            record(at, layer.block + block, chunk.recorded, chunk)
+            record(at, layer, layer.block + block, chunk.recorded, chunk)

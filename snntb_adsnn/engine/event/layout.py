@@ -31,7 +31,7 @@ class Spikes(IntEnum):
     """Values of ``Layer.spikes``: the height of a population's spikes."""
 
     ALIKE = 0  # h, folded into the weights
-    OWN = 1  # each neuron's own
+    OWN = 1  # each neuron's own; of a corrective spike -h
     GRADED = 2  # h times the threshold
 
 
@@ -49,6 +49,8 @@ class Layer(NamedTuple):
         task, tasks: first of the bounds in ``Plan.tasks``, and how many tasks they give.
         wait: whether all layers before must be finished when this one begins.
         spikes: a ``Spikes``.
+        onset: steps in which no neuron spikes.
+        corrective: whether some spikes are corrective, with negative heights.
     """
 
     block: int
@@ -64,6 +66,8 @@ class Layer(NamedTuple):
     tasks: int
     wait: int
     spikes: int
+    onset: int
+    corrective: int
 
 
 class Piece(NamedTuple):
@@ -89,7 +93,7 @@ class Row(NamedTuple):
     vectors: int
 
 
-FACTORS = (*(state.factor for state in STATES), "g_phi", "m_f", "theta0")
+FACTORS = (*(state.factor for state in STATES), "g_phi", "m_f", "theta0", "corrective")
 """Columns of ``Plan.factors``: by what each state decays, and the equations' other constants."""
 Factors: Any = namedtuple("Factors", FACTORS)  # type: ignore[misc]
 
@@ -137,8 +141,10 @@ class ImageAt(NamedTuple):
     heights: Float32
     event_ends: Int64
     counts: Int32
+    corrective: Int32
     outputs: Float32
     spikes: Word
+    signs: Word
 
 
 class MemberAt(NamedTuple):
@@ -148,6 +154,7 @@ class MemberAt(NamedTuple):
     potential: Float32
     rest: Float32
     masks: Word
+    signs: Word
     ends: Int64
     sizes: Float32
     per_step: Int64

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from snntb_adsnn.engine.event.layout import CELL
+from snntb_adsnn.engine.event.blocks import spikes_of
+from snntb_adsnn.engine.event.layout import CELL, Spikes
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.edges import Band, PixelMap, pixels, union
 from snntb_adsnn.network.maps import Linear, Node
@@ -22,8 +23,7 @@ def cells(channels: int) -> list[int]:
 def _spikes(node: Neurons) -> PixelMap:
     """From a population's cells to its pixels: the height of its spikes, 1 where they are not all alike."""
     every, sizes = np.arange(pixels(node.shape)), cells(node.shape[-1])
-    alike = node.m_f is None and not node.graded
-    height = np.full(CELL, node.spike_height if alike else 1, np.float32)
+    height = np.full(CELL, node.spike_height if spikes_of(node) == Spikes.ALIKE else 1, np.float32)
     return PixelMap.of(
         (every * len(sizes) + k, every, Band.diagonal(height[:size], k * CELL)) for k, size in enumerate(sizes)
     )

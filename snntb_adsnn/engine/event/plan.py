@@ -147,6 +147,8 @@ class _Draft:
             "tasks": len(tasks) - 1,
             "wait": wait,
             "spikes": blocks.spikes,
+            "onset": node.onset_steps if isinstance(node, Neurons) else 0,
+            "corrective": isinstance(node, Neurons) and node.corrective is not None,
         }
         self.layers.append(Layer(**row))
         self.tasks.append(tasks)
@@ -208,8 +210,8 @@ def _waits(reads: Mapping[str, set[str]]) -> dict[str, bool]:
 def _factors(node: Neurons | Readout) -> list[float]:
     """A row of ``Factors``."""
     if isinstance(node, Neurons):
-        state = ASNState(node.parameters, (0,), dtype=np.float32)
-        return [float(getattr(state, name)) for name in FACTORS]
+        state = ASNState(node.parameters, (0,), dtype=np.float32, corrective=node.corrective)
+        return [float(getattr(state, name) or 0) for name in FACTORS]
     k_phi = np.float32(node.k_phi)
     used = {"k_beta": node.k_beta, "k_phi": float(k_phi), "g_phi": float(np.float32(1) - k_phi)}
     return [used.get(name, 0) for name in FACTORS]

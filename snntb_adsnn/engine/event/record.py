@@ -35,12 +35,13 @@ def list_spikes(masks, ends, times):
 
 
 @compiled
-def mark_spikes(masks, spikes):
-    """Set ``spikes``, bool of shape (steps, neurons), where a neuron of the population spikes; see ``list_spikes``."""
+def mark_spikes(masks, spikes, mark):
+    """Set ``spikes``, of shape (steps, neurons), to ``mark`` where a neuron of the population spikes; see
+    ``list_spikes``."""
     for block in range(-(-spikes.shape[1] // LANES)):
         first = block * LANES
         for t in range(len(spikes)):
             mask = masks[block, t]
             while mask:
-                spikes[t, first + lowest_bit(mask)] = True
+                spikes[t, first + lowest_bit(mask)] = mark
                 mask &= mask - uint64(1)

@@ -53,18 +53,29 @@ class _Emitter:
     def constant(self, value):
         return ir.Constant(self.vector, [ir.Constant(_FLOAT, value)] * self.lanes)
 
-    def fire(self, S, S_hat, theta_a, constants, masks, t):
-        """Equations 4 to 7 of one step: masks[t] gets the spikes; returns the threshold before."""
+    def fire(self, S, S_hat, theta_a, constants, c=None):
+        """Equations 4 to 7 of one step; ``c``: with corrective spikes. Returns all spikes, those of them that are
+        corrective, and the threshold before."""
         builder, (k_eta, k_gamma, m_f, theta0) = self.builder, constants
         decayed, old = builder.fmul(k_eta, builder.load(S_hat)), builder.load(theta_a)
         theta = builder.fadd(theta0, old)
         spikes = builder.fcmp_ordered(">", builder.fmul(self.constant(2.0), builder.fsub(S, decayed)), theta)
-        builder.store(builder.select(spikes, builder.fadd(decayed, theta), decayed), S_hat)
+        response, corrective = builder.select(spikes, builder.fadd(decayed, theta), decayed), None
+        if c is not None:
+            aim = builder.select(builder.fcmp_ordered(">", S, self.constant(0.0)), S, self.constant(0.0))
+            ahead = builder.fmul(self.constant(2.0), builder.fsub(decayed, aim))
+            corrective = builder.fcmp_ordered(">", ahead, builder.fmul(c, theta))
+            response = builder.select(corrective, builder.fsub(decayed, theta), response)
+            spikes = builder.or_(spikes, corrective)
+        builder.store(response, S_hat)
         raised = builder.select(spikes, builder.fadd(old, builder.fmul(m_f, theta)), old)
         builder.store(builder.fmul(k_gamma, raised), theta_a)
+        return spikes, corrective, theta
+
+    def keep(self, spikes, masks, t):
+        """masks[t] gets the spikes."""
         word = ir.IntType(LANES)
-        builder.store(builder.bitcast(spikes, word), pointer(builder, masks, t, word, word))
-        return theta
+        self.builder.store(self.builder.bitcast(spikes, word), pointer(self.builder, masks, t, word, word))
 
     def variable(self, value):
         slot = cgutils.alloca_once(self.builder, self.vector)
@@ -201,14 +212,17 @@ class _Block:
     def load(self, path):
         return self.emit.load(self.array(path), self.lane)
 
-    def fire(self, step, rest, constants):
-        """One step; returns the threshold before. ``rest``: what pool(V) is at least, or None."""
+    def fire(self, step, rest, constants, c=None):
+        """One step; returns the corrective spikes (of ``c``) and the threshold before. ``rest``: what pool(V) is at
+        least, or None."""
         array, start, stride = self.potential
         V = self.emit.load(array, self.emit.row(start, step, stride))
         if rest is not None:
             V = self.builder.select(self.builder.fcmp_ordered(">", V, rest), V, rest)
         S = self.builder.fadd(V, self.bias)
-        return self.emit.fire(S, self.S_hat, self.theta_a, constants, self.array("member.masks"), step)
+        spikes, corrective, theta = self.emit.fire(S, self.S_hat, self.theta_a, constants, c)
+        self.emit.keep(spikes, self.array("member.masks"), step)
+        return corrective, theta
 
     def finish(self):
         for name, state in (("S_hat", self.S_hat), ("theta_a", self.theta_a)):
@@ -217,21 +231,22 @@ class _Block:
 
 def _fire(*, above_rest):
     @intrinsic
-    def fire(typing, at, lane, steps, potential, factors):
-        """Equations 3 to 7 of the block that begins at ``lane``, over ``steps`` steps: at.member.masks[t] has bit i set
-        where neuron i spikes. ``potential``: pool(V) (``above_rest``: it is the maximum with at.member.rest)."""
+    def fire(typing, at, lane, first, steps, potential, factors):
+        """Equations 3 to 7 of the block that begins at ``lane``, from step ``first`` to ``steps``: at.member.masks[t]
+        has bit i set where neuron i spikes. ``potential``: pool(V) (``above_rest``: it is the maximum with
+        at.member.rest)."""
 
         def generate(context, builder, signature, args):
-            constants = [_field(builder, factors, args[4], name) for name in ("k_eta", "k_gamma", "m_f", "theta0")]
-            block = _Block(builder, (at, args[0]), args[1], (potential, args[3]))
+            constants = [_field(builder, factors, args[5], name) for name in ("k_eta", "k_gamma", "m_f", "theta0")]
+            block = _Block(builder, (at, args[0]), args[1], (potential, args[4]))
             constants = [block.emit.broadcast(constant) for constant in constants]
             rest = block.emit.load(block.array("member.rest"), ir.Constant(_WORD, 0)) if above_rest else None
-            with cgutils.for_range(builder, args[2]) as loop:
+            with cgutils.for_range(builder, args[3], start=args[2]) as loop:
                 block.fire(loop.index, rest, constants)
             block.finish()
             return context.get_dummy_value()
 
-        return types.void(at, _INT, _INT, potential, factors), generate
+        return types.void(at, _INT, _INT, _INT, potential, factors), generate
 
     return fire
 
@@ -239,22 +254,35 @@ def _fire(*, above_rest):
 fire, fire_above_rest = _fire(above_rest=False), _fire(above_rest=True)
 
 
-@intrinsic
-def fire_scaled(typing, at, lane, steps, potential, factors, graded):
-    """``fire_above_rest`` with each neuron's own m_f and theta0; the height of its spike at step t, its own or
-    (``graded``) that times the threshold, goes to at.member.sizes[t * LANES]."""
+def _fire_scaled(*, corrective):
+    @intrinsic
+    def fire_scaled(typing, at, lane, first, steps, potential, factors, graded):
+        """``fire_above_rest`` with each neuron's own m_f and theta0; the height of its spike at step t, its own or
+        (``graded``) that times the threshold, goes to at.member.sizes[t * LANES]. ``corrective``: some spikes are, as
+        at.member.signs[t] says, and have the negative height."""
 
-    def generate(context, builder, signature, args):
-        block = _Block(builder, (at, args[0]), args[1], (potential, args[3]))
-        k_eta, k_gamma = (block.emit.broadcast(_field(builder, factors, args[4], n)) for n in ("k_eta", "k_gamma"))
-        m_f, theta0, height = (block.load(f"plan.{name}") for name in ("m_f", "theta0", "height"))
-        rest = block.emit.load(block.array("member.rest"), ir.Constant(_WORD, 0))
-        with cgutils.for_range(builder, args[2]) as loop:
-            theta = block.fire(loop.index, rest, (k_eta, k_gamma, m_f, theta0))
-            size = builder.select(args[5], builder.fmul(height, theta), height)
-            row = block.emit.row(ir.Constant(_WORD, 0), loop.index, ir.Constant(_WORD, LANES))
-            block.emit.store(size, block.array("member.sizes"), row)
-        block.finish()
-        return context.get_dummy_value()
+        def generate(context, builder, signature, args):
+            block = _Block(builder, (at, args[0]), args[1], (potential, args[4]))
+            emit = block.emit
+            k_eta, k_gamma, c = (
+                emit.broadcast(_field(builder, factors, args[5], n)) for n in ("k_eta", "k_gamma", "corrective")
+            )
+            m_f, theta0, height = (block.load(f"plan.{name}") for name in ("m_f", "theta0", "height"))
+            rest = emit.load(block.array("member.rest"), ir.Constant(_WORD, 0))
+            with cgutils.for_range(builder, args[3], start=args[2]) as loop:
+                negative, theta = block.fire(loop.index, rest, (k_eta, k_gamma, m_f, theta0), c if corrective else None)
+                size = builder.select(args[6], builder.fmul(height, theta), height)
+                if corrective:
+                    emit.keep(negative, block.array("member.signs"), loop.index)
+                    size = builder.select(negative, builder.fsub(emit.constant(-0.0), size), size)
+                row = emit.row(ir.Constant(_WORD, 0), loop.index, ir.Constant(_WORD, LANES))
+                emit.store(size, block.array("member.sizes"), row)
+            block.finish()
+            return context.get_dummy_value()
 
-    return types.void(at, _INT, _INT, potential, factors, types.boolean), generate
+        return types.void(at, _INT, _INT, _INT, potential, factors, types.boolean), generate
+
+    return fire_scaled
+
+
+fire_scaled, fire_corrective = _fire_scaled(corrective=False), _fire_scaled(corrective=True)

@@ -10,7 +10,7 @@ import numpy as np
 from snntb_adsnn.engine.event.analog import AnalogDrive
 from snntb_adsnn.engine.event.kernels import advance
 from snntb_adsnn.engine.event.layout import LANES, Span
-from snntb_adsnn.engine.event.memory import ImageMemory, MemberMemory
+from snntb_adsnn.engine.event.memory import ImageMemory, MemberMemory, Needs
 from snntb_adsnn.engine.event.plan import Plan
 from snntb_adsnn.engine.event.record import list_spikes, mark_spikes
 from snntb_adsnn.engine.event.team import Team
@@ -38,8 +38,10 @@ class ImageSimulator:
     the image's outputs, the counts of each step and recorded spikes. It holds no network: one with idle simulators can
     be freed."""
 
-    def __init__(self, network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int) -> None:
-        self.plan, self.steps = plan, steps
+    def __init__(
+        self, network: SpikingNetwork, plan: Plan, steps: int, record: frozenset[str], team: int, needs: Needs
+    ) -> None:
+        self.plan, self.steps, self.needs = plan, steps, needs
         self.populations = network.populations
         self.states = sorted(record & STATES)
         if self.states:  # they are read between chunks, so a chunk is one step
@@ -50,13 +52,13 @@ class ImageSimulator:
         self.team = Team(team, len(plan.layers))
         self.shares = [self.team.share(member) for member in range(team)]
         self.members = [MemberMemory(plan, self.chunk, steps, keep=bool(self.states)) for _ in range(team)]
-        self.memory = ImageMemory(plan, self.chunk, steps, spikes="spikes" in record)
+        self.memory = ImageMemory(plan, self.chunk, steps, spikes="spikes" in record, needs=needs)
         self.analog = AnalogDrive(network)
 
-    def fits(self, steps: int, team: int, record: frozenset[str]) -> bool:
+    def fits(self, steps: int, team: int, record: frozenset[str], needs: Needs) -> bool:
         """Whether a run of this kind, which records no states, can use the simulator."""
-        mine = self.steps, self.team.size, self.memory.spikes.size > 0
-        return mine == (steps, team, "spikes" in record)
+        mine = self.steps, self.team.size, self.memory.spikes.size > 0, self.needs
+        return mine == (steps, team, "spikes" in record, needs)
 
     def take_per_step(self) -> Array:
         """Spikes of each population in each step, of all images since the last call; shape (steps, populations)."""
@@ -100,7 +102,7 @@ class ImageSimulator:
     def _reset(self, x: Array) -> None:
         """Set what the kernels do not set to rest themselves."""
         memory, plan = self.memory, self.plan
-        memory.counts[:] = memory.spikes[:] = 0
+        memory.counts[:] = memory.corrective[:] = memory.spikes[:] = memory.signs[:] = 0
         # states are recorded of planes that are awake, and the read-out always has an output
         memory.asleep[:] = not self.states
         for name, current in self.analog(x).items():
@@ -129,9 +131,14 @@ class ImageSimulator:
         for p in self.populations:
             lane = self.plan.lanes(p.name).start
             result.spike_counts[p.name][image] = self.memory.counts[lane : lane + p.size].reshape(p.shape)
+            if p.name in result.corrective_counts:
+                corrective = self.memory.corrective[lane : lane + p.size]
+                result.corrective_counts[p.name][image] = corrective.reshape(p.shape)
             if "spikes" in result.records:
                 recorded = result.records["spikes"][p.name][image]
-                mark_spikes(self.memory.spikes[lane // LANES :], recorded.reshape(self.steps, p.size))
+                mark_spikes(self.memory.spikes[lane // LANES :], recorded.reshape(self.steps, p.size), 1)
+                if p.corrective is not None:
+                    mark_spikes(self.memory.signs[lane // LANES :], recorded.reshape(self.steps, p.size), -1)
 
     def _spike_times(self, counts: Array) -> Array:
         """Steps of the image's spikes, as a ``SpikeObserver`` gets them; ``counts``: spikes of each neuron."""

@@ -16,6 +16,7 @@ from snntb_adsnn.engine.event.simd import (
     Rows,
     fire,
     fire_above_rest,
+    fire_corrective,
     fire_scaled,
     integrate_first,
     integrate_held_first,
@@ -72,20 +73,24 @@ def _integrate(at, held, first, lane, steps, drive, potential, factors):
 
 
 @part
-def fire_block(at, layer, factors, block, chunk, awake):
-    """Equations 3 to 7 of a block: the spikes of each step into ``at.member.masks``."""
+def fire_block(at, layer, factors, block, chunk, awake, waiting):
+    """Equations 3 to 7 of a block: the spikes of each step into ``at.member.masks``; none in the first ``waiting``."""
     lane, steps = (layer.block + block) * LANES, chunk.steps
+    clear(at.member.masks, 0, 2 * waiting)  # it counts halves of a mask
     if awake < layer.positions or layer.spikes != ALIKE:
         _find_rest(at, layer, block)
     potential = Rows(at.member.potential, lane * chunk.keep, LANES)
     if awake == 0:
         potential = Rows(at.member.rest, 0, 0)
-    if layer.spikes != ALIKE:
-        fire_scaled(at, lane, steps, potential, factors, layer.spikes == GRADED)
+    if layer.corrective:
+        clear(at.member.signs, 0, 2 * waiting)
+        fire_corrective(at, lane, waiting, steps, potential, factors, layer.spikes == GRADED)
+    elif layer.spikes != ALIKE:
+        fire_scaled(at, lane, waiting, steps, potential, factors, layer.spikes == GRADED)
     elif 0 < awake < layer.positions:
-        fire_above_rest(at, lane, steps, potential, factors)
+        fire_above_rest(at, lane, waiting, steps, potential, factors)
     else:
-        fire(at, lane, steps, potential, factors)
+        fire(at, lane, waiting, steps, potential, factors)
 
 
 @part
