@@ -346,7 +346,8 @@ def test_refused_with_a_sentence(make, reason):
         (np.zeros((0, 4)), r"have shape \(0, 4\)"),
         (np.array([["a"]]), "have the type <U1"),
         (torch.zeros(2, 4, dtype=torch.complex64), "a tensor of torch.complex64"),
-        ([[1.0], [1.0, 2.0]], "give an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "but a list of unequal rows, .* give one NumPy array of shape"),
+        (torch.utils.data.DataLoader([torch.zeros(4)]), r"no array of numbers but a DataLoader; .*\(inputs, \*input shape"),
     ],
 )
 def test_inputs_that_are_none(x, reason):
