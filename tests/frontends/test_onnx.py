@@ -285,7 +285,10 @@ FLOAT, WHOLE = np.float32, np.int64
             lambda: behind_conv("Sigmoid"),
             r"layer 'sigmoid_2' has the activation 'sigmoid', which an adaptive .* does not",
         ),
-        (lambda: behind_conv("HardSwish"), r"'hardswish_2' \(HardSwish\) is an activation that .* train with ReLU, or with AAN"),
+        (
+            lambda: behind_conv("HardSwish"),
+            r"'hardswish_2' \(HardSwish\) is an activation that .* train with ReLU, or with AAN",
+        ),
         (lambda: behind_conv("TopK", ([1], WHOLE), outputs=2), r"'topk_2' \(TopK\) has no spiking equivalent"),
         (lambda: behind_conv("Greater", (0.5, FLOAT)), "compares values that depend on the input, .* use ReLU, or AAN"),
         (lambda: behind_conv("Gather", ([2, 0], WHOLE), axis=1), r"picks the elements \[2, 0\] of axis 1; .*torch.cat"),

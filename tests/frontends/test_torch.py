@@ -268,7 +268,10 @@ def with_activation(activation):
             Deciding,
             r"torch\.export cannot trace the module \(.*\)\. What depends on the data .* take it out of forward",
         ),
-        (lambda: with_activation(nn.GELU()), r"'1' \(GELU\) is an activation that .* does not compute; train with ReLU"),
+        (
+            lambda: with_activation(nn.GELU()),
+            r"'1' \(GELU\) is an activation that .* does not compute; train with ReLU",
+        ),
         (lambda: with_activation(nn.Threshold(0.1, 0)), r"'1' \(Threshold\) is an activation that .* with ReLU, or"),
         (
             lambda: Hidden(nn.Linear(4, 8), lambda f, x: f(x)[:, [2, 0]], 2),
@@ -347,7 +350,10 @@ def test_refused_with_a_sentence(make, reason):
         (np.array([["a"]]), "have the type <U1"),
         (torch.zeros(2, 4, dtype=torch.complex64), "a tensor of torch.complex64"),
         ([[1.0], [1.0, 2.0]], "but a list of unequal rows, .* give one NumPy array of shape"),
-        (torch.utils.data.DataLoader([torch.zeros(4)]), r"no array of numbers but a DataLoader; .*\(inputs, \*input shape"),
+        (
+            torch.utils.data.DataLoader([torch.zeros(4)]),
+            r"no array of numbers but a DataLoader; .*\(inputs, \*input shape",
+        ),
     ],
 )
 def test_inputs_that_are_none(x, reason):

@@ -41,7 +41,12 @@ def convert(
     graph = _read(model)
     x = real(x_check)
     if text(graph.metadata.get("format", "")) == FORMAT:
-        network, layouts = _own(graph)
+        try:
+            network, layouts = _own(graph)
+        except NetworkError as error:
+            raise ConversionError(
+                f"the NIR graph is damaged: {str(error).rstrip('.')}. Write it again with to_nir."
+            ) from error
         x = network.check_images(x, np.float32)
         values = evaluate(graph, layouts[network.input.name].out(x.astype(np.float64), 1))
         seen = {}
@@ -82,10 +87,7 @@ def _own(graph: Any) -> tuple[SpikingNetwork, dict[str, Layout]]:
         shapes[node.name] = node.shape
         image = image_of(primitive.metadata, ())
         layouts[node.name] = Layout(node.shape, image)
-    try:
-        return SpikingNetwork(tuple(nodes)), layouts
-    except NetworkError as error:
-        raise ConversionError(f"the NIR graph is damaged: {error} Write it again with to_nir.") from error
+    return SpikingNetwork(tuple(nodes)), layouts
 
 
 def _node(primitive: Any, shapes: dict[str, Shape], layouts: dict[str, Layout]) -> Node:
