@@ -115,12 +115,13 @@ def simulate(
     steps = round(float(duration) / network.dt) if number else 0
     if steps < 1:
         raise ParameterError(f"duration = {duration!r} ms is less than one step of {network.dt:g} ms; give more time.")
+    x = network.held(x, np.float32)
     check_memory(steps, len(x), int(np.prod(network.readout.shape)))
     if m_f is not None:
         network = network.with_m_f(m_f)
     chosen = ENGINES[engine]
     schedule = None if switch is None else switch.schedule(network, steps)
-    x, record = network.held(x, np.float32), frozenset(record)
+    record = frozenset(record)
     if on_spikes is None or chosen.observes:
         observed = {} if on_spikes is None else {"on_spikes": on_spikes}
         result = chosen.run(network, x, steps, record, schedule, **observed)
