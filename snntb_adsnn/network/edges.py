@@ -8,7 +8,7 @@ source channel to a run of target channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,7 +21,7 @@ from snntb_adsnn.network.node import Array, Shape
 
 Indices = NDArray[np.int64]
 
-BATCH = 1024
+BATCH = 1 << 10
 """Rows of some bands that are multiplied at once with the rows of another."""
 
 
@@ -104,11 +104,8 @@ class Band:
         first = np.minimum(low, channels - width)
         place = target - first[:, None]
         rows = np.zeros((len(first), width))
-        if after.width == 1 and len(np.unique(after.first)) == len(after.first):  # no sums
-            rows[np.arange(len(first))[:, None], place] += self.rows.astype(np.float64) * after.rows[between, 0]
-        else:
-            for i in range(self.width):
-                _add_at(rows, place[:, i], self.rows[:, [i]].astype(np.float64) * after.rows[between[:, i]])
+        for i in range(self.width):
+            _add_at(rows, place[:, i], self.rows[:, [i]].astype(np.float64) * after.rows[between[:, i]])
         return Band(rows.astype(self.rows.dtype), first)
 
     def astype(self, dtype: DTypeLike) -> Band:
@@ -236,20 +233,48 @@ def followed(bands: Sequence[Band], after: Band, channels: int) -> list[Band]:
     if after.shift is not None:  # they share the weights: a sum that many layers read would need them as often
         return [b if after.shift == 0 else Band(b.rows, b.first + after.shift, b.leads) for b in bands]
     found: list[Band | None] = [None] * len(bands)
-    products: dict[tuple[int, int], list[int]] = {}
+    alike: dict[tuple[int, int], list[int]] = {}
     for i, band in enumerate(bands):
-        if band.width > 1 and after.width == channels and np.ptp(band.first) == 0:
-            products.setdefault((int(band.first[0]), band.width), []).append(i)
+        if band.width > 1 and np.ptp(band.first) == 0:
+            alike.setdefault((int(band.first[0]), band.width), []).append(i)
         else:
             found[i] = band._then(after, channels)
-    for (first, width), numbers in products.items():
-        weights = after.rows[first : first + width].astype(np.float64)
+    for (first, width), numbers in alike.items():
+        step = _step(after, first, width, channels)
         for some in _batches(numbers, [len(bands[i].rows) for i in numbers]):
-            rows = np.concatenate([bands[i].rows for i in some], dtype=np.float64) @ weights
-            ends = np.cumsum([len(bands[i].rows) for i in some])
-            for i, part in zip(some, np.split(rows, ends[:-1]), strict=True):
-                found[i] = Band.full(part.astype(bands[i].rows.dtype))
+            done = [bands[i]._then(after, channels) for i in some] if step is None else step([bands[i] for i in some])
+            for i, band in zip(some, done, strict=True):
+                found[i] = band
     return [band for band in found if band is not None]
+
+
+def _step(after: Band, first: int, width: int, channels: int) -> Callable[[list[Band]], list[Band]] | None:
+    """What makes of many bands, all from channel ``first`` on and so wide, those followed by ``after``; ``None``:
+    they must be taken one by one."""
+    weights = after.rows[first : first + width]
+    if after.width == channels:
+        matrix = weights.astype(np.float64)
+        return lambda bands: _cut(bands, np.concatenate([b.rows for b in bands], dtype=np.float64) @ matrix, 0)
+    target = after.first[first : first + width]
+    if after.width > 1 or len(np.unique(target)) < width:
+        return None
+    low, reach = int(target.min()), int(np.ptp(target)) + 1
+
+    def spread(bands: list[Band]) -> list[Band]:
+        """There are no sums: a product is rounded once, whatever the type it is formed in."""
+        rows = np.zeros((sum(len(b.rows) for b in bands), reach), bands[0].rows.dtype)
+        rows[:, target - low] = np.concatenate([b.rows for b in bands]) * weights[:, 0]
+        return _cut(bands, rows, low)
+
+    return spread
+
+
+def _cut(bands: list[Band], rows: Array, first: int) -> list[Band]:
+    """Bands as tall as these and of their type, of all their ``rows``, from channel ``first`` on; copies: one that
+    stays would keep all the rows."""
+    ends = np.cumsum([len(band.rows) for band in bands])
+    parts = zip(bands, np.split(rows, ends[:-1]), strict=True)
+    return [Band(part.astype(band.rows.dtype), np.full(len(part), first)) for band, part in parts]
 
 
 def _batches(numbers: list[int], sizes: list[int]) -> Iterable[list[int]]:

@@ -17,6 +17,10 @@ from snntb_adsnn.network.edges import Band, PixelMap, pixels, union
 from snntb_adsnn.network.maps import Linear
 
 
+LARGE = 1 << 24
+"""Weights of a path so large that memory for them is given back to the system as soon as they are not needed."""
+
+
 def cells(channels: int) -> list[int]:
     """Sizes of the cells of a pixel with so many channels."""
     return [min(CELL, channels - start) for start in range(0, channels, CELL)]
@@ -30,6 +34,21 @@ def _spikes(node: Neurons) -> PixelMap:
     return PixelMap.of(
         (every * len(sizes) + k, every, Band.diagonal(height[:size], k * CELL)) for k, size in enumerate(sizes)
     )
+
+
+def _packed(path: PixelMap) -> PixelMap:
+    """The same map; where its own weights are many, they lie in one array: in pieces, memory is seldom given back."""
+    own = {id(band.rows): band.rows for band in path.bands if band.rows.base is None}
+    size = sum(rows.size for rows in own.values())
+    if size < LARGE:
+        return path
+    whole, start = np.empty(size, np.float32), 0
+    for key, rows in own.items():
+        own[key] = whole[start : start + rows.size].reshape(rows.shape)
+        own[key][:] = rows
+        start += rows.size
+    bands = [Band(own.get(id(band.rows), band.rows), band.first, band.leads) for band in path.bands]
+    return PixelMap(path.source, path.target, path.band, bands)
 
 
 def drives(network: SpikingNetwork) -> Iterator[tuple[Neurons | Readout, dict[str, PixelMap]]]:
@@ -61,4 +80,4 @@ def drives(network: SpikingNetwork) -> Iterator[tuple[Neurons | Readout, dict[st
                 step = step.astype(np.float32)
                 for population, path in read(source):
                     paths.setdefault(population, []).append(path.then(step, node.shape[-1]))
-            reach[node.name] = {p: union(paths.pop(p), node.shape[-1]) for p in list(paths)}
+            reach[node.name] = {p: _packed(union(paths.pop(p), node.shape[-1])) for p in list(paths)}

@@ -6,7 +6,6 @@ import weakref
 
 import numpy as np
 
-from snntb_adsnn.engine.event.arrays import aligned
 from snntb_adsnn.engine.event.blocks import Blocks
 from snntb_adsnn.engine.event.layout import LANES, VECTOR, Piece, Row
 from snntb_adsnn.errors import NetworkError
@@ -15,8 +14,8 @@ from snntb_adsnn.network.maps import Array
 
 JOINED = 1 << 14
 """Weights that joined rows of one layer may have: with more, they would not stay in the cache."""
-SLAB = 1 << 24
-"""Weights that are collected in one array: so large that its memory is given back at once when it is not needed."""
+GROWTH = 1 << 24
+"""Weights by which their array grows: so large, from the first on, that the system moves its pages, and copies none."""
 
 
 class Store:
@@ -27,8 +26,7 @@ class Store:
         self.edges: list[Array] = []
         self.pieces: list[Array] = []
         self.rows: list[Array] = []
-        self.slabs: list[Array] = []
-        self.free = np.zeros(0, np.float32)
+        self.weights = np.zeros(GROWTH, np.float32)
         self.known: dict[tuple[int, int], tuple[weakref.ref[Array], int]] = {}
         self.piece = self.row = self.weight = 0
         self.scaled = False
@@ -48,15 +46,11 @@ class Store:
         return start
 
     def _space(self, size: int) -> Array:
-        """Zeros behind all weights that are there."""
-        if size > len(self.free):
-            if self.slabs:
-                self.slabs[-1] = self.slabs[-1][: len(self.slabs[-1]) - len(self.free)]
-            self.free = np.zeros(max(size, SLAB), np.float32)
-            self.slabs.append(self.free)
-        space, self.free = self.free[:size], self.free[size:]
+        """Zeros behind all weights that are there. Valid until the next call."""
         self.weight += size
-        return space
+        if self.weight > len(self.weights):
+            self.weights.resize(len(self.weights) + max(size, GROWTH), refcheck=False)
+        return self.weights[self.weight - size : self.weight]
 
     def put_rows(self, rows: Array) -> int:
         """Store a table of ``Row``; returns the first one's number."""
@@ -67,8 +61,10 @@ class Store:
 
     def add_pieces(self, **columns: Indices | int) -> Indices:
         """Add pieces, columns as in ``Piece`` (0 where there is none); returns their numbers."""
-        given = np.broadcast_arrays(*(columns.get(name, 0) for name in Piece._fields[:-1]), int(self.scaled))
-        pieces = np.stack(given, axis=1)
+        pieces = np.zeros((max(map(np.size, columns.values())), len(Piece._fields)), np.int64)
+        for name, values in columns.items():
+            pieces[:, Piece._fields.index(name)] = values
+        pieces[:, Piece._fields.index("scaled")] = self.scaled
         self.pieces.append(pieces)
         self.piece += len(pieces)
         return np.arange(self.piece - len(pieces), self.piece)
@@ -85,19 +81,18 @@ class Store:
             np.concatenate([np.zeros((0, 2), np.int32), *self.edges]),
             np.concatenate([np.zeros((0, len(Piece._fields)), np.int64), *self.pieces]).astype(np.int32),
             np.concatenate([np.zeros((0, len(Row._fields)), np.int32), *self.rows]),
-            self._all_weights(),
+            self._aligned_weights(),
         )
 
-    def _all_weights(self) -> Array:
+    def _aligned_weights(self) -> Array:
         """On a cache-line boundary, with zeros behind them."""
-        weights = aligned(self.weight + LANES)
-        end = self.weight
-        while self.slabs:
-            used = len(self.slabs[-1]) - len(self.free)
-            weights[end - used : end] = self.slabs.pop()[:used]
-            self.free = self.free[:0].copy()
-            end -= used
-        return weights
+        size = self.weight + LANES
+        self.weights.resize(size + VECTOR, refcheck=False)
+        start = -self.weights.ctypes.data % 64 // self.weights.itemsize
+        for end in range(size, 0, -GROWTH):  # a part at a time: they overlap, and are copied in between
+            begin = max(end - GROWTH, 0)
+            self.weights[start + begin : start + end] = self.weights[begin:end]
+        return self.weights[start : start + size]
 
     def add(self, layer: Blocks, paths: list[tuple[int, bool, PixelMap]]) -> int:
         """Add the edges of one layer; returns the stride of its drive rows.
