@@ -16,7 +16,6 @@ from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.edges import Band, PixelMap, pixels, union
 from snntb_adsnn.network.maps import Linear
 
-
 LARGE = 1 << 24
 """Weights of a path so large that memory for them is given back to the system as soon as they are not needed."""
 
