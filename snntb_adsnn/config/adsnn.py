@@ -27,9 +27,10 @@ class AdsnnSection(NeuronSection):
         plots: whether a run draws its figures.
         check_images: number of real inputs on which the conversion is checked.
         bias_correction: number of training inputs (of ``x_norm.npz``) from which biases are corrected for the spikes'
-            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off. ``auto``: 100 where the network
-            has ReLU layers and there is an ``x_norm.npz``, else off.
-        slope_correction: correct a factor for each channel, too; ``auto``: where the network has ReLU layers.
+            effect on mean potentials, see ``snntb_adsnn.measure.correction``; 0 is off. ``auto``: 100 where there is an
+            ``x_norm.npz`` and the network has ReLU layers, or is simulated at another precision than it was trained at.
+            As many inputs after those decide whether the correction is kept.
+        slope_correction: correct a factor for each channel, too.
         pretrained: model file that is copied to the working folder when no model is there yet.
         task: what the network is for; ``auto`` takes it from the model's outputs and, where they leave a choice, from
             the labels: see docs/conversion.md, "Outputs".
@@ -47,13 +48,13 @@ class AdsnnSection(NeuronSection):
     bias_correction: Annotated[
         Annotated[int, Field(ge=0)] | Literal["auto"], whichever("a whole number of at least 0, or auto")
     ] = "auto"
-    slope_correction: Annotated[bool | Literal["auto"], whichever("True, False or auto")] = "auto"
+    slope_correction: bool = True
     pretrained: Path | None = None
     task: Annotated[str, OneOf(TASKS, (AUTO,))] = AUTO
     trust_model: bool = False
 
     @model_validator(mode="after")
     def _corrects_something(self) -> AdsnnSection:
-        if self.slope_correction is True and self.bias_correction == 0:
-            raise ValueError("slope_correction = True needs bias_correction = auto, or a number of training inputs")
+        if "slope_correction" in self.model_fields_set and self.bias_correction == 0:
+            raise ValueError("slope_correction has no effect with bias_correction = 0; remove one of the two")
         return self

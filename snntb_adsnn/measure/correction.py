@@ -48,16 +48,21 @@ class Correction:
         slopes: whether slopes are corrected, not biases alone.
         held_out: other training inputs, on which the corrected network must come nearer to the ANN than without the
             correction, or it stays as it is; ``None``: it is not asked.
+        always: whether a network is corrected at the precision that it was trained at, too. Graded spikes always are:
+            a ReLU net was not trained for what they encode.
     """
 
     inputs: Array
-    slopes: bool = False
+    slopes: bool = True
     held_out: Array | None = None
+    always: bool = True
 
     def of(
         self, network: SpikingNetwork, trained: SpikingNetwork, *, engine: str = "auto", **how: Any
     ) -> SpikingNetwork:
         """``network`` corrected; arguments as those of ``correct_biases``."""
+        if not self.applies(network, trained):
+            return network
         corrected = correct_biases(network, self.inputs, trained=trained, slopes=self.slopes, engine=engine, **how)
         if self.held_out is None:
             return corrected
@@ -70,10 +75,22 @@ class Correction:
         )
         return network
 
+    def applies(self, network: SpikingNetwork, trained: SpikingNetwork) -> bool:
+        """Whether ``network`` is corrected at all."""
+        return self.always or _differs(network, trained)
+
     def __str__(self) -> str:
         return (
             f"Correcting {'biases and slopes' if self.slopes else 'biases'} from {len(self.inputs)} training inputs ..."
         )
+
+
+def _differs(network: SpikingNetwork, trained: SpikingNetwork) -> bool:
+    """Whether spikes encode something else than the network was trained for."""
+    return any(
+        a.graded or a.parameters != b.parameters or a.form != b.form or not np.array_equal(a.m_f, b.m_f)  # type: ignore[arg-type]
+        for a, b in zip(network.populations, trained.populations, strict=True)
+    )
 
 
 def distance(network: SpikingNetwork, trained: SpikingNetwork, x: Any, *, engine: str = "auto") -> float:

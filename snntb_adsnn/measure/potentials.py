@@ -26,6 +26,9 @@ BLOCK = 25.0
 DRIFT = 0.02
 """Drift of the channels' mean potentials, as a share of the potentials' own spread, at which they count as settled."""
 
+WATCHED = 20
+"""Inputs, at most, on which the layers are watched until they settle."""
+
 _RECORDED = 1 << 26
 """Potentials recorded at a time, at most (256 MB)."""
 
@@ -133,7 +136,7 @@ class _Layer:
         longest = SHORTEST
         while True:
             steps = round(longest / dt)
-            some = x[: self.batch(steps)]
+            some = x[: min(self.batch(steps), WATCHED)]
             first = self._settling(self.run(some, steps, engine))
             if first <= steps - round(MEASURED / dt):
                 return Window(first, steps)

@@ -17,7 +17,6 @@ from snntb_adsnn.run.network import (
     CORRECTION_INPUTS,
     configured,
     correction_of,
-    corrects_slopes,
     for_task,
     simulated_network,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "configured",
     "correction_inputs",
     "correction_of",
-    "corrects_slopes",
     "for_task",
     "load",
     "model_of",

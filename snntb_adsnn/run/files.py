@@ -289,8 +289,8 @@ def need_targets(file: Path, tasks: Sequence[Task], labels: Array) -> list[Array
         return targets_of(tasks, labels, len(labels))
 
 
-def correction_inputs(file: Path, count: int) -> Array:
-    """The first ``count`` training inputs.
+def correction_inputs(file: Path, count: int, more: int = 0) -> Array:
+    """The first ``count`` training inputs, and up to so many ``more`` where there are.
 
     Raises:
         ConfigError: there are fewer.
@@ -301,4 +301,4 @@ def correction_inputs(file: Path, count: int) -> Array:
         raise ConfigError(
             f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less."
         )
-    return x[:count]
+    return x[: count + more]

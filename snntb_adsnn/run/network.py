@@ -82,15 +82,17 @@ def simulated_network(
     simulated = configured(network, section, dt)
     if correction is None:
         return simulated
-    print(correction)
+    if correction.applies(simulated, network):
+        print(correction)
     return correction.of(simulated, network, engine=section.engine)
 
 
 def correction_of(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path) -> Correction | None:
     """What ``[adsnn]`` asks the network to be corrected with; ``None``: nothing.
 
-    By itself a network of graded spikes is corrected, slopes too, where there are training inputs: a ReLU net was not
-    trained for what its spikes encode. A network of AAN is not.
+    By itself a network is corrected where there are training inputs, and where its spikes encode something else than it
+    was trained for: graded spikes always do, others at another precision. Further training inputs decide whether the
+    correction helps.
 
     Args:
         network: as it was trained.
@@ -100,27 +102,15 @@ def correction_of(network: SpikingNetwork, section: AdsnnSection, training_input
         ConfigError: fewer training inputs than asked for.
         DataError: training inputs are asked for, and there are none; or they have another shape than the network takes.
     """
-    slopes = corrects_slopes(network, section)
-    if isinstance(count := section.bias_correction, int):
-        if not count:
-            return None
-        x = correction_inputs(training_inputs, count)
-    elif _graded(network) and training_inputs.is_file():
-        x = read_npz(training_inputs)[:CORRECTION_INPUTS]
-    else:
+    count = section.bias_correction
+    if count == 0 or (count == "auto" and not training_inputs.is_file()):
         return None
+    asked = CORRECTION_INPUTS if count == "auto" else count
+    x = read_npz(training_inputs) if count == "auto" else correction_inputs(training_inputs, asked, asked)
     if x.shape[1:] != network.image_shape:
         raise DataError(
             f"{training_inputs}: inputs have shape {x.shape[1:]}, but the network takes {network.image_shape}; write "
             "training inputs of the data set that it was trained with, or set [adsnn] bias_correction = 0."
         )
-    return Correction(x, slopes)
-
-
-def corrects_slopes(network: SpikingNetwork, section: AdsnnSection) -> bool:
-    """Whether a correction of the network takes slopes, too."""
-    return _graded(network) if section.slope_correction == "auto" else section.slope_correction
-
-
-def _graded(network: SpikingNetwork) -> bool:
-    return any(population.graded for population in network.populations)
+    held_out = x[asked : 2 * asked]
+    return Correction(x[:asked], section.slope_correction, held_out if len(held_out) else None, always=count != "auto")

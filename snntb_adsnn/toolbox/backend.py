@@ -171,11 +171,12 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.section = settings.current_section(self.config)
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
         correction = correction_of(self.network, self.section, inputs)
-        self._correction: dict[str, Any] = {
-            "bias_correction": 0 if correction is None else len(correction.inputs),
-            "slope_correction": correction is not None and correction.slopes,
-        }
         self.simulated = simulated_network(self.network, self.section, self._dt, correction)
+        kept = any(population.corrected for population in self.simulated.populations)
+        self._correction: dict[str, Any] = {
+            "bias_correction": len(correction.inputs) if correction is not None and kept else 0,
+            "slope_correction": correction is not None and kept and correction.slopes,
+        }
         self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 

@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 import numba
 import numpy as np
 
-from snntb_adsnn.engine.event.analog import held_layers
+from snntb_adsnn.engine.event.analog import AnalogDrive, held_layers
 from snntb_adsnn.engine.event.memory import Needs
 from snntb_adsnn.engine.event.plan import Plan, make_plan
 from snntb_adsnn.engine.event.simulator import STATES, ImageSimulator
@@ -56,12 +56,12 @@ def run(
     """
     complete = bool(record & INPUT_STATES)
     plan = _plan_of(network, complete=complete)
-    high = None if schedule is None else _plan_of(schedule.high, complete=complete)
+    high = None if schedule is None else (_plan_of(schedule.high, complete=complete), AnalogDrive(schedule.high))
     result = _empty_result(network, len(x), steps, record, switched=schedule is not None)
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, len(x))
     watched = record if on_spikes is None else record | {"spikes"}
-    needs = Needs.of(plan, *([] if high is None else [high]))
+    needs = Needs.of(plan, *([] if high is None else high[:1]))
     simulators = [_simulator(network, plan, steps, watched, threads // workers, needs) for _ in range(workers)]
     queue = deque(range(len(x)))
     stopped = threading.Event()

@@ -74,12 +74,12 @@ class ImageSimulator:
         result: SimulationResult,
         stopped: threading.Event,
         schedule: Schedule | None = None,
-        high: Plan | None = None,
+        high: tuple[Plan, AnalogDrive] | None = None,
         on_spikes: SpikeObserver | None = None,
     ) -> None:
         """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set.
 
-        ``schedule``: when the image may switch to the precision of plan ``high``.
+        ``schedule``: when the image may switch to the network of ``high``.
         """
         self._reset(x[image : image + 1])
         plan = self.plan
@@ -92,8 +92,11 @@ class ImageSimulator:
             result.outputs[image, first:end] = part.reshape(-1, *result.outputs.shape[2:])
             if self.states:
                 self._record(plan, image, first, result)
-            if schedule is not None and high is not None and end == schedule.stop:
-                plan = high if _switches(schedule, image, result) else plan
+            if schedule is None or high is None or end != schedule.stop:
+                continue
+            if _switches(schedule, image, result):
+                plan = high[0]
+                self._hold(high[1], x[image : image + 1])
         self._count(image, result)
         if on_spikes is not None:
             counts = np.concatenate([result.spike_counts[p.name][image].ravel() for p in self.populations])
@@ -101,11 +104,18 @@ class ImageSimulator:
 
     def _reset(self, x: Array) -> None:
         """Set what the kernels do not set to rest themselves."""
-        memory, plan = self.memory, self.plan
+        memory = self.memory
         memory.counts[:] = memory.corrective[:] = memory.spikes[:] = memory.signs[:] = 0
         # states are recorded of planes that are awake, and the read-out always has an output
         memory.asleep[:] = not self.states
-        for name, current in self.analog(x).items():
+        self._hold(self.analog, x)
+        *_, readout = self.plan.by_name.values()
+        memory.asleep[readout.plane :] = False
+
+    def _hold(self, analog: AnalogDrive, x: Array) -> None:
+        """Set what the input itself adds to the currents from now on, and wake the planes that it reaches."""
+        memory, plan = self.memory, self.plan
+        for name, current in analog(x).items():
             lanes, gather = plan.plane_lanes(name), plan.gather[name]
             held = memory.held[lanes]
             # a lane without an input pixel gathers from beyond the end: clipped, then set to 0
@@ -113,8 +123,6 @@ class ImageSimulator:
             held[gather == current.size] = 0
             awake = held.reshape(-1, LANES).any(axis=1)
             memory.asleep[lanes.start // LANES : lanes.stop // LANES][awake] = False
-        *_, readout = plan.by_name.values()
-        memory.asleep[readout.plane :] = False
 
     def _advance(self, plan: Plan, start: int, end: int) -> None:
         """Let every member of the team do its part of the steps [start, end)."""
