@@ -48,7 +48,7 @@ class Band:
     @cached_property
     def active(self) -> NDArray[np.bool_]:
         """Shape (source channels,): which have a weight that is not 0."""
-        active: NDArray[np.bool_] = self.rows.any(axis=1)
+        active: NDArray[np.bool_] = np.asarray(self.rows.any(axis=1))
         return active
 
     @classmethod
