@@ -81,6 +81,20 @@ def test_m_f_by_layer(write):
     assert AdsnnSection(m_f=0.4).m_f == {"": 0.4}
 
 
+def test_waits_and_corrective_spikes(write):
+    def read(text):
+        return load_config(write(f"{MINIMAL}[adsnn]\n{text}\n")).adsnn
+
+    assert (AdsnnSection().onset, AdsnnSection().corrective, AdsnnSection().tau_phi) == ({}, None, 50)
+    assert read("onset = 5").onset == {"": 5.0}
+    assert read("onset = aan_1: 5").onset == {"aan_1": 5.0}
+    assert read("onset = aan_1: 0, aan/2: 12.5").onset == {"aan_1": 0.0, "aan/2": 12.5}
+    chosen = read("onset = auto\nreadout_tau_phi = auto")
+    assert (chosen.onset, chosen.readout_tau_phi, chosen.tau_phi) == ("auto", "auto", 50)
+    assert read("corrective = 2\nreadout_tau_phi = 20").corrective == 2
+    assert read("readout_tau_phi = 20").tau_phi == 20
+
+
 def test_paths_count_from_the_file_not_from_the_working_directory(tmp_path, monkeypatch):
     folder, elsewhere = tmp_path / "configs", tmp_path / "elsewhere"
     folder.mkdir()
@@ -124,6 +138,18 @@ def test_comments_follow_the_toolbox(write):
         ("[adsnn]\nbias_correction = -1\n", ["bias_correction = -1", "must be a whole number of at least 0, or auto"]),
         ("[adsnn]\nbias_correction = 0\nslope_correction = True\n", ["slope_correction has no effect with bias_corr"]),
         ("[adsnn]\nslope_correction = 2\n", ["slope_correction = 2", "write True or False"]),
+        ("[adsnn]\nonset = -1\n", ["[adsnn]", "onset = -1", "must be times of at least 0 in ms, or auto"]),
+        ("[adsnn]\nonset = soon\n", ["onset = soon", "times of at least 0 in ms, or auto"]),
+        ("[adsnn]\nonset = nan\n", ["onset = nan", "times of at least 0"]),
+        ("[adsnn]\nonset = conv_1: -3\n", ["onset = conv_1: -3", "times of at least 0"]),
+        ("[adsnn]\nonset = 5, conv_1: 3\n", ["[adsnn] onset is one number for each layer before, or times by layer"]),
+        ("[adsnn]\nonset = auto\n", ["[adsnn] onset = auto and readout_tau_phi = auto are chosen together; give both"]),
+        ("[adsnn]\nreadout_tau_phi = auto\n", ["[adsnn] onset = auto and readout_tau_phi = auto are chosen togeth"]),
+        ("[adsnn]\nreadout_tau_phi = 0\n", ["[adsnn]", "readout_tau_phi = 0", "must be a number above 0, or auto"]),
+        ("[adsnn]\nreadout_tau_phi = short\n", ["readout_tau_phi = short", "must be a number above 0, or auto"]),
+        ("[adsnn]\ncorrective = 1.5\n", ["[adsnn]", "corrective = 1.5", "greater than or equal to 2"]),
+        ("[adsnn]\ncorrective = inf\n", ["corrective = inf", "finite"]),
+        ("[adsnn]\ncorrective = True\n", ["corrective = True", "should be a number"]),
         ("[adsnn]\nengine = warp\n", ["engine = warp", "'auto'", "'event'", "'reference'"]),
         ("[adsnn]\nform = relu\n", ["form = relu", "'exact'", "'taylor'"]),
         ("[adsnn]\nmatching_fraction = 1.5\n", ["matching_fraction = 1.5", "less than or equal to 1"]),

@@ -12,6 +12,7 @@ from snntb_adsnn import ASNParameters, convert, simulate
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.settling import choose_waits
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.report.schema import schema
 from snntb_adsnn.toolbox import register, run
@@ -156,13 +157,19 @@ def test_normalize_does_not_change_the_network(logged, tmp_path, capsys):
 def test_constants_come_from_the_section(tmp_path):
     model = dense_net()
     section = {"m_f": "0.4", "tau_gamma": "10", "tau_phi": "4", "readout_tau_phi": "20", "form": "taylor"}
+    section |= {"onset": "7", "corrective": "2.5"}
     run(write_case(tmp_path, model, {"adsnn": section, "simulation": {"dt": "0.5"}}))
     found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
     x, y = digits((64,))
     *nodes, readout = convert(model, x, readout_tau_phi=20.0).nodes
     parameters = ASNParameters(m_f=0.4, tau_gamma=10, tau_phi=4, dt=0.5)
-    nodes = [replace(n, parameters=parameters, form="taylor") if isinstance(n, Neurons) else n for n in nodes]
+    own = {"parameters": parameters, "form": "taylor", "corrective": 2.5}
+    nodes = [replace(n, **own) if isinstance(n, Neurons) else n for n in nodes]
+    first, second = (n for n in nodes if isinstance(n, Neurons))
+    nodes[nodes.index(second)] = replace(second, onset=7.0)
     result = simulate(SpikingNetwork((*nodes, replace(readout, dt=0.5))), x, duration=60, engine="reference")
+    assert found["onset_ms"] == {first.name: 0, second.name: 7}
+    assert found["readout_tau_phi_ms"] == 20
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
     assert found["accuracy_over_time"] == pytest.approx(
         (result.decisions == y.argmax(axis=1)[:, None]).mean(axis=0), abs=1e-6
@@ -184,17 +191,22 @@ def test_m_f_by_layer(tmp_path):
 def test_bias_correction_from_training_inputs(tmp_path):
     model = image_net()
     section = {"m_f": "0.6", "bias_correction": "5", "engine": "event"}
+    section |= {"onset": "auto", "readout_tau_phi": "auto"}
     file = write_case(tmp_path, model, {"adsnn": section})
     x, y = digits((8, 8, 1))
     training = x[::-1]
     np.savez_compressed(tmp_path / "x_norm.npz", training)
     accuracy = run(file)
     trained = convert(model, x)
-    network = correct_biases(trained.with_m_f(0.6), training[:5], trained=trained)
+    waits = choose_waits(trained.with_m_f(0.6), training)
+    waiting = waits.of(trained.with_m_f(0.6))
+    network = correct_biases(waiting, training[:5], trained=trained)
     result = simulate(network, x, duration=60, engine="event")
     found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
     assert (found["bias_correction"], found["slope_correction"]) == (5, False)
+    assert found["onset_ms"] == {p.name: p.onset for p in waiting.populations}
+    assert found["readout_tau_phi_ms"] == waits.tau_phi
     assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
     saved = SpikingNetwork.load(tmp_path / "net_adsnn.npz")  # what was trained, not what was corrected
     assert all(np.array_equal(a.bias, b.bias) for a, b in zip(saved.populations, trained.populations, strict=True))
