@@ -23,7 +23,7 @@ _COEFFICIENT = FixedType(12, 0, False)
 
 @dataclass(frozen=True)
 class Types:
-    """State types and constants of a case; the defaults are those of the default ``Widths``."""
+    """State types and constants of a case; the defaults are those of the default ``Widths``. ``onset``: in steps."""
 
     current: FixedType = _CURRENT
     potential: FixedType = _POTENTIAL
@@ -36,6 +36,7 @@ class Types:
     k_gamma: float = 0.935
     m_gamma: float = 0.28
     theta0: float = 0.3
+    onset: int = 0
 
     def factor(self, name: str) -> int:
         """Raw word of a factor."""
@@ -100,6 +101,7 @@ def neurons(shape: tuple[int, ...], types: Types = DEFAULT, pool: Window | None 
         bias_type=FixedType(width, width - fraction),
         coefficient=types.coefficient,
         theta0=max(1, round(types.theta0 * 2.0**types.adaptation.fraction)),
+        onset=types.onset,
         **{name: types.factor(name) for name in FixedNeurons.FACTORS},
     )
 
@@ -161,21 +163,27 @@ def readout(inputs: int, classes: int, types: Types = DEFAULT, seed: int = 0) ->
     )
 
 
+def waiting(types: Types, onset: int) -> Types:
+    """The same for a layer that waits."""
+    return dataclasses.replace(types, onset=onset)
+
+
 _SAME3 = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
 STAGES: dict[str, Case] = {
     "dense": Case(dense(12, 16, seed=1), Lanes(2, 4)),
     "dense_one": Case(dense(5, 1, seed=2), Lanes(1, 1)),
     "dense_narrow": Case(dense(20, 12, NARROW, seed=3), Lanes(12, 12)),
-    "dense_odd": Case(dense(33, 30, WIDE, seed=4, width=6), Lanes(5, 15, 32)),
+    "dense_odd": Case(dense(33, 30, waiting(WIDE, 3), seed=4, width=6), Lanes(5, 15, 32)),
     "dense_shifts": Case(dense(9, 8, SHIFTS, seed=5), Lanes(1, 8), multiplier=False),
     "conv_pool": Case(conv((6, 5, 2), 4, _SAME3, pool=Window((2, 2), (2, 2)), seed=6), Lanes(2, 4)),
     "conv_stride": Case(conv((7, 7, 1), 6, Window((5, 5), (2, 2), ((2, 1), (1, 2))), NARROW, seed=7), Lanes(1, 3)),
     "conv_gaps": Case(conv((5, 4, 3), 2, Window((1, 1), (2, 3)), SHIFTS, seed=8), Lanes(2, 2), multiplier=False),
     "conv_padded_pool": Case(
-        conv((5, 5, 2), 4, Window((2, 2)), WIDE, Window((3, 3), (3, 3), ((1, 1), (1, 1))), seed=9), Lanes(2, 2, 32)
+        conv((5, 5, 2), 4, Window((2, 2)), waiting(WIDE, 1), Window((3, 3), (3, 3), ((1, 1), (1, 1))), seed=9),
+        Lanes(2, 2, 32),
     ),
     "analog": Case(analog((12,), seed=10), Lanes(3, 3)),
-    "analog_long": Case(analog((26, 1), NARROW, seed=11), Lanes(1, 1, 32)),
+    "analog_long": Case(analog((26, 1), waiting(NARROW, 2), seed=11), Lanes(1, 1, 32)),
     "analog_pixels": Case(analog((5, 5, 2), WIDE, by_pixel=True, seed=12), Lanes(2, 2)),
     "analog_shifts": Case(analog((4, 4, 2), SHIFTS, seed=13), Lanes(4, 4), multiplier=False),
     "analog_busy": Case(analog((40,), BUSY, seed=17), Lanes(1, 1, 32)),

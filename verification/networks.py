@@ -8,7 +8,7 @@ from adsnn_hls.cores import Lanes
 from adsnn_hls.fixed import FixedNetwork
 
 from snntb_adsnn.network.maps import Window
-from verification.cases import SHIFTS, Case, analog, conv, dense, readout
+from verification.cases import SHIFTS, Case, analog, conv, dense, readout, waiting
 
 # short memory and high thresholds: later layers differ from image to image, as those of a trained network do
 _BRIEF = dataclasses.replace(SHIFTS, k_beta=1 / 2, k_eta=3 / 4, theta0=0.6)
@@ -29,7 +29,7 @@ NETWORKS: dict[str, tuple[FixedNetwork, dict[str, Lanes], bool]] = {
         _network(
             analog((6, 6, 1), SHIFTS, seed=40),
             conv((6, 6, 1), 4, _SAME3, _BRIEF, Window((2, 2), (2, 2)), seed=41),
-            conv((3, 3, 4), 6, Window((2, 2)), _BRIEF, seed=42),
+            conv((3, 3, 4), 6, Window((2, 2)), waiting(_BRIEF, 2), seed=42),
             dense(24, 5, _BRIEF, seed=43),
             readout(5, 3, SHIFTS, seed=44),
         ),

@@ -78,6 +78,12 @@ MUTATIONS = {
     "pixel stored in the running image": Mutation(
         "asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)
     ),
+    "one step too long a wait": Mutation(
+        "asn_neurons", "[FRESH] ? L_W'(ONSET)", "[FRESH] ? L_W'(ONSET + 1)", ("dense_odd",)
+    ),
+    "wait not counted anew": Mutation(
+        "asn_neurons", "tag[12][FRESH] ? L_W'", "(tag[12][FRESH] && left != '0) ? L_W'", ("conv_padded_pool",)
+    ),
     "smallest output wins": Mutation("asn_readout_stage", "value > largest", "value < largest", ("readout",)),
 }
 

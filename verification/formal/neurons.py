@@ -60,7 +60,7 @@ def cxx_source(p: Parameters, part: str) -> str:
 _CALLS = {
     "current": "I = nnet::asn_receive<config::drive_t, config>(I, word<config::drive_t>(drive));",
     "filter": "V = nnet::asn_filter<config>(V, I);",
-    "fire": "spike = nnet::asn_fire<config>(V, word<config::bias_t>(bias), S_hat, theta_a);",
+    "fire": "spike = nnet::asn_fire<config>(V, word<config::bias_t>(bias), S_hat, theta_a, waits != 0);",
 }
 _WRAPPER = """
 template <class T> T word(long long x) {
@@ -69,7 +69,7 @@ template <class T> T word(long long x) {
     return result;
 }
 extern "C" void neuron(long long i, long long v, long long h, long long a, long long drive, long long bias,
-                       long long *out) {
+                       long long waits, long long *out) {
     config::current_t I = word<config::current_t>(i);
     config::potential_t V = word<config::potential_t>(v);
     config::refractory_t S_hat = word<config::refractory_t>(h);

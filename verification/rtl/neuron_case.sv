@@ -42,7 +42,7 @@ module neuron_case #(
   asn_fire #(
     .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
   ) u_fire (
-    .clk, .in_h(ha[6][A_W +: H_W]), .in_a(ha[6][0 +: A_W]), .in_s(s), .out_spike(spike), .out_h(h12), .out_a(a12));
+    .clk, .in_h(ha[6][A_W +: H_W]), .in_a(ha[6][0 +: A_W]), .in_s(s), .in_wait(1'b0), .out_spike(spike), .out_h(h12), .out_a(a12));
   assign out_word = {iv[12], h12, a12, spike};
 endmodule
 `default_nettype wire

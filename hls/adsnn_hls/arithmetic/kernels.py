@@ -57,6 +57,7 @@ class Fire(NamedTuple):
     m_gamma: int
     theta0: int
     adapt: Cast
+    onset: int
 
 
 class Train(NamedTuple):
@@ -169,8 +170,11 @@ def _pool(V, S, shape, output, size, strides, padding, dilation):
 
 
 @njit(cache=True, nogil=True)
-def _spikes(S, bias, S_hat, theta_a, f, events, stats):
-    """Equations 3 (bias) to 7; writes the numbers of the neurons that spike, and returns how many."""
+def _spikes(S, bias, S_hat, theta_a, f, waits, events, stats):
+    """Equations 3 (bias) to 7; writes the numbers of the neurons that spike, and returns how many.
+
+    ``waits``: none does.
+    """
     count = 0
     for n in range(len(S)):
         x = _round(np.int64(S_hat[n]) * f.k_eta, f.decay)
@@ -182,7 +186,7 @@ def _spikes(S, bias, S_hat, theta_a, f, events, stats):
         total = f.k_gamma * a
         stats[2, 2] += x != s
         stats[2, 1] = max(stats[2, 1], s)
-        if spike:
+        if spike and not waits:
             events[count] = n
             count += 1
             x = _round((s << f.S_hat_jump) + (theta << f.theta_jump), f.jump)
@@ -224,7 +228,7 @@ def run_spiking(train, synapses, sums, cells, states, out, stats, kept):
             _pool(V.reshape(-1, channels), S.reshape(-1, channels), *cells.pool)
         else:
             S[:] = V
-        count += _spikes(S, cells.bias, S_hat, theta_a, cells.fire, out.events[count:], stats)
+        count += _spikes(S, cells.bias, S_hat, theta_a, cells.fire, t < cells.fire.onset, out.events[count:], stats)
         out.offsets[t + 1] = count
         if len(kept[0]):
             kept[0][t] = I

@@ -17,6 +17,7 @@ module asn_analog_stage #(
   parameter bit BIAS_BY_NEURON = 0, // else all neurons share one bias
   parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET = 0,         // no neuron spikes before this step of an image
   parameter int B_W = 12,
   `ASN_FILTER_PARAMETERS,
   `ASN_FIRE_PARAMETERS,
@@ -159,7 +160,7 @@ module asn_analog_stage #(
   wire [UNITS-1:0] out_spikes;
   asn_neurons #(
     .UNITS(UNITS), .PIXELS(GROUPS), .NEURONS(GROUPS), .BIASES(BIASES), .BIAS_FILE(BIAS_FILE), .HELD(1),
-    .MULTIPLIER(MULTIPLIER), .B_W(B_W), .D_W(I_W), .D_F(I_F), .K_BETA(0), `ASN_PASS_FILTER, `ASN_PASS_FIRE
+    .MULTIPLIER(MULTIPLIER), .ONSET(ONSET), .B_W(B_W), .D_W(I_W), .D_F(I_F), .K_BETA(0), `ASN_PASS_FILTER, `ASN_PASS_FIRE
   ) u_neurons (
     .clk, .rst_n, .item_valid, .item_inside, .item_first, .item_last, .item_final, .item_fresh, .item_pixel,
     .item_neuron, .item_bias(BIAS_BY_NEURON ? B_A'(item_neuron) : '0), .drive, .out_valid, .out_final, .out_neuron,

@@ -1,9 +1,9 @@
 // Threshold, refractory response and adaptation of one lane, one neuron per clock, no stalls (docs/fixed-point.md,
 // steps 3 to 7):
-//   S_hat = <refractory>(k_eta * S_hat);  theta = theta0 + theta_a;  spike = 2 * (S - S_hat) > theta
+//   S_hat = <refractory>(k_eta * S_hat);  theta = theta0 + theta_a;  spike = 2 * (S - S_hat) > theta, unless the layer waits
 //   on a spike S_hat = <refractory>(S_hat + theta)
 //   theta_a = <adaptation>(k_gamma * theta_a + spike * m_gamma * theta)
-// in_h and in_a come with the item, in_s two clocks later; the results come 6 clocks after in_h and in_a.
+// in_h and in_a come with the item, in_s two clocks later, in_wait three; the results come 6 clocks after in_h and in_a.
 `include "asn_neuron_parameters.svh"
 `default_nettype none
 module asn_fire #(
@@ -18,6 +18,7 @@ module asn_fire #(
   input  wire        [H_W-1:0]  in_h,
   input  wire        [A_W-1:0]  in_a,
   input  wire signed [S_W-1:0]  in_s,
+  input  wire                   in_wait,  // no neuron spikes yet
   output logic                  out_spike,
   output logic       [H_W-1:0]  out_h,
   output logic       [A_W-1:0]  out_a
@@ -90,7 +91,7 @@ module asn_fire #(
     raised3 <= $signed((R_W'(h2) << (HA_F - H_F)) + (R_W'(theta2) << (HA_F - A_F)));
     h3 <= h2; gamma3 <= gamma2; m3 <= m2; s3 <= in_s;
 
-    spike4 <= twice > level;
+    spike4 <= twice > level && !in_wait;
     raised4 <= raised; h4 <= h3; gamma4 <= gamma3; m4 <= m3;
 
     spike5 <= spike4;

@@ -15,6 +15,7 @@ module asn_neurons #(
   parameter     BIAS_FILE = "bias",
   parameter bit HELD       = 0, // the current comes with the item as drive and is not stored here
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET   = 0,    // no neuron spikes before this step of an image
   parameter int B_W = 12,       // bias; V_F fraction bits
   `ASN_DRIVE_PARAMETERS,        // with HELD the drive has the type of I
   `ASN_FILTER_PARAMETERS,
@@ -75,6 +76,20 @@ module asn_neurons #(
   asn_rom #(.WIDTH(UNITS*B_W), .DEPTH(BIASES), .FILE(BIAS_FILE)) u_bias (
     .clk, .address(tag[9][0 +: B_A]), .data(bias));
 
+  // ---- onset: steps that are left to wait, as the items pass clock 12 --------------------------
+  logic waits; // clock 13
+  if (ONSET > 0) begin : g_onset
+    localparam int L_W = $clog2(ONSET + 1);
+    logic [L_W-1:0] left;
+    wire  [L_W-1:0] now = tag[12][FRESH] ? L_W'(ONSET) : left;
+    always_ff @(posedge clk) begin
+      if (valid[12] && tag[12][FINAL]) left <= (now == '0) ? '0 : now - 1'b1;
+      waits <= now != '0;
+    end
+  end else begin : g_at_once
+    assign waits = 1'b0;
+  end
+
   // ---- lanes ---------------------------------------------------------------------------------
   localparam int S_W = ((V_W > B_W) ? V_W : B_W) + 1;
   localparam logic signed [V_W-1:0] LOWEST = {1'b1, {(V_W-1){1'b0}}};
@@ -111,7 +126,8 @@ module asn_neurons #(
     asn_fire #(
       .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
     ) u_fire (
-      .clk, .in_h(ha_read[u*HA_W+A_W +: H_W]), .in_a(ha_read[u*HA_W +: A_W]), .in_s(s), .out_spike(spikes[u]),
+      .clk, .in_h(ha_read[u*HA_W+A_W +: H_W]), .in_a(ha_read[u*HA_W +: A_W]), .in_s(s), .in_wait(waits),
+      .out_spike(spikes[u]),
       .out_h(ha_write[u*HA_W+A_W +: H_W]), .out_a(ha_write[u*HA_W +: A_W]));
   end
 

@@ -35,6 +35,7 @@ module asn_synaptic_stage #(
   parameter bit BIAS_BY_NEURON = 1,
   parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET = 0,         // no neuron spikes before this step of an image
   parameter int B_W = 12,          // bias
   `ASN_DRIVE_PARAMETERS,
   `ASN_FILTER_PARAMETERS,
@@ -139,7 +140,7 @@ module asn_synaptic_stage #(
   wire [UNITS-1:0] out_spikes;
   asn_neurons #(
     .UNITS(UNITS), .PIXELS(PIXELS), .NEURONS(GROUPS), .BIASES(BIASES), .BIAS_FILE(BIAS_FILE), .HELD(0),
-    .MULTIPLIER(MULTIPLIER), .B_W(B_W), `ASN_PASS_DRIVE, `ASN_PASS_FILTER, `ASN_PASS_FIRE
+    .MULTIPLIER(MULTIPLIER), .ONSET(ONSET), .B_W(B_W), `ASN_PASS_DRIVE, `ASN_PASS_FILTER, `ASN_PASS_FIRE
   ) u_neurons (
     .clk, .rst_n, .item_valid, .item_inside, .item_first, .item_last, .item_final, .item_fresh, .item_pixel,
     .item_neuron, .item_bias, .drive, .out_valid, .out_final, .out_neuron, .out_spikes, .idle(pipeline_idle));

@@ -210,7 +210,7 @@ def _neurons(
             "adaptation more bits."
         )
     bias, bias_type = fitted(target.bias, types["potential"].fraction)
-    numbers: dict[str, Any] = {**types, **raw, "theta0": theta0}
+    numbers: dict[str, Any] = {**types, **raw, "theta0": theta0, "onset": target.onset_steps}
     return FixedNeurons(
         target.input_shapes[0], target.pool, bias, bias_type=bias_type, coefficient=coefficient, **numbers
     )

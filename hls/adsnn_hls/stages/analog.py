@@ -135,6 +135,7 @@ class AnalogStage(SpikingStage):
                 "BIAS_BY_NEURON": int(not one_bias),
                 "BIAS_FILE": f"{name}_bias",
                 "MULTIPLIER": int(multiplier),
+                "ONSET": n.onset,
                 "FIFO_DEPTH": lanes.fifo,
                 **neurons,
             },

@@ -208,6 +208,7 @@ def _fire(n: FixedNeurons) -> Fire:
         "m_gamma": n.m_gamma,
         "theta0": n.theta0,
         "adapt": _cast(n.adaptation, a + c),
+        "onset": n.onset,
     }
     return Fire(**values)
 

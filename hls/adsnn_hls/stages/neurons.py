@@ -21,6 +21,9 @@ from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape, Window
 from snntb_adsnn.neuron.constants import STATES
 
+LONGEST_ONSET = (1 << 16) - 1
+"""Most time steps that a layer can wait: as many as the RTL counts."""
+
 FEW_DIGITS = 3
 """A product with a constant of at most so many signed digits is written as shifts and additions."""
 
@@ -41,6 +44,7 @@ class FixedNeurons:
         g_phi: 1 - k_phi.
         m_gamma: m_f * k_gamma: adaptation is added and decays in one product.
         theta0: resting threshold, with ``adaptation.fraction`` bits right of the point; positive.
+        onset: time steps at the beginning of an image in which no neuron spikes.
     """
 
     input_shape: Shape
@@ -58,6 +62,7 @@ class FixedNeurons:
     g_phi: int
     m_gamma: int
     theta0: int
+    onset: int = 0
 
     FACTORS: ClassVar[tuple[str, ...]] = ("k_beta", "g_phi", "k_eta", "k_gamma", "m_gamma")
 
@@ -77,6 +82,11 @@ class FixedNeurons:
                 raise NetworkError(f"{name} = {getattr(self, name)} is not between 0 and 1 ({one}).")
         if self.theta0 < 1:
             raise NetworkError("theta0 is zero in fixed point, so every neuron would always spike; give it more bits.")
+        if not 0 <= self.onset <= LONGEST_ONSET:
+            raise ParameterError(
+                f"an onset of {self.onset} time steps is not allowed: the hardware counts 0 to {LONGEST_ONSET} of them; "
+                "let the layer wait for a shorter time."
+            )
         finest = max(kind.fraction for kind in self.types.values())
         widest = max(kind.width + finest - kind.fraction for kind in self.types.values())
         if widest + self.coefficient.width + 3 > WORD:
@@ -201,6 +211,7 @@ class NeuronState:
         self.assign = {name: Assign(kind) for name, kind in neurons.types.items()}
         for name, shape in neurons.shapes.items():
             setattr(self, name, np.zeros((images, *shape), np.int64))
+        self.steps = 0
 
     @property
     def words(self) -> dict[str, Words]:
@@ -223,6 +234,8 @@ class NeuronState:
         S_hat = self.assign["S_hat"](n.k_eta * self.S_hat, s + c)
         theta = n.theta0 + self.theta_a
         spikes: NDArray[np.bool_] = 2 * (S - align(S_hat, s, finest)) > align(theta, a, finest)
+        spikes &= self.steps >= n.onset
+        self.steps += 1
         f = max(s, a)
         self.S_hat = self.assign["S_hat"](align(S_hat, s, f) + align(np.where(spikes, theta, 0), a, f), f, spikes)
         self.theta_a = self.assign["theta_a"](n.k_gamma * self.theta_a + np.where(spikes, n.m_gamma * theta, 0), a + c)
@@ -271,6 +284,8 @@ def add_neurons(
         "n_bias": n.bias.size,
         **coefficient_constants(n.coefficient, n.factors.values()),
     }
+    if n.onset:
+        constants["onset"] = n.onset
     reset = None if wires.reset is None else f"{name}_reset"
     layers.add(
         kind,

@@ -141,6 +141,7 @@ class SpikingSynapticStage(SynapticStage, SpikingStage):
             "BIAS_BY_NEURON": int(n.bias.shape == n.shape),
             "BIAS_FILE": f"{name}_bias",
             "MULTIPLIER": int(multiplier),
+            "ONSET": n.onset,
             "FIFO_DEPTH": lanes.fifo,
             **self.synapse_parameters(name, lanes),
             **n.parameters(self.name),

@@ -13,6 +13,7 @@ module asn_fire #(
   input  wire        [H_W-1:0]  in_h,
   input  wire        [A_W-1:0]  in_a,
   input  wire signed [S_W-1:0]  in_s,
+  input  wire                   in_wait,
   output logic                  out_spike,
   output wire        [H_W-1:0]  out_h,
   output wire        [A_W-1:0]  out_a

@@ -25,6 +25,7 @@ template <class x_T, class w_T> class spike_select : public Product {
 struct asn_config {
     static const unsigned stage = 0;   // number in the chain, for the probe
     static const unsigned n_steps = 1; // time steps of an image
+    static const unsigned onset = 0;   // no neuron spikes before this step
     static const unsigned reuse_factor = 1;
 
     // pixels before and after pooling; a flat layer is one pixel
@@ -92,10 +93,10 @@ typename CONFIG_T::potential_t asn_filter(typename CONFIG_T::potential_t V, type
     return V + asn_scale<CONFIG_T, CONFIG_T::g_phi>(I - V);
 }
 
-// 3. to 7. S = potential + bias against the threshold; neither S nor theta is rounded.
+// 3. to 7. S = potential + bias against the threshold; neither S nor theta is rounded. waits: the onset has not come.
 template <typename CONFIG_T>
 bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_t bias,
-              typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a) {
+              typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a, bool waits) {
     #pragma HLS INLINE
     typedef typename CONFIG_T::refractory_t refractory_t;
     typedef typename CONFIG_T::adaptation_t adaptation_t;
@@ -106,7 +107,7 @@ bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_
     const auto theta = theta0 + theta_a;
     const auto excess = (potential + bias) - decayed;
     // not excess > theta / 2, which would lose the last bit of theta
-    const bool spike = ((excess + excess) - theta) > 0;
+    const bool spike = ((excess + excess) - theta) > 0 && !waits;
 
     const auto relaxed = asn_scale<CONFIG_T, CONFIG_T::k_gamma>(theta_a);
     const adaptation_t adapted = relaxed + asn_scale<CONFIG_T, CONFIG_T::m_gamma>(theta);
@@ -150,6 +151,19 @@ typename CONFIG_T::potential_t asn_pool(unsigned out_row, unsigned out_column, u
 
 // ---- io_parallel: one step of a stage for each call -----------------------------------------------------------------
 
+// Whether a stage still waits in this step; once a step. What is left of the onset is counted down.
+template <typename CONFIG_T> bool asn_waits(bool reset) {
+    #pragma HLS INLINE
+    if (CONFIG_T::onset == 0)
+        return false;
+    static ap_uint<16> left = 0;
+    if (reset)
+        left = CONFIG_T::onset;
+    else if (left != 0)
+        left--;
+    return left != 0;
+}
+
 // reuse_factor r: r cycles for n neurons, ceil(n / r) of them at once.
 template <class data_T, class spike_T, typename CONFIG_T>
 void asn_step(bool reset, data_T data[], spike_T spikes[], typename CONFIG_T::bias_t bias[],
@@ -167,6 +181,7 @@ void asn_step(bool reset, data_T data[], spike_T spikes[], typename CONFIG_T::bi
     #pragma HLS ARRAY_PARTITION variable=V cyclic factor=lanes
     #pragma HLS ARRAY_PARTITION variable=S_hat cyclic factor=out_lanes
     #pragma HLS ARRAY_PARTITION variable=theta_a cyclic factor=out_lanes
+    const bool waits = asn_waits<CONFIG_T>(reset);
 
 Neurons:
     for (unsigned r = 0; r < CONFIG_T::reuse_factor; r++) {
@@ -192,7 +207,7 @@ Neurons:
                     theta_a[i] = 0;
                 }
                 spikes[i] = asn_fire<CONFIG_T>(V[i], bias[asn_index<CONFIG_T::n_bias, CONFIG_T::channels>(i)], S_hat[i],
-                                               theta_a[i]);
+                                               theta_a[i], waits);
             }
         }
     }
@@ -213,7 +228,7 @@ Neurons:
                 spikes[i] = asn_fire<CONFIG_T>(asn_pool<CONFIG_T>(pixel / CONFIG_T::out_width, pixel % CONFIG_T::out_width,
                                                                   i % CONFIG_T::channels, V),
                                                bias[asn_index<CONFIG_T::n_bias, CONFIG_T::channels>(i)], S_hat[i],
-                                               theta_a[i]);
+                                               theta_a[i], waits);
             }
         }
     }
