@@ -22,6 +22,9 @@ from snntb_adsnn.neuron.constants import STATES
 
 PARAMETERS = ASNParameters(m_f=0.3)
 
+RESTLESS = dataclasses.replace(PARAMETERS, tau_beta=5.0)
+"""Currents that fall faster than responses: neurons often have told too much, and need corrective spikes."""
+
 
 class Builder:
     """Appends nodes to a chain."""
@@ -80,10 +83,13 @@ def dense_net(
     return b.dense(sizes[-1]).readout()
 
 
-def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS) -> SpikingNetwork:
-    """Input layer; convolution with max pooling; convolution with average pooling before its neurons; dense; read-out."""
+def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS, **more: Any) -> SpikingNetwork:
+    """Input layer; convolution with max pooling; convolution with average pooling before its neurons; dense; read-out.
+
+    ``more``: fields of the first hidden neurons.
+    """
     b = Builder((8, 8, 2), seed, parameters).scale().neurons()
-    b.conv(4, same=True).neurons(Window((2, 2), (2, 2)), onset=2.0)
+    b.conv(4, same=True).neurons(Window((2, 2), (2, 2)), **more)
     b.conv(6, same=True).average().neurons()
     return b.flatten().dense(5).neurons().dense(3).readout()
 
@@ -97,8 +103,8 @@ def pixels(network: SpikingNetwork, images: int = 6, seed: int = 1) -> np.ndarra
 # every kind of stage and geometry, small: (name, network of a seed)
 NETWORKS = {
     "dense": lambda seed: dense_net(seed=seed),
-    "deep": lambda seed: dense_net((5, 7, 6, 4, 3), seed, onset=3.0),
-    "conv": conv_net,
+    "deep": lambda seed: dense_net((5, 7, 6, 4, 3), seed, RESTLESS, onset=3.0, corrective=2.25),
+    "conv": lambda seed: conv_net(seed, RESTLESS, onset=2.0, corrective=2.0),
     "pooled input": lambda seed: (
         Builder((6, 6, 1), seed).scale().neurons(Window((2, 2), (2, 2))).flatten().dense(4).neurons().dense(3).readout()
     ),
@@ -157,6 +163,8 @@ NETWORKS = {
 def fixed_networks(draw: st.DrawFn) -> tuple[FixedNetwork, np.ndarray]:
     """Any stages, widths, rounding and overflow modes, with input words; states may saturate and wrap."""
     network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](draw(st.integers(0, 50)))
+    factors = st.sampled_from([None, 2.0, 2.25, 3.75])
+    network = network.map_neurons(lambda n: dataclasses.replace(n, corrective=draw(factors)))
     names = [link.target.name for link in chain(network)]
     ranges = {
         n: {

@@ -49,6 +49,8 @@ def cxx_source(p: Parameters, part: str) -> str:
     few = all(len(signed_digits(p[name])) <= 3 for name in _FACTORS)
     body += [f"static const unsigned coefficient_fraction = {p['C_F']};"]
     body += [f"static const bool shift_add = {str(few).lower()};"]
+    if p["CORRECTIVE"]:
+        body += [f"static const unsigned long corrective = {p['CORRECTIVE']};", "typedef ap_int<2> spike_t;"]
     return (
         '#include "nnet_asn.h"\nstruct config : nnet::asn_config {\n'
         + "\n".join(body)
@@ -74,13 +76,13 @@ extern "C" void neuron(long long i, long long v, long long h, long long a, long 
     config::potential_t V = word<config::potential_t>(v);
     config::refractory_t S_hat = word<config::refractory_t>(h);
     config::adaptation_t theta_a = word<config::adaptation_t>(a);
-    bool spike = false;
+    config::spike_t spike = 0;
     CALL
     out[0] = (long long)I.V;
     out[1] = (long long)V.V;
     out[2] = (long long)S_hat.V;
     out[3] = (long long)theta_a.V;
-    out[4] = spike;
+    out[4] = (int)spike;
 }
 """
 

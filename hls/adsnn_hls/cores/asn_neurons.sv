@@ -40,6 +40,7 @@ module asn_neurons #(
   output logic                 out_final,
   output logic [N_A-1:0]       out_neuron,
   output logic [UNITS-1:0]     out_spikes,
+  output logic [UNITS-1:0]     out_negative, // of the spikes, which are corrective
   output logic                 idle          // nothing in the pipeline
 );
   // ---- flags beside the pipeline: index = clocks after the item ------------------------------
@@ -93,7 +94,7 @@ module asn_neurons #(
   // ---- lanes ---------------------------------------------------------------------------------
   localparam int S_W = ((V_W > B_W) ? V_W : B_W) + 1;
   localparam logic signed [V_W-1:0] LOWEST = {1'b1, {(V_W-1){1'b0}}};
-  wire [UNITS-1:0] spikes;
+  wire [UNITS-1:0] spikes, negative;
   for (genvar u = 0; u < UNITS; u++) begin : g_unit
     wire signed [V_W-1:0] v_old = iv_read[u*IV_W +: V_W];
     wire signed [I_W-1:0] i_old;
@@ -127,7 +128,7 @@ module asn_neurons #(
       .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
     ) u_fire (
       .clk, .in_h(ha_read[u*HA_W+A_W +: H_W]), .in_a(ha_read[u*HA_W +: A_W]), .in_s(s), .in_wait(waits),
-      .out_spike(spikes[u]),
+      .out_spike(spikes[u]), .out_negative(negative[u]),
       .out_h(ha_write[u*HA_W+A_W +: H_W]), .out_a(ha_write[u*HA_W +: A_W]));
   end
 
@@ -135,5 +136,6 @@ module asn_neurons #(
   assign out_final  = tag[16][FINAL];
   assign out_neuron = neuron_address;
   assign out_spikes = spikes;
+  assign out_negative = negative;
 endmodule
 `default_nettype wire

@@ -19,6 +19,16 @@ template <class x_T, class w_T> class spike_select : public Product {
         return spike != 0 ? weight : static_cast<w_T>(0);
     }
 };
+
+// One that may be negative adds or subtracts it.
+template <class x_T, class w_T> class signed_select : public Product {
+  public:
+    static auto product(x_T spike, w_T weight) -> decltype(-weight) {
+        #pragma HLS INLINE
+        typedef decltype(-weight) term_t;
+        return spike == 0 ? static_cast<term_t>(0) : spike > 0 ? static_cast<term_t>(weight) : static_cast<term_t>(-weight);
+    }
+};
 } // namespace product
 
 // What a stage is made of; the generated structs override these members.
@@ -38,6 +48,11 @@ struct asn_config {
     // raw words of coefficient_t and theta0_t
     static const unsigned long k_beta = 0, g_phi = 0, k_eta = 0, k_gamma = 0, m_gamma = 0, theta0 = 0;
     static const bool shift_add = false; // products with the coefficients as shifts and additions
+
+    // corrective spikes: c in quarters, 0 for none; a spike is then -1, 0 or 1
+    static const unsigned long corrective = 0;
+    typedef ap_ufixed<8, 6> corrective_t;
+    typedef bool spike_t;
 
     // the first stage: I = gain * pixel + offset, held; elsewhere unused
     static const bool analog = false;
@@ -77,6 +92,14 @@ auto asn_scale(x_T x) -> decltype(x * typename CONFIG_T::coefficient_t()) {
     return x * k;
 }
 
+// c theta, all bits kept.
+template <typename CONFIG_T, class theta_T>
+auto asn_corrective_level(theta_T theta) -> decltype(theta * typename CONFIG_T::corrective_t()) {
+    #pragma HLS INLINE
+    typedef decltype(theta * typename CONFIG_T::corrective_t()) level_t;
+    return asn_digits<CONFIG_T::corrective, 0>::times(static_cast<level_t>(static_cast<level_t>(theta) >> 2));
+}
+
 // ---- one neuron, one step -------------------------------------------------------------------------------------------
 
 // 1. The current: the weighted spikes of this step join what is left of the last ones.
@@ -95,8 +118,9 @@ typename CONFIG_T::potential_t asn_filter(typename CONFIG_T::potential_t V, type
 
 // 3. to 7. S = potential + bias against the threshold; neither S nor theta is rounded. waits: the onset has not come.
 template <typename CONFIG_T>
-bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_t bias,
-              typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a, bool waits) {
+typename CONFIG_T::spike_t asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_t bias,
+                                    typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a,
+                                    bool waits) {
     #pragma HLS INLINE
     typedef typename CONFIG_T::refractory_t refractory_t;
     typedef typename CONFIG_T::adaptation_t adaptation_t;
@@ -105,16 +129,24 @@ bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_
 
     const refractory_t decayed = asn_scale<CONFIG_T, CONFIG_T::k_eta>(S_hat);
     const auto theta = theta0 + theta_a;
-    const auto excess = (potential + bias) - decayed;
+    const auto S = potential + bias;
+    const auto excess = S - decayed;
     // not excess > theta / 2, which would lose the last bit of theta
     const bool spike = ((excess + excess) - theta) > 0 && !waits;
+    bool negative = false;
+    if (CONFIG_T::corrective != 0) {
+        typedef decltype(potential + bias) potential_bias_t;
+        const auto ahead = decayed - (S > 0 ? static_cast<potential_bias_t>(S) : static_cast<potential_bias_t>(0));
+        negative = ((ahead + ahead) - asn_corrective_level<CONFIG_T>(theta)) > 0 && !waits;
+    }
 
     const auto relaxed = asn_scale<CONFIG_T, CONFIG_T::k_gamma>(theta_a);
     const adaptation_t adapted = relaxed + asn_scale<CONFIG_T, CONFIG_T::m_gamma>(theta);
-    const refractory_t refractory = decayed + theta;
-    S_hat = spike ? refractory : decayed;
-    theta_a = spike ? adapted : static_cast<adaptation_t>(relaxed);
-    return spike;
+    const refractory_t raised = decayed + theta;
+    const refractory_t lowered = decayed - theta;
+    S_hat = spike ? raised : negative ? lowered : decayed;
+    theta_a = spike || negative ? adapted : static_cast<adaptation_t>(relaxed);
+    return static_cast<typename CONFIG_T::spike_t>(spike - negative);
 }
 
 // Position in an array that has one value for each channel, or one for each element.
