@@ -86,11 +86,11 @@ def dense_net(
 def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS, **more: Any) -> SpikingNetwork:
     """Input layer; convolution with max pooling; convolution with average pooling before its neurons; dense; read-out.
 
-    ``more``: fields of the first hidden neurons.
+    ``more``: fields of the neurons behind convolutions.
     """
     b = Builder((8, 8, 2), seed, parameters).scale().neurons()
     b.conv(4, same=True).neurons(Window((2, 2), (2, 2)), **more)
-    b.conv(6, same=True).average().neurons()
+    b.conv(6, same=True).average().neurons(**more)
     return b.flatten().dense(5).neurons().dense(3).readout()
 
 

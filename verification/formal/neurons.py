@@ -146,7 +146,7 @@ def _prove_part(p: Parameters, part: str, folder: Path, cores: Mapping[str, str]
     miter = re.sub(
         r"^(  parameter (?:bit|int) (\w+) *=) [^,\n]*",
         lambda m: f"{m[1]} {values[m[2]]}",
-        (RTL / "neuron_miter.sv").read_text(),
+        _spelled_out((RTL / "neuron_miter.sv").read_text()),
         flags=re.M,
     )
     cxx = cxx_to_verilog(cxx_source(p, part), folder, header)
@@ -156,6 +156,16 @@ def _prove_part(p: Parameters, part: str, folder: Path, cores: Mapping[str, str]
     if p["MULTIPLIER"]:
         return solve(folder, "neuron_miter", files, 1, techmap=techmap)
     return never_one(folder, "neuron_miter", files, techmap=techmap)
+
+
+def _spelled_out(miter: str) -> str:
+    """The miter with the macros that declare a neuron's parameters spelled out, for their values are those to prove."""
+    types = [f"{state.letter}_{part}" for state in STATES for part in ("W", "F", "ROUNDING", "SATURATE")]
+    names = [*types, "D_W", "D_F", "C_W", "C_F", *_FACTORS, "THETA0", "CORRECTIVE"]
+    declared = ",\n".join(f"  parameter int {name} = 0" for name in names)
+    text, count = re.subn(r"(?:  `ASN_\w+_PARAMETERS,?\n)+", f"{declared}\n", miter)
+    assert count == 1
+    return text
 
 
 @cache
