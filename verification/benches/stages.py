@@ -138,7 +138,7 @@ async def _compare(dut: Any, name: str, steps: list[int], stall: float, seed: in
     begin = time.perf_counter()
     bench = Bench(dut, steps, stall, seed)
     compared, clocks = await bench.finish()
-    negative = sum(e.negative for e in bench.expected.values())
+    negative = sum(int(e.negative) for e in bench.expected.values())
     report(name, compared=compared, negative=negative, clocks=clocks, seconds=time.perf_counter() - begin)
 
 
