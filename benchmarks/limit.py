@@ -49,7 +49,7 @@ CONSTANTS = tuple(map(float, np.float32([0.98, 0.67, 0.33, 0.98, 0.935, 0.4, 0.4
 
 def updates(network: SpikingNetwork, steps: int) -> dict[tuple[int, bool], float]:
     """Neuron updates of one image, by (membrane potentials a neuron reads, whether spikes drive it)."""
-    driven = {name: bool(paths) for name, paths in drives(network).items()}
+    driven = {node.name: bool(paths) for node, paths in drives(network)}
     found: dict[tuple[int, bool], float] = {}
     for node in (*network.populations, network.readout):
         positions = 1
@@ -64,8 +64,7 @@ def updates(network: SpikingNetwork, steps: int) -> dict[tuple[int, bool], float
 def additions(network: SpikingNetwork, result: SimulationResult) -> dict[int, float]:
     """Row additions of one image of ``result``, by vectors of ``VECTOR`` weights in a row (a part counts whole)."""
     found: dict[int, float] = {}
-    for name, paths in drives(network).items():
-        node = network.by_name[name]
+    for node, paths in drives(network):
         reached = np.ones(pixels(node.input_shapes[0]), bool)
         if isinstance(node, Neurons) and node.pool is not None:
             reached[:] = False

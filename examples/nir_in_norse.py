@@ -11,46 +11,22 @@ import nirtorch
 import numpy as np
 import torch
 from norse.torch import LIBoxCell, LIBoxParameters, LIFBoxCell, LIFBoxParameters
+from pytorch import channels_first, net, train  # the example beside this one
 from torch import nn
 
 from snntb_adsnn import convert, simulate
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.torch import AAN
 
-name = sys.argv[1] if len(sys.argv) > 1 else "digits"
 m_f = float(sys.argv[2]) if len(sys.argv) > 2 else 0.2
 STEPS = 500  # of 1 ms
-data = load_dataset(name)
+data = load_dataset(sys.argv[1] if len(sys.argv) > 1 else "digits")
 x_test, labels_test = data.x_test[:300], data.y_test[:300].argmax(axis=1)
-rows, columns, _ = data.input_shape
 
 # ---- train and convert -----------------------------------------------------------------------------------------------
 
 torch.manual_seed(0)
-model = nn.Sequential(
-    nn.Conv2d(1, 16, 3, bias=False),
-    nn.BatchNorm2d(16),
-    AAN(m_f=m_f),
-    nn.AvgPool2d(2),  # NIR has no maximum
-    nn.Flatten(),
-    nn.Linear(16 * ((rows - 2) // 2) * ((columns - 2) // 2), 64),
-    AAN(m_f=m_f),
-    nn.Linear(64, 10),
-)
-
-
-def channels_first(x: np.ndarray) -> torch.Tensor:
-    """Images as PyTorch and NIR have them."""
-    return torch.from_numpy(np.moveaxis(x, -1, 1).copy())
-
-
-images, labels = channels_first(data.x_train[:20_000]), torch.from_numpy(data.y_train[:20_000].argmax(axis=1))
-optimizer, loss = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
-for _ in range(15 if name == "digits" else 4):
-    for batch in torch.randperm(len(images)).split(64):
-        optimizer.zero_grad()
-        loss(model(images[batch]), labels[batch]).backward()
-        optimizer.step()
+model = net(data, m_f, nn.AvgPool2d(2))  # NIR has no maximum
+train(model, data)
 network = convert(model, data.x_train[:100])
 graph = network.to_nir()  # nir.write("net.nir", graph) keeps it
 

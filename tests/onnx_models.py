@@ -95,15 +95,19 @@ def vgg() -> ModelProto:
 
 
 def series() -> ModelProto:
-    """A net of 1-D convolutions, with concatenation, padding and a leaky activation."""
+    """A net of 1-D convolutions, with concatenation, parts, padding and a leaky activation."""
     g = Graph(3, 40)
     h = g.add("Relu", g.norm(g.conv("x", 3, 6, (5,), strides=[2], pads=[2, 2]), 6))
     h = g.add("MaxPool", h, kernel_shape=[2], strides=[2])
     left = g.add("LeakyRelu", g.conv(h, 6, 4, (3,), pads=[1, 1]), alpha=0.2)
     right = g.add("Relu", g.conv(h, 6, 5, (3,), dilations=[2], pads=[2, 2]))
     h = g.add("Concat", left, right, axis=1)
+    first = g.add("Split", h, g.constant([3, 6], np.int64), axis=1, outputs=2)
+    h = g.add("Concat", f"{first}_1", first, axis=1)
+    h = g.add("Slice", h, *(g.constant([n], np.int64) for n in (1, -1, 2)))
     h = g.add("Relu", g.conv(g.add("Pad", h, g.constant([0, 0, 1, 0, 0, 2], np.int64)), 9, 7, (3,)))
-    return g.model(g.dense(g.add("Flatten", g.add("GlobalAveragePool", h)), 7, 3))
+    h = g.add("Gather", g.add("GlobalAveragePool", h), g.constant(-1, np.int64), axis=-1)
+    return g.model(g.dense(g.add("Gather", h, g.constant([1, 2, 3], np.int64), axis=1), 3, 3))
 
 
 def channels_last() -> ModelProto:

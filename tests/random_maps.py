@@ -97,6 +97,14 @@ def Crop2D(draw: Draw) -> Linear:
 
 
 @geometry
+def Channels(draw: Draw) -> Linear:
+    *rest, number = _any_shape(draw)
+    start = _pick(draw, 0, 2)
+    shape = (*rest, start + number + _pick(draw, 0, 2))
+    return maps.channels.Channels(*_at(shape), start, number)
+
+
+@geometry
 def Permute(draw: Draw) -> Linear:
     shape = _any_shape(draw)
     return maps.permutation.Permute(*_at(shape), tuple(draw(st.permutations(range(len(shape))))))

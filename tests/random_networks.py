@@ -242,13 +242,25 @@ def switch_at(network: SpikingNetwork, x: Array, start: int, window: int, chosen
     margins = Switch(0.1, start, window, 0.0).schedule(network, start + window).decide(plain.outputs)[0]
     threshold = (-np.inf, float(margins.astype(np.float64).mean()), np.inf)[chosen]
     high = network.with_m_f(higher(network))
-    return Switch(high.map_neurons(with_other_bias), start, window, threshold)
+    return Switch(with_other_weights(high.map_neurons(with_other_bias)), start, window, threshold)
 
 
 def with_other_bias(node: Neurons) -> Neurons:
     """The population as if its biases had been corrected for its precision."""
     shift = (np.arange(node.bias.size).reshape(node.bias.shape) % 3 - 1) / 8
     return dataclasses.replace(node, bias=(node.bias + shift).astype(np.float32), corrected=True)
+
+
+def with_other_weights(network: SpikingNetwork) -> SpikingNetwork:
+    """The network with the first half of its weighted layers negated, which keeps every bound."""
+    weighted = [node.name for node in network.nodes if isinstance(node, Dense | Conv2D)]
+    turned = set(weighted[: -(-len(weighted) // 2)])
+    return SpikingNetwork(
+        tuple(
+            dataclasses.replace(n, weights=-n.weights) if n.name in turned else n  # type: ignore[call-arg, attr-defined]
+            for n in network.nodes
+        )
+    )
 
 
 def assert_same(found: SimulationResult, expected: SimulationResult) -> None:

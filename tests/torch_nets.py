@@ -61,6 +61,13 @@ def convolutional(activation):
     )
 
 
+class Picked(nn.Module):
+    """Channels and places of a series, by slices and by a number."""
+
+    def forward(self, x):
+        return torch.cat([x[:, 2:, 1:], x[:, -4, :-1].unsqueeze(1)], 1)
+
+
 def series(activation):
     return nn.Sequential(
         nn.Conv1d(3, 6, 5, stride=2, padding=2),
@@ -69,9 +76,10 @@ def series(activation):
         nn.MaxPool1d(2),
         nn.Conv1d(6, 4, 3, dilation=2),
         activation(),
+        Picked(),
         nn.AdaptiveAvgPool1d(1),
         nn.Flatten(),
-        nn.Linear(4, 3),
+        nn.Linear(3, 3),
     )
 
 

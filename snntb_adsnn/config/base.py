@@ -77,6 +77,7 @@ def whichever(wanted: str) -> WrapValidator:
 
 
 PositiveByLayer = Annotated[dict[str, Positive], BeforeValidator(by_layer)]
+TimeByLayer = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(by_layer)]
 
 
 @dataclass(frozen=True)

@@ -233,8 +233,7 @@ def check_neurons(config: Config, trained: ASNParameters | None = None) -> None:
         for constants in config.sweep.constants():
             check("sweep", config.sweep.m_f, constants, adsnn.overrides)
     for key in ("m_f_low", "m_f_high") if "arousal" in config.texts else ():
-        if (m_f := getattr(config.arousal, key)) is not None:
-            check("arousal", [m_f], {}, adsnn.overrides, f"{key}: ")
+        check("arousal", getattr(config.arousal, key) or (), {}, adsnn.overrides, f"{key}: ")
 
 
 _PAPER = ASNParameters(m_f=0.2)

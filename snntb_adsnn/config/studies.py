@@ -46,22 +46,24 @@ class SweepSection(Section):
 
 
 class ArousalSection(Section):
-    """``[arousal]``: what ``snntb-adsnn arousal`` simulates; every combination of the lists.
+    """``[arousal]``: what ``snntb-adsnn arousal`` chooses from, on training images; every combination of the lists.
 
     Attributes:
-        m_f_low: low precision, at which every image starts: the larger m_f.
-        m_f_high: high precision, to which undecided images switch; without one, the network's own m_f.
+        m_f_low: low precisions, at which every image starts: the larger m_f. Without one, the network's own where
+            ``[adsnn] m_f`` is above the trained m_f, else 2.5 times the high one.
+        m_f_high: high precisions, to which undecided images switch. Without one, the trained m_f where ``[adsnn] m_f``
+            is above it, else the network's own.
         waiting_time: t_s, from which on the two highest outputs are compared, ms.
         accumulation_time: delta_t, over which their difference is averaged, ms.
         quantile: the threshold is this quantile of the mean differences of those training images that the low-precision
             network gets wrong: this share of its mistakes would have switched.
         threshold: used instead of an estimated one.
-        calibration_images: training images for the estimate, at most; those that the training held out come first.
+        calibration_images: training images to choose with, at most; those that the training held out come first.
         tolerance: percentage points below the high precision's accuracy that still are its equal.
     """
 
-    m_f_low: Positive | None = None
-    m_f_high: Positive | None = None
+    m_f_low: Listed[Positive] | None = None
+    m_f_high: Listed[Positive] | None = None
     waiting_time: Listed[Annotated[float, Field(ge=0)]] = (100.0,)
     accumulation_time: Listed[Positive] = (50.0,)
     quantile: Listed[Annotated[float, Field(gt=0, le=1)]] = (0.9,)
@@ -71,9 +73,9 @@ class ArousalSection(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> ArousalSection:
-        if self.m_f_low is not None and self.m_f_high is not None and self.m_f_low <= self.m_f_high:
+        if self.m_f_low and self.m_f_high and (low := min(self.m_f_low)) <= (high := max(self.m_f_high)):
             raise ValueError(
-                f"m_f_low = {self.m_f_low:g} must be above m_f_high = {self.m_f_high:g}: the larger m_f, the lower the "
-                "precision and the firing rate"
+                f"m_f_low = {low:g} must be above m_f_high = {high:g}: the larger m_f, the lower the precision and the "
+                "firing rate"
             )
         return self

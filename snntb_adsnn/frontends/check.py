@@ -10,6 +10,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.graph import no_array
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.pooling import Source
 from snntb_adsnn.neuron.transfer import transfer
@@ -65,11 +66,9 @@ def real(x: Any) -> Array:
     """
     try:
         found = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError):  # rows of several lengths, tensors that are on a device
-        raise ConversionError(
-            f"the check inputs are a {type(x).__name__} that numpy makes no array of; give an array of numbers, inputs "
-            "of one shape along its first axis."
-        ) from None
+        found = found.astype(np.float64) if found.dtype.kind == "O" else found
+    except (TypeError, ValueError, RuntimeError):  # a generator, rows of several lengths, tensors that are on a device
+        raise ConversionError(f"the check {no_array(x, '(inputs, *input shape)')}") from None
     if found.dtype.kind not in "fiub":
         raise ConversionError(f"the check inputs have the type {found.dtype}; give real numbers.")
     return found.astype(np.float32 if found.dtype == np.float32 else np.float64, copy=False)

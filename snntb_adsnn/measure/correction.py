@@ -5,9 +5,13 @@ its silent zone fires now and then, the maximum of trembling potentials lies abo
 m_f, where spikes are few and large, these shifts add up from layer to layer. Their mean over inputs is a constant for
 each channel, so a constant can take it away.
 
-Graded spikes besides encode S tanh(x)/x where the net computes max(0, S) (``transfer.graded_transfer``): the less, the
-lower the rate. A factor for each channel gives most of it back. So where ``slopes`` are corrected, a channel's
-potential S becomes a S + b, the least squares fit of the potentials that the transfer functions give.
+What trembling does also depends on the potential itself, and so does the step to another precision: f moves with m_f.
+So where ``slopes`` are corrected, a channel's potential S becomes a S + b, the least squares fit of the potentials that
+are wanted. The factor also gives each channel back the variance that low rates take away, which is most of what graded
+spikes lose (``transfer.graded_transfer``).
+
+The potentials that are wanted are those under the transfer functions that the network was trained with. Where a layer
+is simulated at a finer precision than its own, each is the potential at which the finer neuron encodes the same value.
 
 To correct the biases of a converted net layer by layer is the light form of the calibration of Li et al., "A Free Lunch
 From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration" (arXiv 2106.06984).
@@ -15,7 +19,6 @@ From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration" (arXi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,17 +27,16 @@ import numpy as np
 
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.measure.potentials import MEASURED, analog_potentials, spiking_potentials
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork, rewrite
 from snntb_adsnn.network.maps import Array, Node, Scale
-
-DURATION, SETTLE = 300.0, 100.0
-"""Simulated time, and the part of it before potentials are averaged: until then layers are still filling up, ms."""
+from snntb_adsnn.neuron.transfer import same_output
 
 SLOPES = 0.25, 4.0
 """Smallest and largest factor that a channel's potential is given."""
 
-_RECORDED = 1 << 26
-"""Potentials recorded at a time, at most (256 MB)."""
+JUDGED = 500.0
+"""Simulated time after which two networks are compared on held-out inputs, ms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +46,38 @@ class Correction:
     Attributes:
         inputs: training inputs, shape (images, *input shape).
         slopes: whether slopes are corrected, not biases alone.
+        held_out: other training inputs, on which the corrected network must come nearer to the ANN than without the
+            correction, or it stays as it is; ``None``: it is not asked.
+        always: whether a network is corrected at the precision that it was trained at, too. Graded spikes always are:
+            a ReLU net was not trained for what they encode.
     """
 
     inputs: Array
-    slopes: bool = False
+    slopes: bool = True
+    held_out: Array | None = None
+    always: bool = True
 
-    def of(self, network: SpikingNetwork, trained: SpikingNetwork, **how: Any) -> SpikingNetwork:
+    def of(
+        self, network: SpikingNetwork, trained: SpikingNetwork, *, engine: str = "auto", **how: Any
+    ) -> SpikingNetwork:
         """``network`` corrected; arguments as those of ``correct_biases``."""
-        return correct_biases(network, self.inputs, trained=trained, slopes=self.slopes, **how)
+        if not self.applies(network, trained):
+            return network
+        corrected = correct_biases(network, self.inputs, trained=trained, slopes=self.slopes, engine=engine, **how)
+        if self.held_out is None:
+            return corrected
+        before, after = (distance(n, trained, self.held_out, engine=engine) for n in (network, corrected))
+        if after < before:
+            return corrected
+        print(
+            f"The correction is left out: on {len(self.held_out)} held-out training inputs the outputs are no nearer "
+            f"to the ANN's with it ({after:.4g} against {before:.4g})."
+        )
+        return network
+
+    def applies(self, network: SpikingNetwork, trained: SpikingNetwork) -> bool:
+        """Whether ``network`` is corrected at all."""
+        return self.always or _differs(network, trained)
 
     def __str__(self) -> str:
         return (
@@ -59,136 +85,138 @@ class Correction:
         )
 
 
+def _differs(network: SpikingNetwork, trained: SpikingNetwork) -> bool:
+    """Whether spikes encode something else than the network was trained for."""
+    return any(
+        a.graded or a.parameters != b.parameters or a.form != b.form or not np.array_equal(a.m_f, b.m_f)  # type: ignore[arg-type]
+        for a, b in zip(network.populations, trained.populations, strict=True)
+    )
+
+
+def distance(network: SpikingNetwork, trained: SpikingNetwork, x: Any, *, engine: str = "auto") -> float:
+    """How far the simulated outputs are from the ANN's: root mean square of the difference, over inputs and values.
+
+    Outputs are those behind the last activation, averaged over the last ``MEASURED`` of ``JUDGED`` ms.
+
+    Args:
+        network: what is simulated.
+        trained: whose ``analog`` is the ANN.
+        x: shape (images, *input shape).
+    """
+    outputs = simulate(network, x, duration=JUDGED, engine=engine).outputs[:, -round(MEASURED / network.dt) :]
+    found = network.readout.activated(outputs).mean(axis=1, dtype=np.float64)
+    wanted = trained.analog(x).reshape(found.shape)
+    return float(np.sqrt(((found - wanted) ** 2).mean()))
+
+
 def correct_biases(
     network: SpikingNetwork,
     x: Any,
     *,
     trained: SpikingNetwork | None = None,
-    duration: float = DURATION,
-    settle: float = SETTLE,
+    duration: float | None = None,
+    settle: float | None = None,
     engine: str = "auto",
     slopes: bool = False,
 ) -> SpikingNetwork:
-    """The same network with each layer's biases shifted so that its mean potential is the one under ``analog``.
+    """The same network with each layer's biases shifted so that its mean potential is the one that is wanted.
 
     Layers are corrected in order, each with those before it already corrected. A population with one bias for each
-    neuron keeps their differences within a channel.
+    neuron keeps their differences within a channel. Where neurons of a channel have several m_f, each m_f gets a shift
+    of its own.
 
     Args:
         network: at the precision at which it will be simulated.
         x: training inputs, shape (images, *input shape); a few hundred suffice. Not the test inputs.
         trained: the network at the precision it was trained at, whose ``analog`` is the ANN, where this is another.
-        duration, settle: potentials are averaged from ``settle`` to ``duration`` ms.
+        duration, settle: potentials are averaged from ``settle`` to ``duration`` ms; without them from where each layer
+            has settled (``spiking_potentials``).
         engine: as in ``simulate``.
         slopes: also give each channel's potential the factor that fits best, within ``SLOPES``. Weights take it in
             where they can. ``False``: weights stay as they are.
 
     Raises:
-        ParameterError: inputs that do not fit, or no time left to average over.
+        ParameterError: inputs that do not fit, no time left to average over, or biases that were corrected before.
     """
-    if not 0 <= settle < duration:
-        raise ParameterError(
-            f"bias correction averages from {settle:g} to {duration:g} ms; there must be time between."
-        )
-    for name, wanted in analog_potentials(trained or network, x):
+    if any(p.corrected for p in network.populations):
+        raise ParameterError("the biases of this network were corrected before; correct the one that was converted.")
+    trained = trained or network
+    for name, analog in analog_potentials(trained, x):
+        node, known = network.by_name[name], trained.by_name[name]
+        wanted = analog
+        if isinstance(node, Neurons) and isinstance(known, Neurons):
+            wanted = _wanted(node, known, analog)
         batches = spiking_potentials(network, x, name, duration=duration, settle=settle, engine=engine)
-        slope, shift = _fit(batches, wanted, slopes)
-        network = _corrected(network, name, slope if slopes else None, shift)
+        slope, shift = _fit(batches, wanted, _levels(node), slopes)
+        network = _corrected(network, name, slope if slopes and slope.ndim == 1 else None, shift)
     return network
 
 
-def analog_potentials(network: SpikingNetwork, x: Any) -> Iterator[tuple[str, Array]]:
-    """By population and read-out, in order, the potentials under the transfer functions.
-
-    Args:
-        x: shape (images, *input shape).
-
-    Yields:
-        name, and an array of shape (images, *shape of the node).
-    """
-    values: dict[str, Array] = {network.input.name: network.held(x, np.float64)}
-    for node, total in network.propagate(values):
-        if isinstance(node, Neurons):
-            values[node.name] = node.analog(total)
-            yield node.name, node.potential(total)
-        elif isinstance(node, Readout):
-            yield node.name, total + node.bias
+def _wanted(node: Neurons, trained: Neurons, S: Array) -> Array:
+    """Potentials at which ``node`` encodes what the trained one does at ``S``, where it is the finer one; else ``S``:
+    a coarser neuron that followed every faint value would tremble more than it tells."""
+    if node.graded or trained.m_f is not None:
+        return S
+    wanted = S.copy()
+    own = np.broadcast_to(node.parameters.m_f if node.m_f is None else node.m_f, node.shape)
+    for m_f in np.unique(own):
+        if m_f < trained.parameters.m_f:
+            chosen = own == m_f
+            finer = node.parameters.with_m_f(float(m_f))
+            wanted[:, chosen] = same_output(S[:, chosen], trained.parameters, finer, node.form)
+    return wanted
 
 
-def spiking_potentials(
-    network: SpikingNetwork,
-    x: Any,
-    name: str,
-    *,
-    duration: float = DURATION,
-    settle: float = SETTLE,
-    engine: str = "auto",
-) -> Iterator[Array]:
-    """Potentials of one layer in simulation, averaged over time from ``settle`` ms on.
-
-    Args:
-        x: shape (images, *input shape).
-        name: of a population, or of the read-out.
-
-    Yields:
-        arrays of shape (images of a batch, *shape of the node), float64.
-    """
-    x = network.check_images(x, np.float32)
-    first, steps, node = round(settle / network.dt), round(duration / network.dt), network.by_name[name]
-    part = _currents_of(network, node) if isinstance(node, Neurons) else network
-    if isinstance(node, Neurons) and not part.populations:  # the input is held: V rises to it as 1 - k_phi^step
-        risen = float(np.mean(1 - node.parameters.k_phi ** np.arange(first + 1, steps + 1)))
-        yield node.potential(_held(part, x) * risen)
-        return
-    batch = max(1, _RECORDED // (steps * math.prod(part.readout.shape)))
-    for start in range(0, len(x), batch):
-        V = simulate(part, x[start : start + batch], duration=duration, engine=engine).outputs[:, first:]
-        yield _mean_potential(node, V) if isinstance(node, Neurons) else V.mean(axis=1, dtype=np.float64)
+def _levels(node: Node) -> Array | None:
+    """Which neurons share an m_f, as numbers from 0 of the node's shape; ``None``: all of a channel do."""
+    if not isinstance(node, Neurons) or node.m_f is None:
+        return None
+    _, level = np.unique(node.m_f, return_inverse=True)
+    levels = np.broadcast_to(level.reshape(node.m_f.shape), node.shape)
+    flat = levels.reshape(-1, node.shape[-1])
+    return None if (flat == flat[0]).all() else levels
 
 
-def _currents_of(network: SpikingNetwork, node: Neurons) -> SpikingNetwork:
-    """The part of the network that a population depends on, with a read-out that filters its currents as it does: the
-    engines keep every step of a read-out."""
-    end, shape, p = rewrite.fresh_name(f"{node.name}/end", network.by_name), node.input_shapes[0], node.parameters
-    zero = np.zeros(shape, np.float32)
-    readout = Readout(end, node.inputs, node.input_shapes, zero, p.tau_phi, p.tau_beta, p.dt, "linear")
-    nodes = {n.name: n for n in (*network.nodes, readout) if n is not network.readout}
-    return SpikingNetwork(tuple(rewrite.prune(nodes).values()))
-
-
-def _mean_potential(node: Neurons, V: Array) -> Array:
-    """Mean over steps of S = pool(V) + bias, for V of shape (images, steps, *input shape)."""
-    return np.stack([node.potential(image).mean(axis=0, dtype=np.float64) for image in V])
-
-
-def _held(part: SpikingNetwork, x: Array) -> Array:
-    """The current of a read-out that no spikes reach, for images ``x``."""
-    values: dict[str, Array] = {part.input.name: part.held(x, np.float64)}
-    ((_, total),) = part.propagate(values)
-    return total
-
-
-def _fit(batches: Iterator[Array], wanted: Array, slopes: bool) -> tuple[Array, Array]:
+def _fit(batches: Iterator[Array], wanted: Array, levels: Array | None, slopes: bool) -> tuple[Array, Array]:
     """Slope a and shift b of each channel, so that a S + b comes nearest to what is wanted; without ``slopes``, a = 1.
 
     Args:
         batches: S, shapes (images, ..., channels).
         wanted: for all images.
+        levels: from ``_levels``; each has a fit of its own, and the results the shape of a potential.
     """
     channels, start = wanted.shape[-1], 0
-    sums = np.zeros((5, channels))
+    masks = [np.ones((1, channels))] if levels is None else [levels == k for k in range(int(levels.max()) + 1)]
+    masks = [mask.reshape(-1, channels).astype(np.float64) for mask in masks]
+    sums = np.zeros((len(masks), 5, channels))
     for batch in batches:
-        S = batch.reshape(-1, channels)
-        goal = wanted[start : start + len(batch)].reshape(-1, channels).astype(np.float64)
+        S = batch.reshape(len(batch), -1, channels)
+        goal = wanted[start : start + len(batch)].reshape(S.shape).astype(np.float64)
         start += len(batch)
-        sums += np.stack([np.full(channels, len(S)), S.sum(0), goal.sum(0), (S * goal).sum(0), (S * S).sum(0)])
-    mean, goal_mean, product, square = sums[1:] / sums[0]
-    slope = np.ones(channels)
-    if slopes:
-        variance = square - mean**2
-        varies = variance > 1e-9 * square  # else all inputs give this channel the same
-        slope[varies] = np.clip((product - mean * goal_mean)[varies] / variance[varies], *SLOPES)
-    return slope, goal_mean - slope * mean
+        terms = (np.ones_like(S), S, goal, S * goal, S * S)
+        for total, mask in zip(sums, masks, strict=True):
+            total += np.stack([(term * mask).sum(axis=(0, 1)) for term in terms])
+    slope, shift = np.ones((len(masks), channels)), np.zeros((len(masks), channels))
+    for k, (count, *totals) in enumerate(sums):
+        there = count > 0
+        mean, goal_mean, product, square = (total[there] / count[there] for total in totals)
+        if slopes:
+            variance = square - mean**2
+            varies = variance > 1e-9 * square  # else all inputs give this channel the same
+            slope[k, there] = np.where(
+                varies, np.clip((product - mean * goal_mean) / np.where(varies, variance, 1), *SLOPES), 1
+            )
+        shift[k, there] = goal_mean - slope[k, there] * mean
+    if levels is None:
+        return slope[0], shift[0]
+    return np.ones(levels.shape), _by_level(sums, levels)
+
+
+def _by_level(sums: Array, levels: Array) -> Array:
+    """The shift of every neuron, its level's; slopes stay, for a weight serves all neurons of a channel."""
+    count = np.maximum(sums[:, 0], 1)
+    shift = (sums[:, 2] - sums[:, 1]) / count
+    return np.take_along_axis(shift[:, None], levels.reshape(1, -1, levels.shape[-1]), axis=0)[0].reshape(levels.shape)
 
 
 def _corrected(network: SpikingNetwork, name: str, slope: Array | None, shift: Array) -> SpikingNetwork:
@@ -199,6 +227,8 @@ def _corrected(network: SpikingNetwork, name: str, slope: Array | None, shift: A
         if node.name == name:
             assert isinstance(node, Neurons | Readout)
             node = replace(node, bias=node.bias + shift if slope is None else node.bias * slope + shift)
+            if isinstance(node, Neurons):
+                node = replace(node, corrected=True)
             if slope is not None:
                 own = rewrite.fresh_name(f"{name}/slope", network.by_name)
                 nodes[own] = scaled = Scale(own, node.inputs, node.input_shapes, slope)

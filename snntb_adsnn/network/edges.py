@@ -8,7 +8,7 @@ source channel to a run of target channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +20,9 @@ from numpy.typing import DTypeLike, NDArray
 from snntb_adsnn.network.node import Array, Shape
 
 Indices = NDArray[np.int64]
+
+BATCH = 1 << 10
+"""Rows of some bands that are multiplied at once with the rows of another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,12 @@ class Band:
     def width(self) -> int:
         """Target channels that one source channel reaches at most."""
         return int(self.rows.shape[1])
+
+    @cached_property
+    def active(self) -> NDArray[np.bool_]:
+        """Shape (source channels,): which have a weight that is not 0."""
+        active: NDArray[np.bool_] = np.asarray(self.rows.any(axis=1))
+        return active
 
     @classmethod
     def full(cls, weights: Array) -> Band:
@@ -67,23 +76,37 @@ class Band:
         first = np.minimum(low, channels - width)
         rows = np.zeros((len(first), width))
         for band in bands:
-            columns = (band.first - first)[:, None] + np.arange(band.width)
-            rows[np.arange(len(first))[:, None], columns] += band.rows
+            _add_at(rows, band.first - first, band.rows)
         return cls(rows.astype(bands[0].rows.dtype), first)
+
+    @cached_property
+    def shift(self) -> int | None:
+        """How much higher the channel that each channel leads to unchanged is; ``None``: the band does something
+        else."""
+        if self.width != 1 or self.leads is not None or not (self.rows == 1).all():
+            return None
+        shift = int(self.first[0])
+        return shift if np.array_equal(self.first, shift + np.arange(len(self.first))) else None
 
     def then(self, after: Band, channels: int) -> Band:
         """This band followed by ``after``, which leads to ``channels`` channels; rounded to this one's type once."""
+        (band,) = followed([self], after, channels)
+        return band
+
+    def _then(self, after: Band, channels: int) -> Band:
+        """``then`` where neither is ``after`` a shift nor does it make a product of matrices."""
         if self.width == 1:
             return Band(self.rows * after.rows[self.first], after.first[self.first])
-        dtype = self.rows.dtype
-        if after.width == channels and np.ptp(self.first) == 0:
-            middle = after.rows[self.first[0] : self.first[0] + self.width]
-            return Band.full(self.rows.astype(np.float64) @ middle).astype(dtype)
-        steps = [
-            Band(self.rows[:, [i]].astype(np.float64) * after.rows[self.first + i], after.first[self.first + i])
-            for i in range(self.width)
-        ]
-        return Band.total(steps, channels).astype(dtype)
+        between = self.first[:, None] + np.arange(self.width)
+        target = after.first[between]
+        low = target.min(axis=1)
+        width = int((target.max(axis=1) - low).max()) + after.width
+        first = np.minimum(low, channels - width)
+        place = target - first[:, None]
+        rows = np.zeros((len(first), width))
+        for i in range(self.width):
+            _add_at(rows, place[:, i], self.rows[:, [i]].astype(np.float64) * after.rows[between[:, i]])
+        return Band(rows.astype(self.rows.dtype), first)
 
     def astype(self, dtype: DTypeLike) -> Band:
         """With weights of another type."""
@@ -149,14 +172,17 @@ class PixelMap:
     def then(self, after: PixelMap, channels: int) -> PixelMap:
         """This map followed by ``after``, whose target has ``channels`` channels."""
         order = np.argsort(after.source, kind="stable")
-        begin = np.searchsorted(after.source[order], self.target, side="left")
-        count = np.searchsorted(after.source[order], self.target, side="right") - begin
+        source = after.source[order]
+        begin = np.searchsorted(source, self.target, side="left")
+        count = np.searchsorted(source, self.target, side="right") - begin
         mine, theirs = expand(begin, count)
         theirs = order[theirs]
-        pairs, band = np.unique(
-            np.stack([self.band[mine], after.band[theirs]], axis=1).reshape(-1, 2), axis=0, return_inverse=True
-        )
-        bands = [self.bands[a].then(after.bands[b], channels) for a, b in pairs]
+        pairs, band = np.unique(after.band[theirs] * len(self.bands) + self.band[mine], return_inverse=True)
+        second, first = np.divmod(pairs, len(self.bands)) if len(pairs) else (pairs, pairs)
+        bounds = np.searchsorted(second, np.arange(len(after.bands) + 1))
+        bands: list[Band] = []
+        for i, (start, end) in enumerate(pairwise(bounds)):
+            bands += followed([self.bands[k] for k in first[start:end]], after.bands[i], channels)
         return merged(PixelMap(self.source[mine], after.target[theirs], band.reshape(-1), bands), channels)
 
     def astype(self, dtype: DTypeLike) -> PixelMap:
@@ -200,6 +226,70 @@ class PixelMap:
 def pixels(shape: Shape) -> int:
     """Number of pixels of a tensor."""
     return math.prod(shape[:-1])
+
+
+def followed(bands: Sequence[Band], after: Band, channels: int) -> list[Band]:
+    """Each band followed by ``after``, which leads to ``channels`` channels; rounded to the band's type once."""
+    if after.shift is not None:  # they share the weights: a sum that many layers read would need them as often
+        return [b if after.shift == 0 else Band(b.rows, b.first + after.shift, b.leads) for b in bands]
+    found: list[Band | None] = [None] * len(bands)
+    alike: dict[tuple[int, int], list[int]] = {}
+    for i, band in enumerate(bands):
+        if band.width > 1 and np.ptp(band.first) == 0:
+            alike.setdefault((int(band.first[0]), band.width), []).append(i)
+        else:
+            found[i] = band._then(after, channels)
+    for (first, width), numbers in alike.items():
+        step = _step(after, first, width, channels)
+        for some in _batches(numbers, [len(bands[i].rows) for i in numbers]):
+            done = [bands[i]._then(after, channels) for i in some] if step is None else step([bands[i] for i in some])
+            for i, band in zip(some, done, strict=True):
+                found[i] = band
+    return [band for band in found if band is not None]
+
+
+def _step(after: Band, first: int, width: int, channels: int) -> Callable[[list[Band]], list[Band]] | None:
+    """What makes of many bands, all from channel ``first`` on and so wide, those followed by ``after``; ``None``:
+    they must be taken one by one."""
+    weights = after.rows[first : first + width]
+    if after.width == channels:
+        matrix = weights.astype(np.float64)
+        return lambda bands: _cut(bands, np.concatenate([b.rows for b in bands], dtype=np.float64) @ matrix, 0)
+    target = after.first[first : first + width]
+    if after.width > 1 or len(np.unique(target)) < width:
+        return None
+    low, reach = int(target.min()), int(np.ptp(target)) + 1
+
+    def spread(bands: list[Band]) -> list[Band]:
+        """There are no sums: a product is rounded once, whatever the type it is formed in."""
+        rows = np.zeros((sum(len(b.rows) for b in bands), reach), bands[0].rows.dtype)
+        rows[:, target - low] = np.concatenate([b.rows for b in bands]) * weights[:, 0]
+        return _cut(bands, rows, low)
+
+    return spread
+
+
+def _cut(bands: list[Band], rows: Array, first: int) -> list[Band]:
+    """Bands as tall as these and of their type, of all their ``rows``, from channel ``first`` on; copies: one that
+    stays would keep all the rows."""
+    ends = np.cumsum([len(band.rows) for band in bands])
+    parts = zip(bands, np.split(rows, ends[:-1]), strict=True)
+    return [Band(part.astype(band.rows.dtype), np.full(len(part), first)) for band, part in parts]
+
+
+def _batches(numbers: list[int], sizes: list[int]) -> Iterable[list[int]]:
+    """Some after some, of a total size that makes a product of matrices fast and its memory small."""
+    turn = np.cumsum(sizes) // BATCH
+    for which in np.unique(turn):
+        yield [number for number, t in zip(numbers, turn, strict=True) if t == which]
+
+
+def _add_at(rows: Array, start: Indices, parts: Array) -> None:
+    """Add row c of ``parts`` to row c of ``rows``, from column ``start[c]`` on."""
+    if np.ptp(start) == 0:
+        rows[:, start[0] : start[0] + parts.shape[1]] += parts
+    else:
+        rows[np.arange(len(rows))[:, None], start[:, None] + np.arange(parts.shape[1])] += parts
 
 
 def expand(begin: Indices, count: Indices) -> tuple[Indices, Indices]:

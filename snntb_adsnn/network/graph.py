@@ -221,7 +221,7 @@ class SpikingNetwork:
             if list(x) != [image.name]:
                 raise ParameterError(f"the input is named {image.name}, but {', '.join(map(str, x))} are given.")
             x = x[image.name]
-        x = _numbers(x)
+        x = _numbers(x, image.shape)
         if np.iscomplexobj(x):
             raise ParameterError("input holds complex numbers, and a neuron's current is real; give real numbers.")
         x = x.astype(dtype, copy=False)
@@ -298,8 +298,17 @@ FORMAT = Format(
 )
 
 
-def _numbers(x: Any) -> Array:
-    """``x`` as an array of numbers.
+def no_array(x: Any, shape: str) -> str:
+    """What to do with inputs of which numpy makes no array of numbers: a generator, a data set, unequal rows."""
+    rows = " of unequal rows, or of something else than numbers" if isinstance(x, list | tuple) else ""
+    return (
+        f"input is no array of numbers but a {type(x).__name__}{rows}; give one NumPy array of shape {shape}, with all "
+        "inputs along its first axis."
+    )
+
+
+def _numbers(x: Any, shape: Shape) -> Array:
+    """``x`` as an array of numbers; ``shape`` is an input's, for messages.
 
     Raises:
         ParameterError: it holds something else, or rows of several lengths.
@@ -309,9 +318,7 @@ def _numbers(x: Any) -> Array:
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise ParameterError(
-            "input is no array of numbers; give one array of numbers, shape (images, *image shape)."
-        ) from None
+        raise ParameterError(no_array(x, f"(inputs, {', '.join(map(str, shape))})")) from None
     if array.dtype.kind in "USMm":
         what = "texts" if array.dtype.kind in "US" else "dates or times"
         raise ParameterError(f"input holds {what}, and a neuron's current is a number; make numbers of them first.")
@@ -329,8 +336,8 @@ def _together(image: Input, x: Any) -> Array:
         if set(x) != set(names):
             raise ParameterError(f"inputs are named {', '.join(names)}, but {', '.join(map(str, x))} are given.")
         x = [x[name] for name in names]
-    arrays = [_numbers(array) for array in x]
     shapes = [shape for _, shape in image.parts]
+    arrays = [_numbers(array, shape) for array, shape in zip(x, shapes, strict=False)]
     if [array.shape[1:] for array in arrays] != shapes or len({len(array) for array in arrays}) != 1:
         wanted = ", ".join(f"{name}: {shape}" for name, shape in image.parts)
         given = ", ".join(str(array.shape) for array in arrays)

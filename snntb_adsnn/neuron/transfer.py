@@ -216,6 +216,34 @@ def transfer(S: ArrayLike, params: ASNParameters, form: str = "exact") -> NDArra
     return h * params.dt / ((1 - params.k_beta) * equilibrium_interval(S, params))
 
 
+def same_output(S: ArrayLike, params: ASNParameters, other: ASNParameters, form: str = "exact") -> NDArray[np.float64]:
+    """Potential at which an ``other`` neuron encodes what a neuron of ``params`` encodes at ``S``.
+
+    A silent neuron stays as far below the other's threshold theta0/2 as it is below its own. Where the other cannot
+    encode as much, its potential of one spike a step is meant.
+
+    Args:
+        S: potentials, any shape.
+        form: of both, ``exact`` or ``taylor``.
+
+    Example:
+        >>> coarse, fine = ASNParameters(m_f=0.25), ASNParameters(m_f=0.1)
+        >>> S = same_output([0.1, 0.4, 1.0], coarse, fine)
+        >>> np.allclose(transfer(S, fine), transfer([0.1, 0.4, 1.0], coarse))
+        True
+    """
+    S = np.asarray(S, np.float64)
+    per_rate = spike_height(other, form) * other.dt / (1 - other.k_beta)
+    found = np.minimum(S - params.resting_threshold / 2, 0) + other.resting_threshold / 2
+    f = transfer(S, params, form)
+    with np.errstate(divide="ignore"):
+        interval = np.maximum(per_rate / f, other.dt)
+    spiking = interval < _LONGEST_INTERVAL * min(other.tau_gamma, other.tau_eta)
+    shortest = other.tau_gamma * math.log1p(other.m_f) * (1 + 1e-9)
+    found[spiking] = equilibrium_input(np.maximum(interval[spiking], shortest), other)
+    return found
+
+
 def graded_transfer(S: ArrayLike, params: ASNParameters) -> NDArray[np.float64]:
     """What graded spikes encode at equilibrium: mean of the receiver's current, of form ``relu``.
 

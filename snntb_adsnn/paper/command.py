@@ -132,5 +132,6 @@ def _figures(measured: dict[str, Any]) -> dict[str, Callable[[], Figure]]:
     for name, entry in measured["sets"].items():
         if outcome := arousal_of(entry):
             found[f"arousal_{name}"] = partial(study_plots.transient, outcome)
-            found[f"thresholds_{name}"] = partial(study_plots.threshold_against_accumulation, outcome)
+            if outcome.laws:
+                found[f"thresholds_{name}"] = partial(study_plots.laws, outcome.laws)
     return found

@@ -100,9 +100,8 @@ def _front(axes: Axes, name: str, entry: Mapping[str, Any], color: str) -> None:
     axes.plot([point["firing_rate_hz"] for point in points], accuracy, "o-", ms=3.5, color=color, label=name)
     axes.axhline(100 * entry["sweep"]["ann_accuracy"], color=color, ls=":", lw=1)
     if outcome := arousal_of(dict(entry)):
-        rates = [trial["firing_rate_hz"] for trial in outcome.trials]
-        reached = [100 * trial["snn_accuracy"] for trial in outcome.trials]
-        axes.plot(rates, reached, "x", color=color, ms=5, label=f"{name}, arousal")
+        rate, reached = outcome.chosen["firing_rate_hz"], 100 * outcome.chosen["snn_accuracy"]
+        axes.plot([rate], [reached], "x", color=color, ms=6, label=f"{name}, arousal")
     top = max(*accuracy, 100 * entry["sweep"]["ann_accuracy"])
     lines = [y for line in axes.lines for y in np.asarray(line.get_ydata(), float)]
     best = max(top, *lines)  # of all nets of this data set

@@ -35,12 +35,10 @@ def reduce(measured: Mapping[str, Any]) -> dict[str, Any]:
 def _reduced_set(entry: dict[str, Any]) -> dict[str, Any]:
     reduced = {**entry, "sweep": {**entry["sweep"], "points": [_run(point) for point in entry["sweep"]["points"]]}}
     if outcome := arousal_of(entry):
-        shown = outcome.best or outcome.trials[0]
         reduced["arousal"] = {
             **entry["arousal"],
-            "trials": [_run(trial, traces=trial is shown) for trial in outcome.trials],
-            "low": _run(outcome.low, traces=True),
-            "high": _run(outcome.high, traces=True),
+            **{name: _run(entry["arousal"][name], traces=True) for name in ("chosen", "low", "high")},
+            "fixed": None if outcome.fixed is None else _run(outcome.fixed),
         }
     return reduced
 

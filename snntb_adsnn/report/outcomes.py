@@ -43,30 +43,54 @@ class SweepOutcome:
         return self._cheapest(self.low_rate_allowed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArousalOutcome:
-    """A finished study of arousal.
+    """A finished study of arousal. Runs are figures on the test images (``studies.arousal.simulate_levels``).
 
     Attributes:
-        trials: the results (``arousal.simulate_trial``), in the order of the lists.
-        low, high: the network at either precision throughout (``sweep.simulate_point``).
-        ann_accuracy: of the ANN on the same images.
-        mistakes, calibration_images: training images that the low precision gets wrong, of how many; 0 of 0 where the
-            threshold was given.
+        chosen: the run with the choice that was made on training images.
+        low, high: its precisions throughout.
+        fixed: the fixed precision between them that spikes as much on the training images; ``None`` where nothing was
+            chosen.
+        random: what to expect where as many images switch, but at random.
+        trials: figures of every choice on the training images, in the order of the lists.
+        laws: the paper's laws on the training images (``studies.choice.HeldOut.laws``), or ``None``.
+        ann_accuracy: of the ANN on the test images.
+        calibration_images: training images that it was chosen with; 0 where everything was given.
         tolerance: percentage points below the high precision's accuracy that still are its equal.
+        reached: whether the choice is as accurate as the high precision on the training images, within ``tolerance``.
     """
 
-    trials: list[dict[str, Any]]
+    chosen: dict[str, Any]
     low: dict[str, Any]
     high: dict[str, Any]
+    fixed: dict[str, Any] | None
+    random: dict[str, Any]
+    trials: list[dict[str, Any]]
+    laws: dict[str, Any] | None
     ann_accuracy: float
-    mistakes: int
     calibration_images: int
     tolerance: float
+    reached: bool
+
+    @property
+    def _needed(self) -> float:
+        return float(self.high["snn_accuracy"]) - self.tolerance / 100 - 1e-9
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The choice of the smallest firing rate that is as accurate as the high precision, or ``None``."""
-        needed = self.high["snn_accuracy"] - self.tolerance / 100 - 1e-9
-        good = [trial for trial in self.trials if trial["snn_accuracy"] >= needed]
-        return min(good, key=lambda trial: trial["firing_rate_hz"], default=None)
+        """``chosen``, where it is as accurate as the high precision on the test images; else ``None``."""
+        return self.chosen if self.chosen["snn_accuracy"] >= self._needed else None
+
+    @property
+    def pays(self) -> bool:
+        """Whether arousal is as accurate as the high precision, and the low precision alone is not."""
+        return self.best is not None and self.low["snn_accuracy"] < self._needed
+
+    @property
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """Arousal and what it must beat, by name."""
+        found = {"low precision": self.low, "high precision": self.high, "arousal": self.chosen}
+        if self.fixed is not None:
+            found["fixed, same rate"] = self.fixed
+        return {**found, "random switching": self.random}

@@ -238,6 +238,8 @@ class Results(Figures):
         seed, engine: as in section ``[adsnn]``.
         bias_correction: training inputs that the network was corrected from; 0: it was not.
         slope_correction: whether slopes were corrected, too.
+        onset_ms: by layer, the time before which no neuron spikes.
+        readout_tau_phi_ms: smoothing time constant of the read-out.
         top_k: accuracies among the k likeliest classes.
         model: path of the trained model, without suffix.
         versions: of Python and packages, by name.
@@ -247,6 +249,8 @@ class Results(Figures):
     engine: str | None = None
     bias_correction: int | None = None
     slope_correction: bool | None = None
+    onset_ms: dict[str, float] | None = None
+    readout_tau_phi_ms: float | None = None
     top_k: TopK | None = None
     model: str | None = None
     versions: dict[str, str]

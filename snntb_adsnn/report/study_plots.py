@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,10 @@ def accuracy_against_rate(outcome: SweepOutcome) -> Figure:
 
 def transient(outcome: ArousalOutcome) -> Figure:
     """Accuracy and firing rate of every step: low precision, high precision, and arousal between them."""
-    trial = outcome.best or outcome.trials[0]
+    trial = outcome.chosen
     runs = (
-        (f"low precision, m_f {trial['m_f_low']:g}", outcome.low, "C0"),
-        (f"high precision, m_f {trial['m_f_high']:g}", outcome.high, "C1"),
+        (f"low precision, m_f {trial['m_f_low']}", outcome.low, "C0"),
+        (f"high precision, m_f {trial['m_f_high']}", outcome.high, "C1"),
         (f"arousal, {trial['selectivity']:.1%} switched", trial, "C3"),
     )
     with subplots(2, size=(7, 6), sharex=True) as (figure, (top, bottom)):
@@ -98,21 +99,21 @@ def _smoothed(values: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, Any]:
     return (total[max(width, 1) :] - total[: len(values)]) / counts
 
 
-def threshold_against_accumulation(outcome: ArousalOutcome) -> Figure:
-    """Threshold and Selectivity against the accumulation time, one line for each waiting time and quantile."""
-    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for trial in outcome.trials:
-        name = f"waiting {trial['waiting_time_ms']:g} ms"
-        if trial["quantile"] is not None:
-            name += f", {trial['quantile']:g} of mistakes"
-        lines[name].append(trial)
+def laws(found: Mapping[str, Any]) -> Figure:
+    """Threshold and Selectivity against the accumulation time, with the fitted laws."""
+    times = np.array([point["accumulation_time_ms"] for point in found["points"]])
+    line, decay = found["threshold_line"], found["selectivity_exponential"]
+    x = np.linspace(0, times.max(), 100)
     with subplots(1, 2, size=(9, 4)) as (figure, (left, right)):
-        for name, trials in lines.items():
-            trials.sort(key=lambda trial: trial["accumulation_time_ms"])
-            times = [trial["accumulation_time_ms"] for trial in trials]
-            left.plot(times, [trial["threshold"] for trial in trials], "o-", ms=4, label=name)
-            right.plot(times, [100 * trial["selectivity"] for trial in trials], "o-", ms=4, label=name)
+        left.plot(times, [point["threshold"] for point in found["points"]], "o", ms=4, color="C0", label="measured")
+        left.plot(x, line["intercept"] + line["slope_per_ms"] * x, color="C3", label=f"line, R2 {line['r2']:.2f}")
+        right.plot(times, [100 * point["selectivity"] for point in found["points"]], "o", ms=4, color="C0")
+        curve = 100 * decay["at_0"] * np.exp(decay["rate_per_ms"] * x)
+        right.plot(x, curve, color="C3", label=f"exponential, R2 {decay['r2']:.2f}")
         left.set(xlabel="accumulation time (ms)", ylabel="threshold (difference of the two highest outputs)")
-        right.set(xlabel="accumulation time (ms)", ylabel="Selectivity (% of test images)", ylim=(0, None))
-        left.legend(fontsize="small")
+        right.set(xlabel="accumulation time (ms)", ylabel="Selectivity (% of training images)")
+        left.set_title(f"waiting {found['waiting_time_ms']:g} ms, {found['quantile']:g} of the mistakes")
+        for axes in (left, right):
+            axes.set_ylim(bottom=0)
+            axes.legend(fontsize="small")
     return figure

@@ -16,19 +16,19 @@ from snntb_adsnn.run.load import Run, load
 from snntb_adsnn.run.network import (
     CORRECTION_INPUTS,
     configured,
+    corrected,
     correction_of,
-    corrects_slopes,
     for_task,
-    simulated_network,
+    waiting,
 )
 
 __all__ = [
     "CORRECTION_INPUTS",
     "Run",
     "configured",
+    "corrected",
     "correction_inputs",
     "correction_of",
-    "corrects_slopes",
     "for_task",
     "load",
     "model_of",
@@ -40,5 +40,5 @@ __all__ = [
     "need_targets",
     "prepare_run",
     "read_npz",
-    "simulated_network",
+    "waiting",
 ]

@@ -224,7 +224,7 @@ def read_npz(path: Path) -> Array:
     Raises:
         DataError: the file is missing, damaged, or holds something else.
     """
-    array: Array = read_arrays(path, ["arr_0"], _WAY_OUT, alone=True)["arr_0"]
+    array: Array = read_arrays(path, ["arr_0"], way_to(path), alone=True)["arr_0"]
     if array.ndim < 1 or not array.size:
         raise DataError(f"{path} holds {f'no input: shape {array.shape}' if array.ndim else 'one number'}; {_WAY_OUT}.")
     largest = min(_LARGEST, float(np.finfo(array.dtype).max)) if array.dtype.kind == "f" else 0.0
@@ -235,6 +235,17 @@ def read_npz(path: Path) -> Array:
             f"{_LARGEST:.1g} only; clean the data and write the file again."
         )
     return array
+
+
+def way_to(path: Path) -> str:
+    """How to get a data file that is missing or wrong: from the ``.npy`` file beside it, where there is one."""
+    beside = path.with_suffix(".npy")
+    if path.exists() or not beside.is_file():
+        return _WAY_OUT
+    return (
+        f"{beside.name} is there, but .npz files with one array (arr_0) are read; write "
+        f"numpy.savez_compressed('{path.name}', numpy.load('{beside.name}'))"
+    )
 
 
 _WAY_OUT = "write one array with numpy.savez_compressed(path, array)"
@@ -278,8 +289,8 @@ def need_targets(file: Path, tasks: Sequence[Task], labels: Array) -> list[Array
         return targets_of(tasks, labels, len(labels))
 
 
-def correction_inputs(file: Path, count: int) -> Array:
-    """The first ``count`` training inputs.
+def correction_inputs(file: Path, count: int, more: int = 0) -> Array:
+    """The first ``count`` training inputs, and up to so many ``more`` where there are.
 
     Raises:
         ConfigError: there are fewer.
@@ -290,4 +301,4 @@ def correction_inputs(file: Path, count: int) -> Array:
         raise ConfigError(
             f"[adsnn] bias_correction = {count}, but {file} holds only {len(x)} inputs; give {len(x)} or less."
         )
-    return x[:count]
+    return x[: count + more]

@@ -25,7 +25,7 @@ from snntb_adsnn.run.files import (
     prepare_run,
     read_npz,
 )
-from snntb_adsnn.run.network import configured, correction_of, for_task, simulated_network
+from snntb_adsnn.run.network import configured, corrected, correction_of, for_task, waiting
 
 _DURATION, _BATCH_SIZE = 500.0, 100
 """Of studies, where ``[simulation]`` does not say."""
@@ -95,7 +95,8 @@ class Run:
         """
         need_model(self.config)
         _ = self.y_test
-        if x_norm or self.config.adsnn.bias_correction not in (0, "auto"):
+        adsnn = self.config.adsnn
+        if x_norm or adsnn.bias_correction not in (0, "auto") or adsnn.onset == "auto":
             _ = self.x_norm
 
     @cached_property
@@ -119,7 +120,11 @@ class Run:
     @cached_property
     def correction(self) -> Correction | None:
         """What ``[adsnn]`` asks the network to be corrected with; ``None``: nothing."""
-        return correction_of(self.trained, self.config.adsnn, self.config.paths.data_file("x_norm"))
+        return correction_of(self.trained, self.config.adsnn, self._training_inputs)
+
+    @property
+    def _training_inputs(self) -> Path:
+        return self.config.paths.data_file("x_norm")
 
     def held_out(self, count: int, *, only: bool = False) -> tuple[Array, NDArray[np.int64]]:
         """Labelled training inputs, those first that training held out for validation; see
@@ -148,7 +153,7 @@ class Run:
         section = self.config.adsnn
         need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
         with naming_model(self._model_file.file):
-            network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.readout_tau_phi)
+            network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.tau_phi)
         with naming(self.config.file):
             return for_task(network, section, self._labels_if_there)
 
@@ -161,13 +166,15 @@ class Run:
     def configured(self) -> SpikingNetwork:
         """The network with the constants of ``[adsnn]`` and the time step; biases as trained."""
         with naming(self.config.file):
-            return configured(self.trained, self.config.adsnn, self.dt)
+            return waiting(
+                configured(self.trained, self.config.adsnn, self.dt), self.config.adsnn, self._training_inputs
+            )
 
     @cached_property
     def simulated(self) -> SpikingNetwork:
         """The network that is simulated: ``configured``, with its biases corrected where ``[adsnn]`` asks for it."""
         with naming(self.config.file):
-            return simulated_network(self.trained, self.config.adsnn, self.dt, self.correction)
+            return corrected(self.configured, self.trained, self.config.adsnn, self.correction)
 
     def ann(self, x: Array) -> Array:
         """What the ANN decides on inputs of shape (images, *input shape): classes, shape (images,), or labels.

@@ -8,11 +8,16 @@ from pathlib import Path
 from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.measure.correction import Correction
+from snntb_adsnn.measure.settling import choose_waits
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
+from snntb_adsnn.network.depth import staggered
 from snntb_adsnn.network.maps import Array, Node
 from snntb_adsnn.network.tasks import AUTO
 from snntb_adsnn.neuron.transfer import check_constants
 from snntb_adsnn.run.files import correction_inputs, read_npz
+
+WAITING_INPUTS = 200
+"""Training inputs on which waits are chosen, at most."""
 
 CORRECTION_INPUTS = 100
 """Training inputs from which a network is corrected by itself."""
@@ -39,13 +44,48 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
                 check_constants(parameters, node.form)
             except ParameterError as error:
                 raise ConfigError(f"[adsnn] does not fit layer {node.name!r}: {error}") from None
-            return replace(node, parameters=parameters).with_form(section.form)
+            return replace(node, parameters=parameters, corrective=section.corrective).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.overrides.get("tau_beta", node.tau_beta)
-            return replace(node, tau_phi=section.readout_tau_phi, tau_beta=tau_beta, dt=dt)
+            return replace(node, tau_phi=section.tau_phi, tau_beta=tau_beta, dt=dt)
         return node
 
-    return SpikingNetwork(tuple(map(change, network.nodes)))
+    network = SpikingNetwork(tuple(map(change, network.nodes)))
+    if not isinstance(section.onset, dict):
+        return network
+    if "" in section.onset:
+        return staggered(network, section.onset[""])
+    if unknown := set(section.onset) - set(network.population_names):
+        raise ConfigError(
+            f"[adsnn] onset names the unknown layers {', '.join(sorted(unknown))}; the spiking layers are "
+            f"{', '.join(network.population_names)}."
+        )
+    return network.with_onset(section.onset)
+
+
+def waiting(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path) -> SpikingNetwork:
+    """``network`` with the waits and the read-out that ``onset = auto`` chooses; else as it is.
+
+    Args:
+        network: from ``configured``.
+        training_inputs: the toolbox's ``x_norm.npz``.
+
+    Raises:
+        ConfigError: fewer training inputs than it takes, or a network that does not classify.
+        DataError: there are none.
+    """
+    if section.onset != "auto":
+        return network
+    x = correction_inputs(training_inputs, 1, WAITING_INPUTS - 1)
+    try:
+        chosen = choose_waits(network, x, engine=section.engine)
+    except ParameterError as error:
+        raise ConfigError(f"[adsnn] {error}") from None
+    print(
+        f"Chosen on {len(x)} training inputs: onset = {chosen.onset:g} ms for each layer before, readout_tau_phi = "
+        f"{chosen.tau_phi:g} ms; decided after {chosen.decided:g} ms."
+    )
+    return chosen.of(network)
 
 
 def for_task(network: SpikingNetwork, section: AdsnnSection, labels: Array | None = None) -> SpikingNetwork:
@@ -67,30 +107,29 @@ def for_task(network: SpikingNetwork, section: AdsnnSection, labels: Array | Non
         raise ConfigError(f"[adsnn] {error}") from None
 
 
-def simulated_network(
-    network: SpikingNetwork, section: AdsnnSection, dt: float, correction: Correction | None
+def corrected(
+    network: SpikingNetwork, trained: SpikingNetwork, section: AdsnnSection, correction: Correction | None
 ) -> SpikingNetwork:
-    """What is simulated: ``configured``, and corrected.
+    """What is simulated: ``network`` corrected.
 
     Args:
-        network: as it was trained.
+        network: from ``configured`` and ``waiting``.
+        trained: as it was trained.
         correction: from ``correction_of``.
-
-    Raises:
-        ConfigError: an unknown layer.
     """
-    simulated = configured(network, section, dt)
     if correction is None:
-        return simulated
-    print(correction)
-    return correction.of(simulated, network, engine=section.engine)
+        return network
+    if correction.applies(network, trained):
+        print(correction)
+    return correction.of(network, trained, engine=section.engine)
 
 
 def correction_of(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path) -> Correction | None:
     """What ``[adsnn]`` asks the network to be corrected with; ``None``: nothing.
 
-    By itself a network of graded spikes is corrected, slopes too, where there are training inputs: a ReLU net was not
-    trained for what its spikes encode. A network of AAN is not.
+    By itself a network is corrected where there are training inputs, and where its spikes encode something else than it
+    was trained for: graded spikes always do, others at another precision. Further training inputs decide whether the
+    correction helps.
 
     Args:
         network: as it was trained.
@@ -100,27 +139,15 @@ def correction_of(network: SpikingNetwork, section: AdsnnSection, training_input
         ConfigError: fewer training inputs than asked for.
         DataError: training inputs are asked for, and there are none; or they have another shape than the network takes.
     """
-    slopes = corrects_slopes(network, section)
-    if isinstance(count := section.bias_correction, int):
-        if not count:
-            return None
-        x = correction_inputs(training_inputs, count)
-    elif _graded(network) and training_inputs.is_file():
-        x = read_npz(training_inputs)[:CORRECTION_INPUTS]
-    else:
+    count = section.bias_correction
+    if count == 0 or (count == "auto" and not training_inputs.is_file()):
         return None
+    asked = CORRECTION_INPUTS if count == "auto" else count
+    x = read_npz(training_inputs) if count == "auto" else correction_inputs(training_inputs, asked, asked)
     if x.shape[1:] != network.image_shape:
         raise DataError(
             f"{training_inputs}: inputs have shape {x.shape[1:]}, but the network takes {network.image_shape}; write "
             "training inputs of the data set that it was trained with, or set [adsnn] bias_correction = 0."
         )
-    return Correction(x, slopes)
-
-
-def corrects_slopes(network: SpikingNetwork, section: AdsnnSection) -> bool:
-    """Whether a correction of the network takes slopes, too."""
-    return _graded(network) if section.slope_correction == "auto" else section.slope_correction
-
-
-def _graded(network: SpikingNetwork) -> bool:
-    return any(population.graded for population in network.populations)
+    held_out = x[asked : 2 * asked]
+    return Correction(x[:asked], section.slope_correction, held_out if len(held_out) else None, always=count != "auto")

@@ -1,5 +1,8 @@
 """Arousal: start at low precision, and switch the images that stay undecided to high precision
-(``snntb-adsnn arousal``; the paper's attention)."""
+(``snntb-adsnn arousal``; the paper's attention).
+
+Everything is chosen on labelled training images; the test images only measure what was chosen.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from snntb_adsnn.engine import Switch, simulate
-from snntb_adsnn.errors import ConfigError, NoMistakesError
+from snntb_adsnn.errors import ConfigError, ParameterError
+from snntb_adsnn.measure.statistics import wilson
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.network.maps import Array
+from snntb_adsnn.neuron.transfer import check_constants
+from snntb_adsnn.studies.choice import (
+    HeldOut,
+    Levels,
+    Outcome,
+    Probe,
+    Trial,
+    Window,
+    at_levels,
+    between,
+    choose,
+    law_windows,
+    measure,
+    name_of,
+)
 from snntb_adsnn.studies.registry import WORKERS, study
 from snntb_adsnn.studies.study import Subject, compute, fingerprint, make_runner
-from snntb_adsnn.studies.sweep import (
-    Point,
-    Shared,
-    common_key,
-    engine_of,
-    make_shared,
-    need_usable,
-    ready,
-    simulate_images,
-    simulate_point,
-)
+from snntb_adsnn.studies.sweep import Shared, common_key, engine_of, make_shared, ready, simulate_images
 from snntb_adsnn.studies.workers import Runner
 
 if TYPE_CHECKING:
@@ -37,90 +43,12 @@ if TYPE_CHECKING:
 FOLDER = "arousal"
 """Of the results, in the working folder; ``points`` in it holds one file for each finished point."""
 
+FIXED = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Shares of the way from low to high precision at which the rate of a fixed precision is measured."""
 
-@dataclass(frozen=True)
-class Window:
-    """Where the two highest outputs are compared: from ``waiting_time`` on, for ``accumulation_time`` (ms)."""
-
-    waiting_time: float
-    accumulation_time: float
-
-    def __str__(self) -> str:
-        return f"{self.waiting_time:g}+{self.accumulation_time:g}"
-
-    def switch(self, m_f: float, threshold: float) -> Switch:
-        """The switch to ``m_f`` of images whose mean difference does not exceed ``threshold``."""
-        return Switch(m_f, self.waiting_time, self.accumulation_time, threshold)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One choice of arousal.
-
-    Attributes:
-        m_f_low, m_f_high: the two precisions.
-        window: of the comparison.
-        quantile: of the mistakes' mean differences that became the threshold; ``None`` where it was given.
-        threshold: mean difference that an image must exceed to stay at low precision.
-    """
-
-    m_f_low: float
-    m_f_high: float
-    window: Window
-    quantile: float | None
-    threshold: float
-
-    def __str__(self) -> str:
-        return f"m_f {self.m_f_low:g} to {self.m_f_high:g}, window {self.window} ms, threshold {self.threshold:.4g}"
-
-
-# ---- the threshold, from training images -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A run at low precision over training images, whose outputs are compared in all ``windows``."""
-
-    m_f: float
-    windows: tuple[Window, ...]
-    duration: float
-
-    def __str__(self) -> str:
-        return f"training images at m_f {self.m_f:g}"
-
-
-def measure_margins(shared: Shared, item: Calibration) -> dict[str, Any]:
-    """Which images are classified wrongly after the last step, and by window every image's mean difference of the two
-    highest outputs."""
-    subject = shared.subject
-    network = subject.corrected(subject.network.with_m_f(item.m_f), shared.engine)
-    wrong: list[bool] = []
-    margins: dict[str, list[float]] = {str(window): [] for window in item.windows}
-    for start in range(0, len(subject.x), subject.batch_size):
-        part = slice(start, start + subject.batch_size)
-        result = simulate(network, subject.x[part], duration=item.duration, engine=shared.engine)
-        wrong += (result.decisions[:, -1] != subject.labels[part]).tolist()
-        for window in item.windows:
-            schedule = window.switch(item.m_f, 0.0).schedule(network, result.outputs.shape[1])
-            margins[str(window)] += schedule.decide(result.outputs)[0].tolist()
-    return {"wrong": wrong, "margins": margins}
-
-
-def estimate_threshold(margins: Array, wrong: NDArray[np.bool_], quantile: float) -> float:
-    """Smallest threshold at which the share ``quantile`` of the wrong images switches.
-
-    Raises:
-        NoMistakesError: no image is wrong.
-    """
-    if not wrong.any():
-        raise NoMistakesError(
-            f"the network at low precision classifies all {len(wrong)} training images correctly, so no threshold can "
-            "be estimated; raise [arousal] m_f_low or calibration_images, or give a threshold."
-        )
-    return float(np.quantile(margins[wrong], quantile, method="inverted_cdf"))
-
-
-_NO_IMAGES = "there are no labelled images to estimate a threshold from: give [arousal] threshold"
+_NO_IMAGES = (
+    "there are no labelled images to choose with: give [arousal] threshold, and one value for each of the other keys"
+)
 
 
 def training_subject(config: Config, subject: Subject) -> Subject:
@@ -142,55 +70,61 @@ def training_subject(config: Config, subject: Subject) -> Subject:
     return dataclasses.replace(subject, x=x, labels=labels, ann=labels)
 
 
-# ---- one choice ------------------------------------------------------------------------------------------------------
+# ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def simulate_trial(shared: Shared, trial: Trial) -> dict[str, Any]:
-    """The figures of one choice: what ``simulate_point`` gives, and
+def precisions(
+    config: Config, network: SpikingNetwork, trained: SpikingNetwork | None = None
+) -> list[tuple[Levels, Levels]]:
+    """Pairs of a low and a high precision, from ``[arousal]``.
 
-    - ``selectivity``: share of the images that switched,
-    - ``wrong_switched``: share of images that switched and were wrong at the end.
-    """
-    subject = shared.subject
-    network = subject.corrected(subject.network.with_m_f(trial.m_f_low), shared.engine)
-    switch = trial.window.switch(trial.m_f_high, trial.threshold)
-    figures, (correct, switched) = simulate_images(shared, network, subject.duration, switch)
-    return {
-        **figures,
-        "m_f_low": trial.m_f_low,
-        "m_f_high": trial.m_f_high,
-        "waiting_time_ms": trial.window.waiting_time,
-        "accumulation_time_ms": trial.window.accumulation_time,
-        "quantile": trial.quantile,
-        "threshold": trial.threshold,
-        "selectivity": float(switched.mean()),
-        "wrong_switched": float((switched & ~correct).mean()),
-    }
+    Args:
+        config: the configuration.
+        network: with the constants of ``[adsnn]``.
+        trained: with its trained constants, where they are others.
 
-
-# ---- the study -------------------------------------------------------------------------------------------------------
-
-
-def precisions(config: Config, network: SpikingNetwork) -> tuple[float, float]:
-    """Low and high precision: ``[arousal]``, or the network's own m_f as the high one and 2.5 times it as the low one.
+    Without ``m_f_high`` it is the one that the network was trained at, where ``[adsnn] m_f`` makes every layer coarser,
+    else the network's own. Without ``m_f_low`` it is the network's own where that is the coarser one, else 2.5 times
+    the high one's m_f.
 
     Raises:
-        ConfigError: they are not in order, or the network has several m_f and none is given.
+        ConfigError: they are not in order, or no neuron can have one.
     """
-    section = config.arousal
-    own = {p.parameters.m_f for p in network.populations}
-    if section.m_f_high is None and len(own) > 1:
-        raise ConfigError(f"{config.file}: the layers have several m_f, so [arousal] needs m_f_high and m_f_low.")
-    high = section.m_f_high or own.pop()
-    low = section.m_f_low or 2.5 * high
-    if low <= high:
-        raise ConfigError(
-            f"{config.file}: [arousal] m_f_low = {low:g} must be above the high precision's m_f, {high:g}: the larger "
-            "m_f, the lower the precision and the firing rate."
-        )
-    for key, m_f in (("m_f_low", low), ("m_f_high", high)):
-        need_usable(config, network.with_m_f(m_f), f"[arousal] {key} = {m_f:g}")
-    return low, high
+    section, names = config.arousal, network.population_names
+    own, first = _levels(network), _levels(trained or network)
+    highs = [(m_f,) * len(names) for m_f in section.m_f_high or ()] or [first if _above(own, first) else own]
+    pairs = []
+    for high in highs:
+        given = [(m_f,) * len(names) for m_f in section.m_f_low or ()]
+        lows = given or [own if _above(own, high) else tuple(2.5 * m_f for m_f in high)]
+        pairs += [(low, high) for low in lows]
+    for low, high in pairs:
+        if not _above(low, high):
+            raise ConfigError(
+                f"{config.file}: [arousal] m_f_low = {name_of(low)} must be above the high precision's m_f, "
+                f"{name_of(high)}, in every layer: the larger m_f, the lower the precision and the firing rate."
+            )
+    for key, levels in {("m_f_low", low) for low, _ in pairs} | {("m_f_high", high) for _, high in pairs}:
+        _need_usable(config, network, levels, key)
+    return pairs
+
+
+def _levels(network: SpikingNetwork) -> Levels:
+    return tuple(p.parameters.m_f for p in network.populations)
+
+
+def _above(low: Levels, high: Levels) -> bool:
+    return all(a > b for a, b in zip(low, high, strict=True))
+
+
+def _need_usable(config: Config, network: SpikingNetwork, levels: Levels, key: str) -> None:
+    for population, m_f in zip(network.populations, levels, strict=True):
+        try:
+            check_constants(population.parameters.with_m_f(m_f), population.form)
+        except ParameterError as error:
+            raise ConfigError(
+                f"{config.file}: [arousal] {key} = {m_f:g} does not fit layer {population.name!r}: {error}"
+            ) from None
 
 
 def need_windows(config: Config, duration: float) -> tuple[Window, ...]:
@@ -212,8 +146,77 @@ def need_windows(config: Config, duration: float) -> tuple[Window, ...]:
     return windows
 
 
+# ---- on the test images ----------------------------------------------------------------------------------------------
+
+
+def simulate_levels(shared: Shared, levels: Levels) -> dict[str, Any]:
+    """The figures of one precision throughout, and the 95 % interval of its accuracy."""
+    figures, _ = simulate_images(shared, at_levels(shared, levels), shared.subject.duration)
+    return _with_interval({**figures, "m_f": name_of(levels)})
+
+
+def simulate_trial(shared: Shared, trial: Trial) -> dict[str, Any]:
+    """The figures of one choice: as of a precision, and
+
+    - ``selectivity``: share of the images that switched,
+    - ``wrong_switched``: share of images that switched and were wrong at the end.
+    """
+    subject = shared.subject
+    switch = trial.window.switch(at_levels(shared, trial.high), trial.threshold)
+    figures, (correct, switched) = simulate_images(shared, at_levels(shared, trial.low), subject.duration, switch)
+    return _with_interval(
+        {
+            **figures,
+            **trial.as_dict(),
+            "selectivity": float(switched.mean()),
+            "wrong_switched": float((switched & ~correct).mean()),
+        }
+    )
+
+
+def _with_interval(figures: dict[str, Any]) -> dict[str, Any]:
+    return {**figures, "accuracy_interval": list(wilson(figures["snn_accuracy"], figures["num_images"]))}
+
+
+def at_random(low: dict[str, Any], switched: dict[str, Any], selectivity: float) -> dict[str, Any]:
+    """What is to be expected where as many images switch as with arousal, but at random.
+
+    Args:
+        low: figures where no image switches.
+        switched: figures where all do.
+    """
+    keys = ("snn_accuracy", "firing_rate_hz", "spikes_per_neuron_at_mt")
+    mixed = {key: selectivity * switched[key] + (1 - selectivity) * low[key] for key in keys}
+    return _with_interval({**mixed, "selectivity": selectivity, "num_images": low["num_images"]})
+
+
+# ---- the study -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Study:
+    """Where a study computes, and keeps what it found."""
+
+    shared: Shared
+    folder: Any
+    runner: Runner
+
+    def on(self, subject: Subject) -> _Study:
+        """The same with other images."""
+        return dataclasses.replace(self, shared=dataclasses.replace(self.shared, subject=subject))
+
+    def of(self, items: list[Any], title: str) -> list[Any]:
+        """The results of items, in their order."""
+        subject = self.shared.subject
+        common = fingerprint(common_key(self.shared), subject.network, subject.duration)
+        keyed = {fingerprint(common, item): item for item in items}
+        found = compute(_simulate, self.shared, keyed, self.folder, self.runner, title=title)
+        return [found[fingerprint(common, item)] for item in items]
+
+
 def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> ArousalOutcome:
-    """Simulate every choice of ``[arousal]``, and both precisions alone; what has a result is not simulated again.
+    """Choose arousal on training images, and measure it on the test images beside what it must beat; what has a result
+    is not simulated again.
 
     Args:
         config: the configuration.
@@ -227,42 +230,111 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
     from snntb_adsnn.report.outcomes import ArousalOutcome
 
     section, windows = config.arousal, need_windows(config, subject.duration)
-    low, high = precisions(config, subject.network)
+    pairs = precisions(config, subject.network, subject.trained)
     steps = round(subject.duration / subject.network.dt)
     for window in windows:
-        window.switch(high, 0.0).schedule(subject.network, steps)  # refuses a network with one output
+        window.switch(subject.network, 0.0).schedule(subject.network, steps)  # refuses a network with one output
     shared = make_shared(config, subject)
-    runner = ready(runner, shared)
-    folder = config.paths.path_wd / FOLDER / "points"
-    if section.threshold is None:
-        item = Calibration(low, windows, subject.duration)
-        seen = dataclasses.replace(shared, subject=training_subject(config, subject))
-        (measured,) = compute(measure_margins, seen, _keyed(seen, item), folder, runner, title="threshold").values()
-        wrong = np.array(measured["wrong"])
-        thresholds = {
-            (window, q): estimate_threshold(np.array(measured["margins"][str(window)]), wrong, q)
-            for window, q in itertools.product(windows, section.quantile)
-        }
+    test = _Study(shared, config.paths.path_wd / FOLDER / "points", ready(runner, shared))
+    if section.threshold is not None and len(pairs) * len(windows) == 1:
+        choice = _Choice(Trial(*pairs[0], windows[0], None, section.threshold))
     else:
-        wrong = np.zeros(0, bool)
-        thresholds = {(window, None): section.threshold for window in windows}  # type: ignore[misc]
-    trials = [Trial(low, high, window, q, threshold) for (window, q), threshold in thresholds.items()]
-    fixed = [Point(m_f, {}, None, subject.duration) for m_f in (low, high)]
-    items = _keyed(shared, *fixed, *trials)
-    results = list(compute(_simulate, shared, items, folder, runner, title="arousal").values())
+        config.need_training(_NO_IMAGES)
+        choice = _chosen(config, test.on(training_subject(config, subject)), pairs, windows)
+    trial = choice.trial
+    everybody = dataclasses.replace(trial, quantile=None, threshold=np.inf)
+    alone: list[Any] = [trial.low, trial.high, *([] if choice.fixed is None else [choice.fixed])]
+    low, high, aroused, switched, *rest = test.of([*alone[:2], trial, everybody, *alone[2:]], "arousal")
     return ArousalOutcome(
-        results[2:], results[0], results[1], subject.ann_accuracy, int(wrong.sum()), len(wrong), section.tolerance
+        chosen=aroused,
+        low=low,
+        high=high,
+        fixed=rest[0] if rest else None,
+        random=at_random(low, switched, aroused["selectivity"]),
+        trials=[_row(outcome, subject) for outcome in choice.outcomes],
+        laws=choice.laws,
+        ann_accuracy=subject.ann_accuracy,
+        calibration_images=choice.images,
+        tolerance=section.tolerance,
+        reached=choice.reached,
     )
 
 
-def _keyed(shared: Shared, *items: Any) -> dict[str, Any]:
-    subject = shared.subject
-    common = fingerprint(common_key(shared), subject.network, subject.duration)
-    return {fingerprint(common, item): item for item in items}
+@dataclass(frozen=True)
+class _Choice:
+    """What is measured on the test images, and how it was chosen; names as in ``ArousalOutcome``."""
+
+    trial: Trial
+    fixed: Levels | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    laws: dict[str, Any] | None = None
+    images: int = 0
+    reached: bool = True
 
 
-def _simulate(shared: Shared, item: Point | Trial) -> dict[str, Any]:
-    return simulate_point(shared, item) if isinstance(item, Point) else simulate_trial(shared, item)
+def _chosen(config: Config, held: _Study, pairs: list[tuple[Levels, Levels]], windows: tuple[Window, ...]) -> _Choice:
+    outcomes, laws, needed = _tried(config, held, pairs, windows)
+    best = choose(outcomes, needed)
+    images, reached = len(held.shared.subject.x), best.accuracy >= needed - 1e-9
+    return _Choice(best.trial, _fixed(held, best), tuple(outcomes), laws, images, reached)
+
+
+def _tried(
+    config: Config, held: _Study, pairs: list[tuple[Levels, Levels]], windows: tuple[Window, ...]
+) -> tuple[list[Outcome], dict[str, Any] | None, float]:
+    """What every choice does on the training images, the paper's laws for the one that is chosen, and the accuracy that
+    it needs: the best high precision's, but for the tolerance."""
+    section, subject = config.arousal, held.shared.subject
+    more = law_windows(section.waiting_time, subject.duration, subject.network.dt)
+    seen = tuple(dict.fromkeys((*windows, *more)))
+    alone = {levels: Probe(levels, windows=seen) for pair in pairs for levels in pair}
+    switched = {(pair, window): Probe(*pair, window) for pair in pairs for window in windows}
+    found = dict(
+        zip([*alone, *switched], held.of([*alone.values(), *switched.values()], "training images"), strict=True)
+    )
+    outcomes: list[Outcome] = []
+    by_pair: dict[tuple[Levels, Levels], HeldOut] = {}
+    for pair in pairs:
+        low, high = pair
+        by_pair[pair] = known = HeldOut(found[low], found[high], {w: found[pair, w] for w in windows})
+        for window in windows:
+            thresholds = (
+                {q: known.threshold(window, q) for q in section.quantile}
+                if section.threshold is None
+                else {None: section.threshold}
+            )
+            outcomes += [known.outcome(Trial(low, high, window, q, t)) for q, t in thresholds.items()]
+    needed = max(known.high_accuracy for known in by_pair.values()) - section.tolerance / 100
+    best = choose(outcomes, needed).trial
+    known = by_pair[best.low, best.high]
+    laws = known.laws(best.window.waiting_time, best.quantile) if best.quantile and known.wrong.any() else None
+    return outcomes, laws, needed
+
+
+def _fixed(held: _Study, best: Outcome) -> Levels:
+    """The fixed precision between low and high that spikes as much as arousal does, on the training images."""
+    low, high = best.trial.low, best.trial.high
+    found = held.of([Probe(between(low, high, share)) for share in FIXED], "fixed precisions")
+    spikes = [float(np.mean(probe["spikes"])) for probe in found]
+    order = np.argsort(spikes)
+    share = float(np.interp(best.spikes, np.array(spikes)[order], np.array(FIXED)[order]))
+    return between(low, high, round(share, 3))
+
+
+def _row(outcome: Outcome, subject: Subject) -> dict[str, Any]:
+    """Figures on the training images."""
+    return {
+        **outcome.trial.as_dict(),
+        "selectivity": outcome.selectivity,
+        "snn_accuracy": outcome.accuracy,
+        "firing_rate_hz": outcome.spikes / subject.duration * 1000,
+    }
+
+
+def _simulate(shared: Shared, item: Levels | Trial | Probe) -> dict[str, Any]:
+    if isinstance(item, Probe):
+        return measure(shared, item)
+    return simulate_trial(shared, item) if isinstance(item, Trial) else simulate_levels(shared, item)
 
 
 @study(
@@ -276,7 +348,7 @@ def run_arousal(config: Config, *, scheduler: str | None = None, workers: int | 
     from snntb_adsnn.run import load
 
     if config.arousal.threshold is None:
-        config.need_training(_NO_IMAGES)
+        config.need_training(_NO_IMAGES)  # before anything is loaded
     runner, run = make_runner(scheduler, workers, engine_of(config)), load(config, model=True)
     need_windows(config, run.duration)
     outcome = arouse(config, Subject.of(run), runner)

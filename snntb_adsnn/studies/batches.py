@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
@@ -71,6 +71,7 @@ class Kept:
 
     Attributes:
         times: of each image the steps of its spikes, as a ``SpikeObserver`` takes them, where they are wanted.
+        corrective_counts: as ``spike_counts``.
     """
 
     outputs: Array
@@ -78,6 +79,7 @@ class Kept:
     spikes_per_step: dict[str, Array]
     records: dict[str, dict[str, Array]]
     times: list[Array] | None
+    corrective_counts: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def simulate_batch(setting: Setting, item: Batch) -> Kept:
         dict(result.spikes_per_step),
         {quantity: dict(arrays) for quantity, arrays in result.records.items()},
         [times[image] for image in range(len(item.x))] if setting.observed else None,
+        {name: _narrow(counts) for name, counts in result.corrective_counts.items()},
     )
 
 
@@ -174,6 +177,7 @@ class Batches:
             found.spikes_per_step,
             self.setting.network.dt,
             found.records,
+            corrective_counts={name: array.astype(np.int32) for name, array in found.corrective_counts.items()},
             readout=self.setting.network.readout,
         )
 

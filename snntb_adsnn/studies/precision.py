@@ -188,7 +188,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
     Raises:
         AdSNNError: too few training inputs, or a rate that cannot be reached.
     """
-    from snntb_adsnn.run import CORRECTION_INPUTS, configured, corrects_slopes, load
+    from snntb_adsnn.run import CORRECTION_INPUTS, configured, load
 
     if "theta0" in config.adsnn.overrides:
         raise ConfigError(
@@ -215,7 +215,7 @@ def run_precision(config: Config, *, rate: float, images: int) -> list[Trial]:
         trained=run.trained,
         rate_hz=rate,
         correction_images=correction,
-        slopes=corrects_slopes(network, config.adsnn),
+        slopes=config.adsnn.slope_correction,
         engine=config.adsnn.engine,
         progress=_print_trial,
     )

@@ -24,7 +24,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import configured, correction_of, for_task, simulated_network
+from snntb_adsnn.run import configured, corrected, correction_of, for_task, waiting
 from snntb_adsnn.studies.batches import Batches
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
@@ -91,7 +91,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     def compile(self) -> None:
         """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
         layer."""
-        tau_phi = self.section.readout_tau_phi
+        tau_phi = self.section.tau_phi
         network = ahead.network_of(self.parsed_model, tau_phi)
         if network is None:
             inputs = settings.check_inputs(self.config, self.section.check_images)
@@ -171,11 +171,13 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         self.section = settings.current_section(self.config)
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
         correction = correction_of(self.network, self.section, inputs)
+        network = waiting(configured(self.network, self.section, self._dt), self.section, inputs)
+        self.simulated = corrected(network, self.network, self.section, correction)
+        kept = any(population.corrected for population in self.simulated.populations)
         self._correction: dict[str, Any] = {
-            "bias_correction": 0 if correction is None else len(correction.inputs),
-            "slope_correction": correction is not None and correction.slopes,
+            "bias_correction": len(correction.inputs) if correction is not None and kept else 0,
+            "slope_correction": correction is not None and kept and correction.slopes,
         }
-        self.simulated = simulated_network(self.network, self.section, self._dt, correction)
         self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
 
@@ -422,6 +424,8 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             seed=section.seed,
             engine=section.engine,
             **self._correction,
+            onset_ms={p.name: p.onset for p in self.evaluation.network.populations},
+            readout_tau_phi_ms=self.evaluation.network.readout.tau_phi,
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(_without_ending(Path(self.config.get("paths", "path_wd")), self.config)),
         )

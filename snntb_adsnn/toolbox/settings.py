@@ -24,7 +24,7 @@ from snntb_adsnn.network import Output
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import AUTO, Classification
 from snntb_adsnn.run import correction_inputs, need_targets, read_npz
-from snntb_adsnn.run.files import need_labels
+from snntb_adsnn.run.files import need_labels, way_to
 from snntb_adsnn.toolbox.origin import model_of, need_same_model, network_file, parsed_file
 
 RUN_TRUSTS: ContextVar[bool | None] = ContextVar("RUN_TRUSTS", default=None)
@@ -253,7 +253,9 @@ def need_data(config: Config) -> None:
     missing = [f"{part}.npz" for part in ("x_test", "y_test") if not config.paths.data_file(part).exists()]
     if not missing:
         return
-    if config.training is None:
+    if any((folder / part).with_suffix(".npy").is_file() for part in missing):
+        way = "; ".join(way_to(folder / part) for part in missing)
+    elif config.training is None:
         way = "write them with numpy.savez_compressed(path, array), or add a section [training], whose data set is used"
     else:  # prepare_run writes all files, unless it finds some of the user's own
         way = "write it with numpy.savez_compressed(path, array), or delete the others to have them all written anew"

@@ -50,7 +50,7 @@ def test_values_are_read_with_their_types(write):
     )
     assert config.adsnn.overrides == {"tau_eta": 60.0}
     assert config.adsnn.m_f == {"": 0.4}
-    assert config.adsnn.bias_correction == config.adsnn.slope_correction == "auto"
+    assert (config.adsnn.bias_correction, config.adsnn.slope_correction) == ("auto", True)
     assert config.training == TrainingSection(
         dataset="mnist", architecture="mnist_dense", coding_noise=1.0, augmentation=True
     )
@@ -122,8 +122,8 @@ def test_comments_follow_the_toolbox(write):
         ("[adsnn]\nm_f = 0.4, conv_1: 0\n", ["m_f.conv_1 = 0", "greater than 0"]),
         ("[adsnn]\nm_f = 0.4, 0.8\n", ["m_f = 0.4, 0.8", "'layer: value'"]),
         ("[adsnn]\nbias_correction = -1\n", ["bias_correction = -1", "must be a whole number of at least 0, or auto"]),
-        ("[adsnn]\nbias_correction = 0\nslope_correction = True\n", ["slope_correction = True needs bias_correction"]),
-        ("[adsnn]\nslope_correction = 2\n", ["slope_correction = 2", "must be True, False or auto"]),
+        ("[adsnn]\nbias_correction = 0\nslope_correction = True\n", ["slope_correction has no effect with bias_corr"]),
+        ("[adsnn]\nslope_correction = 2\n", ["slope_correction = 2", "write True or False"]),
         ("[adsnn]\nengine = warp\n", ["engine = warp", "'auto'", "'event'", "'reference'"]),
         ("[adsnn]\nform = relu\n", ["form = relu", "'exact'", "'taylor'"]),
         ("[adsnn]\nmatching_fraction = 1.5\n", ["matching_fraction = 1.5", "less than or equal to 1"]),

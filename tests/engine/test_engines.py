@@ -126,29 +126,56 @@ def test_with_arbitrary_weights_spikes_part_only_at_near_ties(case):
         np.testing.assert_allclose(found.outputs[image, :first], expected.outputs[image, :first], atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2))])
-def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(pool):
-    """Each neuron hears one other, so that the height of every single spike shows."""
+def graded_lines(pool, *, own_thresholds):
+    """Neurons with graded spikes, each of which hears one other. Without thresholds of their own for the channels, the
+    weights and biases in front are divided by what theta0 is multiplied with, and the weights behind multiplied."""
     random = np.random.default_rng(0)
     nodes: list[Node] = [Input("x", (), (), (4, 4, 70))]
 
     def add(kind: type[Node], **fields: object) -> None:
         nodes.append(kind(f"{kind.__name__}{len(nodes)}", (nodes[-1].name,), (nodes[-1].shape,), **fields))
 
+    behind = np.ones(70, np.float32)
     for m_f in (0.1, 0.4, 0.2):
-        add(Scale, factors=(random.random(70) + 0.5).astype(np.float32))
+        factors = behind * (random.random(70) + 0.5).astype(np.float32)
         bias = random.normal(size=70).astype(np.float32) * np.float32(0.3)
-        scale = random.uniform(0.3, 3, 70).astype(np.float32) if m_f != 0.4 else None
+        scale = (2.0 ** random.integers(-2, 3, 70)).astype(np.float32)  # float32 multiplies by these exactly
+        scale = np.ones_like(scale) if m_f == 0.4 else scale
         there = pool if m_f == 0.4 else None
-        add(Neurons, bias=bias, parameters=ASNParameters(m_f=m_f), form="relu", pool=there, scale=scale)
+        form = {"form": "relu", "pool": there, "parameters": ASNParameters(m_f=m_f)}
+        if own_thresholds:
+            add(Scale, factors=factors)
+            add(Neurons, bias=bias, scale=None if m_f == 0.4 else scale, **form)
+        else:
+            add(Scale, factors=factors / scale)
+            add(Neurons, bias=bias / scale, **form)
+            behind = scale
+    if not own_thresholds:
+        add(Scale, factors=behind)
     add(Reshape, target=(int(np.prod(nodes[-1].shape)),))
     add(Readout, bias=np.zeros(nodes[-1].shape, np.float32))
-    network = SpikingNetwork(tuple(nodes))
-    x = random.random((2, 4, 4, 70)).astype(np.float32) * 3
-    schedule = Switch(0.05, 60, 20, np.inf).schedule(network, 120)
-    for arguments in ((frozenset(),), (ALL,), (ALL, schedule)):
-        expected, found = reference.run(network, x, 120, *arguments), event.run(network, x, 120, *arguments)
+    return SpikingNetwork(tuple(nodes))
+
+
+@pytest.mark.parametrize("pool", [None, Window((2, 2), (2, 2))])
+def test_graded_spikes_are_the_references_bit_by_bit_where_no_drive_is_a_sum(pool):
+    """Each neuron hears one other, so that the height of every single spike shows. A threshold of its own for a channel
+    is that of weights divided by it in front and multiplied by it behind."""
+    network, weighted = (graded_lines(pool, own_thresholds=own) for own in (True, False))
+    x = np.random.default_rng(1).random((2, 4, 4, 70)).astype(np.float32) * 3
+    switch = Switch(0.05, 60, 20, np.inf)
+    for record, chosen in ((frozenset(), None), (ALL, None), (ALL, switch)):
+        schedules = [None if chosen is None else chosen.schedule(n, 120) for n in (network, weighted)]
+        expected = reference.run(network, x, 120, record, schedules[0])
+        found = event.run(network, x, 120, record, schedules[0])
         assert_same(found, expected)
+        same = event.run(weighted, x, 120, record, schedules[1])
+        np.testing.assert_array_equal(same.outputs, found.outputs)
+        assert all((a == b).all() for a, b in zip(same.spike_counts.values(), found.spike_counts.values(), strict=True))
+    odd = network.map_neurons(
+        lambda n: dataclasses.replace(n, scale=n.scale * np.float32(1.3) if n.scale is not None else None)
+    )
+    assert_same(event.run(odd, x, 120, ALL, schedules[0]), reference.run(odd, x, 120, ALL, schedules[0]))
     alike = network.map_neurons(lambda n: dataclasses.replace(n, form="exact", scale=None))
     assert (event.run(alike, x, 120, frozenset()).outputs != found.outputs).any()
 

@@ -203,9 +203,14 @@ def test_a_text_that_names_no_model_is_refused(name, says, tmp_path):
         (np.full((3, 6), "1.5"), "input holds texts"),
         ([["a"] * 6] * 3, "input holds texts"),
         (np.zeros((3, 6), "M8[D]"), "input holds dates or times"),
-        ([[1.0] * 6, [1.0] * 5], "input is no array of numbers"),
+        (
+            [[1.0] * 6, [1.0] * 5],
+            r"no array .* but a list of unequal rows.* give one NumPy array of shape \(inputs, 6\)",
+        ),
         ([[None, "a", 1, 2, 3, 4]], "input is no array of numbers"),
         ([[{}] * 6], "input is no array of numbers"),
+        ((np.zeros(6) for _ in range(3)), "no array of numbers but a generator; give one NumPy array"),
+        (range, "input is no array of numbers but a type"),
     ],
 )
 def test_inputs_that_are_no_numbers_are_refused(x, says):

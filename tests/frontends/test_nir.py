@@ -276,6 +276,10 @@ def test_a_series():
     np.testing.assert_allclose(convert(graph, x).analog(x), rate.reshape(3, -1) @ dense.T, atol=1e-5)
 
 
+def say(graph, **metadata):
+    graph.nodes["second"].metadata.update(metadata)
+
+
 REFUSED = {
     "known are .*Affine.*model: ASN": lambda g: g.nodes["second"].metadata.clear(),
     "Threshold.*known are": lambda g: g.nodes.__setitem__("scale", nir.Threshold(np.ones((4, 4, 3)))),
@@ -287,6 +291,12 @@ REFUSED = {
     "does not have: nowhere": lambda g: g.edges.append(("nowhere", "hidden")),
     "input does not reach": lambda g: g.edges.remove(("flat", "square")),
     "do not fit": lambda g: setattr(g.nodes["in"], "input_type", {"input": np.array((2, 9, 6))}),
+    "'second'.* m_f = 'abc', which is no number; write a number": lambda g: say(g, m_f="abc"),
+    "'second'.* array_scale = 'a', which is no number": lambda g: say(g, array_scale="a"),
+    "'second'.* image = .* no number": lambda g: say(g, array_scale=[1.0, 2.0], image=["a", "b"]),
+    "'second'.* hold 2 numbers; write one": lambda g: say(g, tau_eta=[1.0, 2.0]),
+    "'second'.*m_f = -1": lambda g: say(g, m_f=-1),
+    "'second'.*form 'zzz'": lambda g: say(g, form="zzz"),
     "no Output": lambda g: (g.nodes.pop("out"), g.edges.pop()),
 }
 

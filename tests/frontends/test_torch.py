@@ -268,7 +268,19 @@ def with_activation(activation):
             Deciding,
             r"torch\.export cannot trace the module \(.*\)\. What depends on the data .* take it out of forward",
         ),
-        (lambda: with_activation(nn.GELU()), r"\(Gelu\) has no spiking equivalent|\(Erf\) has no spiking equivalent"),
+        (
+            lambda: with_activation(nn.GELU()),
+            r"'1' \(GELU\) is an activation that .* does not compute; train with ReLU",
+        ),
+        (lambda: with_activation(nn.Threshold(0.1, 0)), r"'1' \(Threshold\) is an activation that .* with ReLU, or"),
+        (
+            lambda: Hidden(nn.Linear(4, 8), lambda f, x: f(x)[:, [2, 0]], 2),
+            r"'index' \(Hidden\) picks elements by a list .* as x\[:, 0\] and x\[:, 2:5\] do, and join",
+        ),
+        (
+            lambda: with_activation(nn.BatchNorm1d(8, track_running_stats=False)),
+            r"'1' \(BatchNorm1d\) takes its mean .* from each batch and has none .* train with track_running_stats=True",
+        ),
         (
             lambda: with_activation(nn.Sigmoid()),
             "layer '1' has the activation 'sigmoid', which an adaptive spiking neuron does not compute",
@@ -306,6 +318,9 @@ def with_activation(activation):
     ids=[
         "if",
         "gelu",
+        "threshold",
+        "index",
+        "batch norm without statistics",
         "sigmoid",
         "outputs by name",
         "lazy",
@@ -334,7 +349,11 @@ def test_refused_with_a_sentence(make, reason):
         (np.zeros((0, 4)), r"have shape \(0, 4\)"),
         (np.array([["a"]]), "have the type <U1"),
         (torch.zeros(2, 4, dtype=torch.complex64), "a tensor of torch.complex64"),
-        ([[1.0], [1.0, 2.0]], "give an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "but a list of unequal rows, .* give one NumPy array of shape"),
+        (
+            torch.utils.data.DataLoader([torch.zeros(4)]),
+            r"no array of numbers but a DataLoader; .*\(inputs, \*input shape",
+        ),
     ],
 )
 def test_inputs_that_are_none(x, reason):

@@ -9,7 +9,7 @@ from toolbox_cases import dense_net, digits, image_net, write_case
 from snntb_adsnn import AAN, cli, convert, keras
 from snntb_adsnn.config import load_config
 from snntb_adsnn.errors import ConfigError, DataError
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import correct_biases, distance
 from snntb_adsnn.run import Run, load
 from snntb_adsnn.studies.study import Subject, fingerprint
 from snntb_adsnn.toolbox import register, settings
@@ -49,9 +49,10 @@ def relu_net():
         (relu_net, {"bias_correction": "5"}, 5, True),
         (relu_net, {"slope_correction": "False"}, 23, False),
         (relu_net, {"bias_correction": "0"}, 0, None),
-        (dense_net, {}, 0, None),
-        (dense_net, {"bias_correction": "5"}, 5, False),
-        (dense_net, {"bias_correction": "5", "slope_correction": "True"}, 5, True),
+        (dense_net, {"bias_correction": "0"}, 0, None),
+        (dense_net, {"bias_correction": "5"}, 5, True),
+        (dense_net, {"bias_correction": "5", "slope_correction": "False"}, 5, False),
+        (dense_net, {"m_f": "0.7"}, 23, True),
     ],
 )
 def test_what_a_network_is_corrected_with(model, section, count, slopes, tmp_path):
@@ -63,10 +64,22 @@ def test_what_a_network_is_corrected_with(model, section, count, slopes, tmp_pat
         return
     np.testing.assert_array_equal(run.correction.inputs, run.x_test[:count])
     assert run.correction.slopes is slopes
+    # what is left of the training inputs decides whether it helps
+    held_out = run.correction.held_out
+    assert held_out is None if count == 23 else np.array_equal(held_out, run.x_test[count : 2 * count])
     expected = correct_biases(
         run.configured, run.x_test[:count], trained=run.trained, slopes=slopes, engine="reference"
     )
-    assert fingerprint(run.simulated) == fingerprint(expected)
+    near = held_out is None or distance(expected, run.trained, held_out) < distance(
+        run.configured, run.trained, held_out
+    )
+    assert fingerprint(run.simulated) == fingerprint(expected if near else run.configured)
+
+
+def test_an_aan_net_at_its_own_precision_is_not_corrected_by_itself(tmp_path):
+    run = load(write_case(tmp_path, dense_net()))
+    np.savez_compressed(tmp_path / "x_norm.npz", run.x_test)
+    assert fingerprint(run.simulated) == fingerprint(run.configured)
 
 
 def test_a_relu_net_without_training_inputs_is_simulated_as_it_is(tmp_path):

@@ -13,20 +13,14 @@ from study_jobs import small_network, small_subject
 from snntb_adsnn import cli
 from snntb_adsnn.config import load_config
 from snntb_adsnn.data import load_dataset
-from snntb_adsnn.engine import simulate
-from snntb_adsnn.errors import ConfigError, NoMistakesError
+from snntb_adsnn.engine import Switch, simulate
+from snntb_adsnn.errors import ConfigError, NoMistakesError, ParameterError
 from snntb_adsnn.measure.correction import Correction
 from snntb_adsnn.report.outcomes import ArousalOutcome
 from snntb_adsnn.run import load
-from snntb_adsnn.studies.arousal import (
-    Trial,
-    Window,
-    arouse,
-    estimate_threshold,
-    precisions,
-    simulate_trial,
-    training_subject,
-)
+from snntb_adsnn.studies import choice
+from snntb_adsnn.studies.arousal import arouse, at_random, precisions, simulate_trial, training_subject
+from snntb_adsnn.studies.choice import HeldOut, Outcome, Probe, Trial, Window, choose, estimate_threshold
 from snntb_adsnn.studies.study import Subject
 from snntb_adsnn.studies.sweep import Shared
 from snntb_adsnn.studies.workers import in_process
@@ -62,13 +56,15 @@ def test_mistakes_in_the_section_are_named(config, text, says):
 
 
 def test_the_precisions_without_settings_are_the_networks_own_and_a_lower_one(config):
-    network = small_subject().network  # m_f 0.2
-    assert precisions(config(), network) == (0.5, 0.2)
-    assert precisions(config("m_f_low = 0.7\nm_f_high = 0.1\n"), network) == (0.7, 0.1)
+    network = small_subject().network  # m_f 0.2, two layers
+    assert precisions(config(), network) == [((0.5, 0.5), (0.2, 0.2))]
+    pairs = precisions(config("m_f_low = 0.7, 0.9\nm_f_high = 0.1\n"), network)
+    assert pairs == [((0.7, 0.7), (0.1, 0.1)), ((0.9, 0.9), (0.1, 0.1))]
     with pytest.raises(ConfigError, match=r"m_f_low = 0.15 must be above the high precision's m_f, 0.2"):
         precisions(config("m_f_low = 0.15\n"), network)
-    with pytest.raises(ConfigError, match="several m_f, so .* needs m_f_high"):
-        precisions(config(), network.with_m_f({"a": 0.1}))
+    # coarser than trained in every layer: the trained m_f is the high one
+    coarse = network.with_m_f({"a": 0.5, "b": 0.9})
+    assert precisions(config(), coarse, network) == [((0.5, 0.9), (0.2, 0.2))]
 
 
 def test_windows_outside_the_run_and_missing_training_data_are_refused_before_work_starts(config):
@@ -149,21 +145,29 @@ def test_the_threshold_switches_the_wanted_share_of_the_mistakes():
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+LOW, HIGH = (0.6, 0.6), (0.1, 0.1)
+
+
+def labelled_subject(images=80):
+    """One in three labels is not what the ANN says."""
+    subject = small_subject(images=images)
+    labels = (subject.ann + (np.arange(images) % 3 == 0)) % 3
+    return dataclasses.replace(subject, labels=labels)
+
+
 def test_a_choices_figures_against_two_runs_without_a_switch():
-    subject = small_subject(images=80)
-    labels = (subject.ann + (np.arange(80) % 3 == 0)) % 3
-    subject = dataclasses.replace(subject, labels=labels)
-    shared = Shared(subject, "event", 0.99)
+    subject = labelled_subject()
+    labels, shared = subject.labels, Shared(subject, "event", 0.99)
     low = simulate(subject.network, subject.x, duration=100, m_f=0.6, engine="reference")
     highest = np.sort(low.outputs[:, 40:60], axis=-1)
     margins = (highest[..., -1] - highest[..., -2]).mean(axis=1)
     threshold = float(np.median(margins))
-    found = simulate_trial(shared, Trial(0.6, 0.1, Window(40, 20), None, threshold))
+    found = simulate_trial(shared, Trial(LOW, HIGH, Window(40, 20), None, threshold))
     switched = margins <= threshold
     assert found["selectivity"] == switched.mean() == 0.5
     # who stays is as in the low-precision run; who switches is more often as the ANN than before
     stays = low.decisions[~switched] == labels[~switched, None]
-    whole = simulate_trial(shared, Trial(0.6, 0.1, Window(40, 20), None, np.inf))
+    whole = simulate_trial(shared, Trial(LOW, HIGH, Window(40, 20), None, np.inf))
     accuracy = np.array(found["accuracy_over_time"])
     before = (low.decisions[:, :60] == labels[:, None]).mean(axis=0)
     np.testing.assert_allclose(accuracy[:60], before, atol=1e-6)
@@ -172,38 +176,94 @@ def test_a_choices_figures_against_two_runs_without_a_switch():
     assert low.firing_rate_hz < found["firing_rate_hz"] < whole["firing_rate_hz"]
     rates = np.array(found["firing_rate_over_time_hz"])
     assert rates.mean() == pytest.approx(found["firing_rate_hz"], rel=1e-3)
-    per_step = sum(low.spikes_per_step.values())[:60] / (subject.network.neuron_count * 80 * 1e-3)
-    np.testing.assert_allclose(rates[:60], per_step, atol=1e-3)
-    nobody = simulate_trial(shared, Trial(0.6, 0.1, Window(40, 20), None, 0.0))
+    nobody = simulate_trial(shared, Trial(LOW, HIGH, Window(40, 20), None, 0.0))
     assert nobody["firing_rate_hz"] == pytest.approx(low.firing_rate_hz)
     assert nobody["selectivity"] == 0
+    # at random the means of the two
+    mixed = at_random({**nobody}, whole, 0.5)
+    assert mixed["snn_accuracy"] == pytest.approx((nobody["snn_accuracy"] + whole["snn_accuracy"]) / 2)
+    assert mixed["firing_rate_hz"] == pytest.approx((nobody["firing_rate_hz"] + whole["firing_rate_hz"]) / 2)
 
 
-def test_the_best_choice_is_the_cheapest_that_is_as_accurate_as_the_high_precision():
+def test_what_a_choice_would_do_is_what_it_does():
+    """Of any threshold, from one run at low precision and one in which all inputs switch."""
+    subject = labelled_subject()
+    shared, window = Shared(subject, "event", 0.99), Window(40, 20)
+    probes = [Probe(LOW, windows=(window, Window(40, 5), Window(40, 10))), Probe(HIGH), Probe(LOW, HIGH, window)]
+    low, high, switched = (choice.measure(shared, probe) for probe in probes)
+    known = HeldOut(low, high, {window: switched})
+    for quantile in (0.3, 0.8):
+        trial = Trial(LOW, HIGH, window, quantile, known.threshold(window, quantile))
+        expected, found = simulate_trial(shared, trial), known.outcome(trial)
+        assert 0 < found.selectivity < 1
+        assert found.selectivity == expected["selectivity"]
+        assert found.accuracy == pytest.approx(expected["snn_accuracy"])
+        assert found.spikes * 1000 / subject.duration == pytest.approx(expected["firing_rate_hz"], rel=1e-6)
+    assert known.high_accuracy == pytest.approx(np.mean(high["correct"]))
+    laws = known.laws(40, 0.8)
+    assert [point["accumulation_time_ms"] for point in laws["points"]] == [5, 10, 20]
+    assert laws["points"][2]["threshold"] == known.threshold(window, 0.8)
+    assert (
+        laws["points"][2]["selectivity"]
+        == known.outcome(Trial(LOW, HIGH, window, 0.8, known.threshold(window, 0.8))).selectivity
+    )
+
+
+def test_a_network_with_corrected_biases_switches_to_those_of_the_high_precision():
+    subject = labelled_subject(40)
+    subject = dataclasses.replace(subject, correction=Correction(subject.x))
+    shared = Shared(subject, "event", 0.99)
+    low = choice.at_levels(shared, LOW)
+    found = simulate_trial(shared, Trial(LOW, HIGH, Window(20, 10), None, np.inf))
+    # by hand: the biases of both, put into one network from the switch on
+    high = choice.at_levels(shared, HIGH)
+    assert any((a.bias != b.bias).any() for a, b in zip(low.populations, high.populations, strict=True))
+    by_hand = simulate(low, subject.x, duration=100, engine="reference", switch=Switch(high, 20, 10, np.inf))
+    assert found["firing_rate_hz"] == pytest.approx(by_hand.firing_rate_hz, rel=2e-3)
+    with pytest.raises(ParameterError, match="biases of this network were corrected for its precision"):
+        simulate(low, subject.x, duration=100, switch=Switch(0.1, 20, 10, np.inf))
+
+
+def test_the_choice_is_the_cheapest_that_is_accurate_enough_or_the_most_accurate():
+    trial = Trial(LOW, HIGH, Window(40, 20), 0.9, 0.1)
+    outcomes = [Outcome(trial, a, 0.1, s) for a, s in ((0.96, 2.0), (0.95, 1.5), (0.94, 1.0), (0.94, 0.5))]
+    assert choose(outcomes, 0.95) is outcomes[1]
+    assert choose(outcomes, 0.97) is outcomes[0]
+    assert choose(outcomes, 0.5) is outcomes[3]
+
+
+def test_arousal_pays_only_where_the_low_precision_alone_does_not_do():
     def run(accuracy, rate):
         return {"snn_accuracy": accuracy, "firing_rate_hz": rate}
 
-    trials = [run(0.96, 20), run(0.949, 15), run(0.948, 10)]
-    outcome = ArousalOutcome(trials, run(0.9, 5), run(0.95, 30), 0.96, 3, 100, tolerance=0.1)
-    assert outcome.best is trials[1]
-    assert dataclasses.replace(outcome, trials=trials[2:]).best is None
+    fields = {"fixed": None, "random": run(0.9, 10), "trials": [], "laws": None, "ann_accuracy": 0.96}
+    fields |= {"calibration_images": 100, "tolerance": 0.1, "reached": True}
+    outcome = ArousalOutcome(chosen=run(0.95, 10), low=run(0.9, 5), high=run(0.95, 30), **fields)
+    assert outcome.best is outcome.chosen
+    assert outcome.pays
+    assert not dataclasses.replace(outcome, low=run(0.9495, 5)).pays
+    assert dataclasses.replace(outcome, chosen=run(0.948, 10)).best is None
+
+
+GIVEN = "threshold = 0.3\nwaiting_time = 5\naccumulation_time = 10\nm_f_low = 0.5\nm_f_high = 0.2\n"
 
 
 def test_a_given_threshold_needs_no_training_images_and_nothing_runs_twice(config, capsys):
-    settings = config("threshold = 0.3\nwaiting_time = 20\naccumulation_time = 10, 20\n")
-    subject = small_subject(images=20)
+    settings, subject = config(GIVEN), small_subject(images=20)
     first = arouse(settings, subject, in_process)
-    assert [trial["threshold"] for trial in first.trials] == [0.3, 0.3]
-    assert (first.low["m_f"], first.high["m_f"]) == (0.5, 0.2)
+    assert first.chosen["threshold"] == 0.3
+    assert (first.low["m_f"], first.high["m_f"]) == ("0.5", "0.2")
     assert first.calibration_images == 0
+    assert first.fixed is None
     assert arouse(settings, subject, in_process) == first
     assert "arousal: 4 of 4 points were computed before" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"no section \[training\].*no labelled images to choose with"):
+        arouse(config(GIVEN.replace("accumulation_time = 10", "accumulation_time = 10, 20")), subject, in_process)
 
 
 @pytest.mark.parametrize("change", ["trained", "network", "labels", "correction", "duration"])
 def test_results_of_something_else_are_not_taken_over(config, change):
-    settings = config("threshold = 0.3\nwaiting_time = 5\naccumulation_time = 10\nm_f_low = 0.5\nm_f_high = 0.2\n")
-    subject = small_subject(images=4, duration=20.0)
+    settings, subject = config(GIVEN), small_subject(images=4, duration=20.0)
     changed = {
         "trained": subject.trained.with_m_f(0.3),
         "network": small_network(41),
@@ -213,10 +273,10 @@ def test_results_of_something_else_are_not_taken_over(config, change):
     }
     points = settings.paths.path_wd / "arousal" / "points"
     arouse(settings, subject, in_process)
-    assert len(list(points.glob("*.json"))) == 3
+    assert len(list(points.glob("*.json"))) == 4
     both = {"trained": small_network(41)} if change == "network" else {}
     arouse(settings, dataclasses.replace(subject, **{change: changed[change]}, **both), in_process)
-    assert len(list(points.glob("*.json"))) == 6
+    assert len(list(points.glob("*.json"))) == 8
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -224,37 +284,39 @@ def test_results_of_something_else_are_not_taken_over(config, change):
 MODELS = Path(__file__).parents[2] / "configs" / "models"
 
 
-def test_on_iris_arousal_needs_at_most_six_tenths_of_the_rate_at_equal_accuracy(tmp_path, monkeypatch, capsys):
+def test_on_iris_arousal_is_chosen_on_training_images(tmp_path, monkeypatch, capsys):
     (tmp_path / "c.ini").write_text(
         "[paths]\npath_wd = run\ndataset_path = data\nfilename_ann = iris\n"
-        "[simulation]\nsimulator = adsnn\nduration = 500\nnum_to_test = 50\nbatch_size = 50\n"
-        f"[adsnn]\npretrained = {MODELS}/iris.h5\n"
+        "[simulation]\nsimulator = adsnn\nduration = 300\nnum_to_test = 50\nbatch_size = 50\n"
+        f"[adsnn]\npretrained = {MODELS}/iris.h5\nbias_correction = 0\n"
         "[training]\ndataset = iris\narchitecture = iris\nvalidation_split = 0.2\nseed = 1\n"
-        "[arousal]\nm_f_low = 0.8\naccumulation_time = 10, 50\n"
+        "[arousal]\nm_f_low = 0.8, 1.2\naccumulation_time = 10, 50\n"
     )
     monkeypatch.setattr(sys, "argv", ["snntb-adsnn", "arousal", str(tmp_path / "c.ini"), "--workers", "1"])
     cli.main()
     out = " ".join(capsys.readouterr().out.split())
-    assert "Thresholds: from 3 mistakes of the low precision on 100 training images" in out
-    assert "As accurate as the high precision" in out
+    assert "chosen on 100 training images" in out
+    assert "Law of the threshold" in out
     folder = tmp_path / "run" / "arousal"
     figures = json.loads((folder / "arousal.json").read_text())
-    best = figures["best"]
-    assert best["snn_accuracy"] >= figures["high"]["snn_accuracy"]
-    assert best["firing_rate_hz"] <= 0.6 * figures["high"]["firing_rate_hz"]
-    assert len((folder / "arousal.csv").read_text().splitlines()) == 5
+    assert len(figures["trials"]) == 4
+    chosen = figures["chosen"]
+    assert {"snn_accuracy", "firing_rate_hz", "selectivity", "accuracy_interval"} <= set(chosen)
+    best = min((t for t in figures["trials"] if t["snn_accuracy"] >= 0.95), key=lambda t: t["firing_rate_hz"])
+    keys = ("m_f_low", "accumulation_time_ms", "threshold")
+    assert [chosen[key] for key in keys] == [best[key] for key in keys]
+    # the runs, and the choices on training images
+    assert len((folder / "arousal.csv").read_text().splitlines()) == 1 + 5 + 4
     for picture in ("arousal.png", "thresholds.png"):
         assert (folder / picture).read_bytes()[:4] == b"\x89PNG"
     # the threshold once more, from the training images themselves
-    settings = load_config(tmp_path / "c.ini")
-    subject = Subject.of(load(settings))
-    data = load_dataset("iris")
-    result = simulate(subject.network, data.x_train, duration=500, m_f=0.8, engine="reference")
+    subject, data = Subject.of(load(load_config(tmp_path / "c.ini"))), load_dataset("iris")
+    result = simulate(subject.network, data.x_train, duration=300, m_f=0.8, engine="reference")
     wrong = result.decisions[:, -1] != data.y_train.argmax(axis=1)
     ordered = np.sort(result.outputs[wrong, 100:150], axis=-1)
     margins = np.sort((ordered[..., -1] - ordered[..., -2]).mean(axis=1))
-    trial = next(t for t in figures["trials"] if t["accumulation_time_ms"] == 50)
-    assert trial["threshold"] == pytest.approx(margins[-1], rel=1e-5)  # 0.9 of three mistakes: all of them
+    trial = next(t for t in figures["trials"] if (t["m_f_low"], t["accumulation_time_ms"]) == ("0.8", 50))
+    assert trial["threshold"] == pytest.approx(margins[int(np.ceil(0.9 * len(margins))) - 1], rel=1e-5)
 
 
 def test_precisions_that_only_graded_spikes_can_have(config):
@@ -267,4 +329,4 @@ def test_precisions_that_only_graded_spikes_can_have(config):
     with pytest.raises(ConfigError, match=r"\[arousal\] m_f_low = 0.6 does not fit layer .*theta0 = 3"):
         precisions(settings, spiking)
     graded = spiking.map_neurons(lambda node: dataclasses.replace(node, form="relu"))
-    assert precisions(settings, graded) == (0.6, 0.2)
+    assert precisions(settings, graded) == [((0.6, 0.6), (0.2, 0.2))]

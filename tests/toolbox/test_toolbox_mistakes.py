@@ -67,6 +67,11 @@ def narrow_net():
         (dense_net, {"cell": {"quantize_weights": "True"}}, "quantize_weights"),
         (dense_net, {"output": {"log_vars": "{'voltage'}"}}, "voltage"),
         (dense_net, {"paths": {"filename_ann": "other"}}, "other.h5"),
+        (
+            dense_net,
+            {"paths": {"filename_ann": "a.pth"}},
+            r"a.pth: PyTorch's .*torch.onnx.export\(.*, 'a.onnx'\)\. Then write filename_ann = a.onnx",
+        ),
         (dense_net, {"paths": {"dataset_path": "nowhere"}}, "nowhere"),
         (dense_net, {"tools": {"parse": "False"}}, "\\[tools\\] parse = False, but .*net_parsed.h5 is not there"),
         (
@@ -123,6 +128,12 @@ def test_damaged_files_are_named(tmp_path, name, content, words):
         (["x_test", "y_test"], {}, r"x_test.npz and y_test.npz missing; .* or add a section \[training\]"),
         (["y_test"], {"training": {"dataset": "digits", "architecture": "digits"}}, "y_test.npz missing; .*delete the"),
         (
+            ["x_test", "y_test.npy"],
+            {},
+            r"x_test.npz and y_test.npz missing; .*; y_test.npy is there, but .npz files with one array \(arr_0\) are "
+            r"read; write numpy.savez_compressed\('y_test.npz', numpy.load\('y_test.npy'\)\)",
+        ),
+        (
             [],
             {"input": {"dataset_format": "png"}},
             "dataset_format = png, but .* holds no picture in a folder of its class",
@@ -132,7 +143,8 @@ def test_damaged_files_are_named(tmp_path, name, content, words):
 def test_missing_data_are_named(tmp_path, missing, settings, words):
     file = write_case(tmp_path, dense_net(), settings)
     for name in missing:
-        (tmp_path / f"{name}.npz").unlink()
+        there = (tmp_path / name).with_suffix(".npz")
+        there.unlink() if name == there.stem else there.rename(tmp_path / name)
     with pytest.raises(AdSNNError, match=words):
         run(file)
 

@@ -64,7 +64,7 @@ def test_relu_nets_of_any_size_are_studied(large):
     file, _, x = large
     config = load_config(file)
     network = load(config).configured
-    assert precisions(config, network) == (0.25, 0.1)
+    assert precisions(config, network) == [((0.25,) * len(network.populations), (0.1,) * len(network.populations))]
     now = simulate(network, x[4:], duration=60, engine="reference").firing_rate_hz
     path = search_m_f(network, x[:8], rate_hz=now / 4, correction_images=4, engine="reference")
     assert path[-1].firing_rate_hz <= now / 4

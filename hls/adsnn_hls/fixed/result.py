@@ -13,6 +13,7 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.fixed.network import FixedNetwork
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.network.deciding import safe_after
 from snntb_adsnn.neuron.constants import STATES
 
 RECORDABLE = ("spikes", *(state.name for state in STATES))
@@ -55,9 +56,8 @@ class GoldenResult:
         steps = self.outputs.shape[1]
         if margin == 0:
             return np.full(len(self.outputs), steps - 1)
-        second, first = np.partition(self.outputs, -2, axis=-1)[..., -2:].transpose(2, 0, 1)
-        reached = first - second >= margin
-        return np.where(reached.any(axis=1), reached.argmax(axis=1), steps - 1)
+        safe = safe_after(self.outputs, margin)
+        return np.where(safe > 0, safe, steps) - 1
 
     def accuracy(self, labels: Any) -> NDArray[np.float64]:
         """Share of right decisions after each step, shape (steps,)."""

@@ -97,13 +97,10 @@ def make_plan(network: SpikingNetwork, held: frozenset[str], *, complete: bool =
     Raises:
         NetworkError: a node of a kind this engine does not know.
     """
-    found = drives(network)
-    waits = _waits({name: set(paths) for name, paths in found.items()})
     draft = _Draft()
-    nodes: tuple[Neurons | Readout, ...] = (*network.populations, network.readout)
-    for node in nodes:
+    for node, paths in drives(network):
         blocks = Blocks(node, complete)
-        draft.add_layer(blocks, found[node.name], held=node.name in held, wait=waits[node.name])
+        draft.add_layer(blocks, paths, held=node.name in held)
         draft.add_lanes(blocks)
         if isinstance(node, Neurons):
             draft.add_cells(node)
@@ -116,6 +113,7 @@ class _Draft:
     def __init__(self) -> None:
         self.store = Store()
         self.layers: list[Layer] = []
+        self.reads: dict[str, set[str]] = {}
         self.tasks: list[Indices] = []
         self.factors: list[list[float]] = []
         self.bias: list[Array] = []
@@ -128,10 +126,12 @@ class _Draft:
         self.places: list[Array] = [np.zeros((0, 2), np.int64)]
         self.channels: list[Array] = [np.zeros(1, np.int64)]
 
-    def add_layer(self, blocks: Blocks, paths: Mapping[str, PixelMap], *, held: bool, wait: bool) -> None:
-        """Its row of numbers, and the edges that lead to it."""
+    def add_layer(self, blocks: Blocks, paths: dict[str, PixelMap], *, held: bool) -> None:
+        """Its row of numbers, and the edges that lead to it; empties ``paths``."""
         node, tasks = blocks.node, blocks.tasks()
+        self.reads[node.name] = set(paths)
         sources = [(self.first_cell[name], name in self.scaled, path) for name, path in paths.items()]
+        paths.clear()
         last = self.layers[-1] if self.layers else Layer(*[0] * len(Layer._fields))
         row = {
             "block": last.block + last.blocks,
@@ -145,7 +145,7 @@ class _Draft:
             "neurons": blocks.neurons,
             "task": sum(map(len, self.tasks)),
             "tasks": len(tasks) - 1,
-            "wait": wait,
+            "wait": False,  # known when all layers are
             "spikes": blocks.spikes,
             "onset": node.onset_steps if isinstance(node, Neurons) else 0,
             "corrective": isinstance(node, Neurons) and node.corrective is not None,
@@ -180,7 +180,9 @@ class _Draft:
 
     def _of_layers(self) -> tuple[Array, Array, Array]:
         """layers, tasks, factors as in ``Plan``."""
-        return np.array(self.layers, np.int64), np.concatenate(self.tasks), np.array(self.factors, np.float32)
+        waits = _waits(self.reads)
+        layers = [layer._replace(wait=waits[name]) for name, layer in zip(self.reads, self.layers, strict=True)]
+        return np.array(layers, np.int64), np.concatenate(self.tasks), np.array(self.factors, np.float32)
 
     def _of_lanes(self) -> tuple[Array, Array, Array, Array, Array, Array]:
         """bias, m_f, theta0, height, V0, sleeps as in ``Plan``."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from snntb_adsnn.errors import ConversionError
 from snntb_adsnn.frontends.nir.approximation import height
-from snntb_adsnn.frontends.nir.metadata import MODEL, parameters_of, text
+from snntb_adsnn.frontends.nir.metadata import MODEL, image_of, numbers_of, parameters_of, text
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.transfer import transfer
 from snntb_adsnn.registry import Registry
@@ -95,10 +95,10 @@ def population(node: Any) -> tuple[Array, Array]:
 def _by_neuron(node: Any, field: str, default: float) -> Array:
     """What the metadata give for each neuron, or for each channel or pixel, in NIR's layout."""
     shape = node.v_threshold.shape
-    values = np.asarray(node.metadata.get(f"array_{field}", default), np.float64)
+    values = numbers_of(node.metadata.get(f"array_{field}", default), f"array_{field}")
     if values.ndim:
         whole = (*shape[1:], shape[0])
-        image = tuple(int(n) for n in node.metadata.get("image", whole))
+        image = image_of(node.metadata, whole)
         values = np.broadcast_to(values, whole if len(shape) > 1 else shape).reshape(image)
         values = np.moveaxis(values, -1, 0)
     return np.broadcast_to(values.reshape(-1) if values.ndim else values, math.prod(shape)).reshape(shape)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snntb_adsnn.errors import ConversionError, NetworkError
+from snntb_adsnn.errors import ConversionError, NetworkError, ParameterError
 from snntb_adsnn.frontends.check import Probe, check, expected
 from snntb_adsnn.frontends.nir.evaluate import (
     evaluate,
@@ -73,8 +73,8 @@ class Foreign:
                 raise refused(name, node, "the graph's input does not reach it; connect it, or take it out.")
             try:
                 self._put(name, node)
-            except NetworkError as error:
-                raise refused(name, node, f"{error}") from error
+            except (NetworkError, ParameterError) as error:
+                raise refused(name, node, f"{str(error).rstrip('.')}.") from error
             output = name if kind == "Output" else output
         if not output:
             raise ConversionError("the NIR graph has no Output node; add one behind its last node.")

@@ -92,7 +92,33 @@ def rebuild(metadata: Mapping[str, Any], shapes: Mapping[str, Shape], weights: W
 
 def parameters_of(metadata: Mapping[str, Any]) -> ASNParameters:
     """The neuron's constants; those that are missing have their usual values."""
-    return ASNParameters(**{key: float(metadata[key]) for key in CONSTANTS if key in metadata})
+    return ASNParameters(**{key: number_of(metadata, key) for key in CONSTANTS if key in metadata})
+
+
+def number_of(metadata: Mapping[str, Any], key: str) -> float:
+    """One number that the metadata hold; raises as ``numbers_of``."""
+    found = numbers_of(metadata[key], key)
+    if found.size != 1:
+        raise NetworkError(f"its metadata {key} hold {found.size} numbers; write one")
+    return float(found.reshape(-1)[0])
+
+
+def numbers_of(value: Any, key: str) -> Array:
+    """Numbers that stand in the metadata under ``key``.
+
+    Raises:
+        NetworkError: they are none.
+    """
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        shown = " ".join(str(value).split())[:60]
+        raise NetworkError(f"its metadata say {key} = {shown!r}, which is no number; write a number") from None
+
+
+def image_of(metadata: Mapping[str, Any], default: Shape) -> Shape:
+    """Rows, columns and channels of the values, where the metadata tell them; raises as ``numbers_of``."""
+    return tuple(int(n) for n in numbers_of(metadata.get("image", default), "image").reshape(-1))
 
 
 def text(value: Any) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from snntb_adsnn.errors import ConversionError, NetworkError
-from snntb_adsnn.frontends.check import check
+from snntb_adsnn.frontends.check import check, real
 from snntb_adsnn.frontends.nir.evaluate import evaluate, population, result
 from snntb_adsnn.frontends.nir.foreign import Foreign
-from snntb_adsnn.frontends.nir.metadata import is_described, rebuild, text
+from snntb_adsnn.frontends.nir.metadata import image_of, is_described, number_of, rebuild, text
 from snntb_adsnn.frontends.nir.needed import nir
 from snntb_adsnn.frontends.nir.primitives import WEIGHTS, Layout
 from snntb_adsnn.frontends.nir.write import FORMAT
@@ -39,9 +39,14 @@ def convert(
         ConversionError: something cannot be converted exactly; names the node, the reason and a way out.
     """
     graph = _read(model)
-    x = np.asarray(x_check)
+    x = real(x_check)
     if text(graph.metadata.get("format", "")) == FORMAT:
-        network, layouts = _own(graph)
+        try:
+            network, layouts = _own(graph)
+        except NetworkError as error:
+            raise ConversionError(
+                f"the NIR graph is damaged: {str(error).rstrip('.')}. Write it again with to_nir."
+            ) from error
         x = network.check_images(x, np.float32)
         values = evaluate(graph, layouts[network.input.name].out(x.astype(np.float64), 1))
         seen = {}
@@ -76,16 +81,13 @@ def _own(graph: Any) -> tuple[SpikingNetwork, dict[str, Layout]]:
     nodes: list[Node] = []
     shapes: dict[str, Shape] = {}
     layouts: dict[str, Layout] = {}
-    for primitive in sorted(described, key=lambda node: int(node.metadata["index"])):
+    for primitive in sorted(described, key=lambda node: int(number_of(node.metadata, "index"))):
         node = _node(primitive, shapes, layouts)
         nodes.append(node)
         shapes[node.name] = node.shape
-        image = tuple(int(n) for n in primitive.metadata.get("image", ()))
+        image = image_of(primitive.metadata, ())
         layouts[node.name] = Layout(node.shape, image)
-    try:
-        return SpikingNetwork(tuple(nodes)), layouts
-    except NetworkError as error:
-        raise ConversionError(f"the NIR graph is damaged: {error} Write it again with to_nir.") from error
+    return SpikingNetwork(tuple(nodes)), layouts
 
 
 def _node(primitive: Any, shapes: dict[str, Shape], layouts: dict[str, Layout]) -> Node:

@@ -21,7 +21,7 @@ from snntb_adsnn.frontends.onnx.functions import flat
 from snntb_adsnn.frontends.onnx.model import OnnxModel
 from snntb_adsnn.frontends.onnx.operators import OPERATORS, Call
 from snntb_adsnn.frontends.onnx.quantised import refusal
-from snntb_adsnn.frontends.onnx.refusals import refuse_by_name
+from snntb_adsnn.frontends.onnx.refusals import INSTEAD, refuse_by_name
 from snntb_adsnn.frontends.onnx.session import computed, session
 from snntb_adsnn.frontends.onnx.tensors import Builder, Probe, Tensor
 from snntb_adsnn.network import Input, SpikingNetwork
@@ -188,6 +188,8 @@ def _translate(operator: Any, number: int, opset: int, builder: Builder) -> None
     converter = OPERATORS.get(kind if operator.domain in ("", "ai.onnx") else f"{operator.domain}.{kind}")
     if converter is None and (why := refusal(operator)):
         raise ConversionError(f"operator {name!r} ({kind}): {why}.")
+    if converter is None and (why := INSTEAD.get(kind)):
+        raise ConversionError(f"operator {name!r} ({kind}) {why}.")
     if converter is None:
         raise ConversionError(
             f"operator {name!r} ({kind}) has no spiking equivalent here. Supported: {', '.join(sorted(OPERATORS))}. "

@@ -23,6 +23,8 @@ _STARTS = (
 )
 """What files begin with that people have by the name of a model; what they are, and the way out."""
 _TORCH = (".pth", ".pt", ".pt2", ".pkl", ".py")
+_TENSORFLOW = {".tflite": "--tflite {0}", ".pb": "--saved-model ITS_FOLDER"}
+"""Endings of TensorFlow's files, and how tf2onnx is told which it shall read."""
 
 
 def check(file: Path, *, trust: bool) -> None:
@@ -44,13 +46,24 @@ def neuron(file: Path) -> ASNParameters | None:
 
 
 def instead(path: Path) -> str | None:
-    """See ``Reader``: what PyTorch saves."""
+    """See ``Reader``: what PyTorch and TensorFlow save, also where the model is named with that ending."""
+    if (ending := path.suffix) in _TORCH or ending in _TENSORFLOW:
+        path = path.with_name(path.name.removesuffix(ending))
+        return f"{path.name}{ending}: {_foreign(path.name, ending)} Then write filename_ann = {path.name}.onnx."
     there = [path.name + ending for ending in _TORCH if path.with_name(path.name + ending).is_file()]
-    if not there:
-        return None
+    return f"{' and '.join(there)}: {_foreign(path.name, _TORCH[0])}" if there else None
+
+
+def _foreign(name: str, ending: str) -> str:
+    """Why a file of another framework is not read, and how its model becomes an ONNX file of this ``name``."""
+    if ending in _TORCH:
+        return (
+            f"PyTorch's own files are not read here, for they could run code; in PyTorch, write {EXPORT.format(name)}."
+        )
+    source = _TENSORFLOW[ending].format(f"{name}{ending}")
     return (
-        f"{' and '.join(there)}: PyTorch's own files are not read here, for they could run code; in PyTorch, write "
-        f"{EXPORT.format(path.name)}."
+        f"TensorFlow's {ending} files are not read here; make an ONNX file of it: "
+        f"python -m tf2onnx.convert {source} --output {name}.onnx."
     )
 
 

@@ -13,6 +13,10 @@ REASONS: Registry[str, str] = Registry("reason to refuse an ONNX operator")
 RECURRENT = "is a recurrent layer, which cannot be converted; use convolutions or dense layers in its place"
 ATTENTION = "is attention, which cannot be converted; use convolutions or dense layers in its place"
 NORM = "divides by a spread that it takes from each input, which no linear map does; use batch normalization"
+UNKNOWN_STATISTICS = (
+    "takes its mean and variance from each batch and has none of its own, so that an image's answer depends on the "
+    "images beside it; train with track_running_stats=True, and convert in evaluation mode"
+)
 for _kind in ("LSTM", "GRU", "RNN"):
     REASONS.add(_kind, RECURRENT)
 for _kind in ("Attention", "MultiHeadAttention"):
@@ -26,6 +30,24 @@ REASONS.add(
     "is a log_softmax, which the read-out does not compute. Leave it away at the end: the largest output, and so the "
     "decision, is the same",
 )
+
+INSTEAD: Registry[str, str] = Registry("reason to refuse an ONNX operator where it stands")
+"""By operator; many of these stand over constants as well, in the sums for a shape, where they are computed."""
+
+ACTIVATION = (
+    "is an activation that an adaptive spiking neuron does not compute; train with ReLU, or with AAN "
+    "(snntb_adsnn.torch.AAN), in its place"
+)
+COMPARED = (
+    "compares values that depend on the input, as a threshold with a jump does, which no layer of neurons does; use "
+    "ReLU, or AAN (snntb_adsnn.torch.AAN), in its place"
+)
+for _kind in ("Elu", "Selu", "Celu", "Gelu", "Erf", "Softplus", "Softsign", "Mish", "HardSwish", "Swish"):
+    INSTEAD.add(_kind, ACTIVATION)
+for _kind in ("ThresholdedRelu", "Shrink"):
+    INSTEAD.add(_kind, ACTIVATION)
+for _kind in ("Where", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Sign"):
+    INSTEAD.add(_kind, COMPARED)
 
 
 def refuse_by_name(proto: Any, constants: Any) -> None:

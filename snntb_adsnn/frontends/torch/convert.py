@@ -25,6 +25,7 @@ need("torch", "onnx", "onnxscript")
 import torch  # noqa: E402
 
 from snntb_adsnn.frontends.onnx.convert import converted  # noqa: E402
+from snntb_adsnn.frontends.onnx.refusals import UNKNOWN_STATISTICS  # noqa: E402
 from snntb_adsnn.frontends.torch.export import Program, as_tensor, evaluated, numbers, reason, trace  # noqa: E402
 from snntb_adsnn.frontends.torch.refusals import refusal  # noqa: E402
 
@@ -98,6 +99,10 @@ def _module(model: Any) -> torch.nn.Module:
         raise ConversionError(
             f"the module's {empty[0]} has no shape yet (a lazy layer); call the module once, and train it."
         )
+    for name, part in model.named_modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
+            # said here, for it stops torch from tracing one image
+            raise ConversionError(f"{name!r} ({type(part).__name__}) {UNKNOWN_STATISTICS}.")
     return model
 
 

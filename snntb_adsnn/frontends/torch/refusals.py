@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from snntb_adsnn.frontends.onnx.refusals import ATTENTION, RECURRENT
+from snntb_adsnn.frontends.onnx.refusals import ACTIVATION, ATTENTION, RECURRENT, UNKNOWN_STATISTICS
 from snntb_adsnn.frontends.torch.export import quiet
 from snntb_adsnn.registry import Registry
 
@@ -23,6 +23,24 @@ for _kind in ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "r
     REASONS.add(_kind, lambda node: RECURRENT)
 for _kind in ("scaled_dot_product_attention", "_native_multi_head_attention", "MultiheadAttention"):
     REASONS.add(_kind, lambda node: ATTENTION)
+for _kind in ("threshold", "hardshrink", "softshrink", "Softsign", "elu", "selu", "celu", "gelu", "silu", "mish"):
+    REASONS.add(_kind, lambda node: ACTIVATION)
+for _kind in ("softplus", "log_sigmoid", "glu", "hardswish", "rrelu"):
+    REASONS.add(_kind, lambda node: ACTIVATION)
+
+
+@REASONS.register("index")
+def _index(node: torch.fx.Node) -> str:
+    return (
+        "picks elements by a list or a mask of indices; only a number or a slice can be used. Pick them so, as x[:, 0] "
+        "and x[:, 2:5] do, and join what is picked with torch.cat"
+    )
+
+
+@REASONS.register("batch_norm")
+def _batch_norm(node: torch.fx.Node) -> str | None:
+    own = len(node.args) < 6 or node.args[3] is None or bool(node.args[5])
+    return UNKNOWN_STATISTICS if own else None
 
 
 @REASONS.register("adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool1d", "adaptive_max_pool1d")
@@ -44,7 +62,11 @@ def refusal(module: torch.nn.Module, x: torch.Tensor) -> str | None:
             exported = torch.export.export(module, (x,))
     except Exception:  # whatever the tracer raises: it has been said
         return None
+    given = set(exported.graph_signature.user_inputs)
     for node in exported.graph.nodes:
+        if not any(source.name in given for source in node.all_input_nodes):
+            continue  # what reads constants only is computed
+        given.add(node.name)
         path, kind = _inside(node)
         for name in (_operation(node), kind):
             if (why := REASONS.get(name)) and (sentence := why(node)):

@@ -7,6 +7,7 @@ import numpy as np
 from snntb_adsnn.errors import NetworkError
 from snntb_adsnn.frontends.onnx.operators.call import OPERATORS, Call, lined_up, moved
 from snntb_adsnn.frontends.onnx.operators.geometry import window_of
+from snntb_adsnn.frontends.onnx.refusals import UNKNOWN_STATISTICS
 from snntb_adsnn.frontends.onnx.tensors import Tensor
 from snntb_adsnn.network import maps
 from snntb_adsnn.network.maps import Array
@@ -54,6 +55,8 @@ def _dense(call: Call, x: Tensor, weights: Array, bias: Array | None) -> Tensor:
 @OPERATORS.register("BatchNormalization")
 def _batch_normalization(call: Call) -> Tensor:
     x = call.tensor()
+    if call.attributes.get("training_mode"):
+        raise NetworkError(UNKNOWN_STATISTICS)
     gain, shift, mean, variance = (call.need(i, "statistics").astype(np.float64) for i in range(1, 5))
     factor = gain / np.sqrt(variance + call.attributes.get("epsilon", 1e-5))
     return moved(call, x, *(v.reshape(-1, *[1] * (len(x.shape) - 1)) for v in (factor, shift - mean * factor)))
