@@ -91,7 +91,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     def compile(self) -> None:
         """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
         layer."""
-        tau_phi = self.section.tau_phi
+        tau_phi = self.section.read_out_time
         network = ahead.network_of(self.parsed_model, tau_phi)
         if network is None:
             inputs = settings.check_inputs(self.config, self.section.check_images)
