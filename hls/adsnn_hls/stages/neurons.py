@@ -299,7 +299,7 @@ def add_neurons(
         NetworkError: a pooling that the C++ does not have.
     """
     n, name, more = stage.neurons, layers.name(stage), more or {}
-    types = {
+    types: dict[str, Any] = {
         "bias": n.bias_type,
         **{state.word: n.types[state.name] for state in STATES},
         "coefficient": n.coefficient,
