@@ -23,7 +23,8 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     """
     middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     half = _Z / (1 + _Z**2 / count) * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # rounding may leave the share itself, where it is 0 or 1, just outside
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
 @dataclass(frozen=True)

@@ -360,14 +360,17 @@ def _checked_m_f(name: str, m_f: float | Array) -> Array:
 
 def _at_precision(node: Neurons, m_f: Array) -> Neurons:
     """The population with another m_f: one number, or an array for ``Neurons.m_f``."""
-    if node.corrected:
-        own = node.parameters.m_f if node.m_f is None else node.m_f
-        if np.array_equal(np.broadcast_to(m_f, np.shape(own)), own):
-            return node
-        raise ParameterError(
-            f"the biases of layer {node.name!r} were corrected for its m_f, and fit no other; correct the network anew "
-            "at the precision that you want: correct_biases(trained.with_m_f(...), x, trained=trained)."
-        )
     if m_f.ndim:
-        return dataclasses.replace(node, m_f=m_f)
-    return dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)
+        changed = dataclasses.replace(node, m_f=m_f)
+    else:
+        changed = dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)
+    if not node.corrected:
+        return changed
+    if np.array_equal(
+        *(np.broadcast_to(p.parameters.m_f if p.m_f is None else p.m_f, p.shape) for p in (changed, node))
+    ):
+        return node
+    raise ParameterError(
+        f"the biases of layer {node.name!r} were corrected for its m_f, and fit no other; correct the network anew "
+        "at the precision that you want: correct_biases(trained.with_m_f(...), x, trained=trained)."
+    )

@@ -121,7 +121,8 @@ class Neurons(Node):
             self._need(self.graded, "only graded spikes have thresholds of their own scale")
             self._need(self.scale.shape == shape[-1:], "scale needs one number a channel")
             self._need(bool(np.all((self.scale > 0) & (self.scale < np.inf))), "scale needs finite numbers above 0")
-        self._need(0 <= self.onset < math.inf, f"onset = {self.onset!r} must be a time in ms, 0 or more")
+        if not 0 <= self.onset < math.inf:
+            raise NetworkError(f"{self.name}: onset = {self.onset!r} must be a time in ms, 0 or more.")
         if self.corrective is not None:
             check_corrective(self.corrective)
         return shape

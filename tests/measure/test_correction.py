@@ -8,10 +8,10 @@ from correction_cases import images, network
 
 from snntb_adsnn.engine import simulate
 from snntb_adsnn.errors import ParameterError
-from snntb_adsnn.measure.correction import SLOPES, correct_biases
+from snntb_adsnn.measure.correction import SLOPES, Correction, correct_biases, distance
 from snntb_adsnn.measure.potentials import analog_potentials, spiking_potentials
 from snntb_adsnn.network import Input, Neurons, Readout, SpikingNetwork
-from snntb_adsnn.network.maps import Dense
+from snntb_adsnn.network.maps import Conv2D, Dense, Reshape, Window
 from snntb_adsnn.neuron import ASNParameters
 from snntb_adsnn.neuron.transfer import GRADED, graded_transfer
 
@@ -161,3 +161,119 @@ def test_a_channel_that_never_changes_keeps_its_slope():
 def test_mistakes_are_named(x, times, words):
     with pytest.raises(ParameterError, match=words):
         correct_biases(network(), x, **times)
+
+
+# ---- other precisions ------------------------------------------------------------------------------------------------
+
+
+def encoded(net, x, name):
+    """What a layer's spikes encode, by channel: the mean current that they make behind a weight of 1."""
+    layer = net.by_name[name]
+    spikes = simulate(net, x, duration=1200, record="spikes").records["spikes"][name][:, 400:]
+    rate = by_channel(spikes.mean(axis=1)).mean(axis=0)
+    return layer.spike_height * rate / (1 - layer.parameters.k_beta)
+
+
+def activations(net, x):
+    """By layer and channel, the mean of what the ANN computes."""
+    potentials = dict(analog_potentials(net, x))
+    values = {net.input.name: net.held(x, np.float64)}
+    for node, total in net.propagate(values):
+        if isinstance(node, Neurons):
+            values[node.name] = node.analog(total)
+            assert np.array_equal(node.potential(total), potentials[node.name])
+    return {p.name: by_channel(values[p.name]).mean(axis=0) for p in net.populations}
+
+
+def test_a_finer_precision_encodes_what_was_trained(monkeypatch):
+    trained, fresh = network(m_f=0.25), images(2, 60)
+    finer, wanted = trained.with_m_f(0.1), activations(trained, fresh)
+
+    def error(net, name):
+        return np.abs(encoded(net, fresh, name) - wanted[name]).mean()
+
+    corrected = correct_biases(finer, images(1, 100), trained=trained)
+    monkeypatch.setattr("snntb_adsnn.measure.correction._wanted", lambda node, known, S: S)
+    same_potentials = correct_biases(finer, images(1, 100), trained=trained)
+    for name in ("second", "third"):
+        assert error(corrected, name) < 0.4 * error(finer, name), name
+        assert error(corrected, name) < 0.5 * error(same_potentials, name), name
+
+
+def pixels(m_f=0.8):
+    """Two pixels that see the same, through two layers; each has a third layer's neurons of its own."""
+    random = np.random.default_rng(5)
+    parameters = ASNParameters(m_f=m_f)
+    weights = random.normal(0.2, 0.7, (1, 1, 3, 4)).astype(np.float32)
+    bias = random.normal(0.2, 0.1, 4).astype(np.float32)
+    return SpikingNetwork(
+        (
+            Input("x", (), (), (1, 2, 3)),
+            Neurons("first", ("x",), ((1, 2, 3),), bias[:3], parameters),
+            Conv2D("conv", ("first",), ((1, 2, 3),), weights, Window((1, 1))),
+            Neurons("second", ("conv",), ((1, 2, 4),), bias, parameters),
+            Reshape("flat", ("second",), ((1, 2, 4),), (8,)),
+            Readout("out", ("flat",), ((8,),), np.zeros(8, np.float32)),
+        )
+    )
+
+
+@pytest.mark.parametrize("slopes", [False, True])
+def test_several_precisions_in_a_channel_are_each_corrected_alone(slopes):
+    """Against networks all of whose neurons have one of them."""
+    trained, levels = pixels(), (0.2, 0.9)
+    x = np.repeat(np.random.default_rng(6).uniform(0, 1.5, (50, 1, 1, 3)), 2, axis=2)
+    how = {"trained": trained, "duration": 400, "settle": 200}
+    own = np.array(levels)[None, :, None]
+    mixed = correct_biases(trained.with_m_f({"first": own, "second": own}), x, slopes=slopes, **how)
+    biases = []
+    for pixel, m_f in enumerate(levels):
+        alone = correct_biases(trained.with_m_f(m_f), x, **how)
+        for name in ("first", "second"):
+            np.testing.assert_allclose(mixed.by_name[name].bias[0, pixel], alone.by_name[name].bias, atol=1e-5)
+        biases.append(alone.by_name["second"].bias)
+    assert np.abs(biases[0] - biases[1]).max() > 0.02
+
+
+# ---- held-out inputs decide ------------------------------------------------------------------------------------------
+
+
+def test_a_correction_that_makes_it_worse_is_left_out(capsys):
+    """Its training inputs are nothing like those that it is judged on."""
+    trained, held_out = network(m_f=0.25), images(6, 30)
+    net = trained.with_m_f(0.1)
+    misled = Correction(-images(5, 40), slopes=False, held_out=held_out)
+    assert misled.of(net, trained) is net
+    printed = capsys.readouterr().out
+    worse = dataclasses.replace(misled, held_out=None).of(net, trained)
+    before, after = (deviation(n, trained, held_out) for n in (net, worse))
+    assert after > before
+    assert printed == (
+        "The correction is left out: on 30 held-out training inputs the outputs are no nearer to the ANN's with it "
+        f"({after:.4g} against {before:.4g}).\n"
+    )
+    helping = Correction(images(5, 40), slopes=False, held_out=held_out)
+    corrected = helping.of(net, trained)
+    assert all(p.corrected for p in corrected.populations)
+    assert distance(corrected, trained, held_out) == pytest.approx(deviation(corrected, trained, held_out), rel=1e-5)
+    assert deviation(corrected, trained, held_out) < before
+    assert capsys.readouterr().out == ""
+
+
+def deviation(net, trained, x):
+    """Root mean square of the outputs' differences, averaged over the last 150 of 500 ms: by hand."""
+    potentials = simulate(net, x, duration=500).outputs[:, 350:].astype(np.float64)
+    e = np.exp(potentials - potentials.max(axis=-1, keepdims=True))
+    classes = (e / e.sum(axis=-1, keepdims=True)).mean(axis=1)
+    return np.sqrt(np.mean((classes - trained.analog(x)) ** 2))
+
+
+def test_what_was_corrected_is_not_corrected_again():
+    net, x = network(), images(1, 5)
+    times = {"duration": 60, "settle": 30}
+    corrected = correct_biases(net, x, **times)
+    with pytest.raises(ParameterError, match="corrected before; correct the one that was converted"):
+        correct_biases(corrected, x, **times)
+    same = Correction(x, always=False)
+    assert same.of(net, net) is net  # its spikes encode what it was trained for
+    assert same.of(net.with_m_f(0.4), net, **times) is not net
