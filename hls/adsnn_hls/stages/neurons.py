@@ -44,7 +44,7 @@ class FixedNeurons:
         pool: max pooling of V, or ``None``.
         bias: raw words of ``bias_type``, shape (channels,) or ``shape``.
         current, potential: types of I and V, signed; one I and V for each input.
-        refractory, adaptation: types of S_hat and theta_a, unsigned: both are sums of positive numbers.
+        refractory, adaptation: types of S_hat and theta_a, unsigned: neither is ever negative.
         bias_type: signed; as many fraction bits as ``potential``.
         coefficient: unsigned type of the factors below.
         k_beta, k_eta, k_gamma: decay factors of I, S_hat and theta_a.
