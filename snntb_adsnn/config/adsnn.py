@@ -76,6 +76,6 @@ class AdsnnSection(NeuronSection):
         return self
 
     @property
-    def tau_phi(self) -> float:
+    def read_out_time(self) -> float:
         """Of the read-out, until one is chosen, ms."""
         return 50.0 if self.readout_tau_phi == "auto" else self.readout_tau_phi

@@ -47,7 +47,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
             return replace(node, parameters=parameters, corrective=section.corrective).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.overrides.get("tau_beta", node.tau_beta)
-            return replace(node, tau_phi=section.tau_phi, tau_beta=tau_beta, dt=dt)
+            return replace(node, tau_phi=section.read_out_time, tau_beta=tau_beta, dt=dt)
         return node
 
     network = SpikingNetwork(tuple(map(change, network.nodes)))

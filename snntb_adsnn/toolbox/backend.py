@@ -91,7 +91,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     def compile(self) -> None:
         """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
         layer."""
-        tau_phi = self.section.tau_phi
+        tau_phi = self.section.read_out_time
         network = ahead.network_of(self.parsed_model, tau_phi)
         if network is None:
             inputs = settings.check_inputs(self.config, self.section.check_images)
@@ -174,9 +174,11 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         network = waiting(configured(self.network, self.section, self._dt), self.section, inputs)
         self.simulated = corrected(network, self.network, self.section, correction)
         kept = any(population.corrected for population in self.simulated.populations)
-        self._correction: dict[str, Any] = {
+        self._settled: dict[str, Any] = {
             "bias_correction": len(correction.inputs) if correction is not None and kept else 0,
             "slope_correction": correction is not None and kept and correction.slopes,
+            "onset_ms": {population.name: population.onset for population in self.simulated.populations},
+            "readout_tau_phi_ms": self.simulated.readout.tau_phi,
         }
         self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
@@ -423,9 +425,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             plots=section.plots,
             seed=section.seed,
             engine=section.engine,
-            **self._correction,
-            onset_ms={p.name: p.onset for p in self.evaluation.network.populations},
-            readout_tau_phi_ms=self.evaluation.network.readout.tau_phi,
+            **self._settled,
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(_without_ending(Path(self.config.get("paths", "path_wd")), self.config)),
         )
