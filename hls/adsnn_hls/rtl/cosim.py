@@ -188,7 +188,7 @@ class Simulation:
             address = address & ((1 << bits) - 1)
         if image.size and (image.max() >= images or step.max() >= steps or address.max() >= neurons):
             raise ToolError(f"stage {stage} of the RTL sent an event outside of its images, steps or neurons.")
-        found = np.zeros((images, steps, neurons), np.int8 if sender.signed_out else np.bool_)
+        found: NDArray[Any] = np.zeros((images, steps, neurons), np.int8 if sender.signed_out else np.bool_)
         found[image, step, address] = sign
         return found, ran
 

@@ -299,11 +299,12 @@ def add_neurons(
         NetworkError: a pooling that the C++ does not have.
     """
     n, name, more = stage.neurons, layers.name(stage), more or {}
+    spike = SIGNED_SPIKE if n.signed else SPIKE
     types = {
         "bias": n.bias_type,
         **{state.word: n.types[state.name] for state in STATES},
         "coefficient": n.coefficient,
-        "result": SIGNED_SPIKE if n.signed else SPIKE,
+        "result": spike,
     }
     bits = n.theta0.bit_length()
     constants = node_constants(stage, layers, n.input_shape) | _pooling(stage.name, n) | n.factors
@@ -330,7 +331,7 @@ def add_neurons(
         **more.get("arrays", {}),
     )
     layers.share_neurons(stage, name, n.input_shape)
-    return Wires(name, n.shape, reset, types["result"])
+    return Wires(name, n.shape, reset, spike)
 
 
 def node_constants(stage: Stage, layers: Layers, shape: Shape) -> dict[str, Any]:
