@@ -193,9 +193,17 @@ def _readout(
     current, potential = (state_type(w, seen[q], bits) for q, bits in (("I", w.current), ("V", w.potential)))
     bias, bias_type = fitted(target.bias, potential.fraction)
     signed = source[1].signed
-    accumulator = sum_type(words, kind, signed)
+    more: dict[str, Any] = {"accumulator": sum_type(words, kind, signed), "signed": signed, **raw}
     return ReadoutStage(
-        target.name, words, kind, accumulator, bias, current, potential, bias_type, coefficient, **raw, signed=signed
+        target.name,
+        words,
+        kind,
+        bias=bias,
+        current=current,
+        potential=potential,
+        bias_type=bias_type,
+        coefficient=coefficient,
+        **more,
     )
 
 

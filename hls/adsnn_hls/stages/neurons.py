@@ -44,7 +44,7 @@ class FixedNeurons:
         pool: max pooling of V, or ``None``.
         bias: raw words of ``bias_type``, shape (channels,) or ``shape``.
         current, potential: types of I and V, signed; one I and V for each input.
-        refractory, adaptation: types of S_hat and theta_a, unsigned: both are sums of positive numbers.
+        refractory, adaptation: types of S_hat and theta_a, unsigned: neither is ever negative.
         bias_type: signed; as many fraction bits as ``potential``.
         coefficient: unsigned type of the factors below.
         k_beta, k_eta, k_gamma: decay factors of I, S_hat and theta_a.
@@ -299,11 +299,12 @@ def add_neurons(
         NetworkError: a pooling that the C++ does not have.
     """
     n, name, more = stage.neurons, layers.name(stage), more or {}
-    types: dict[str, Any] = {
+    spike = SIGNED_SPIKE if n.signed else SPIKE
+    types = {
         "bias": n.bias_type,
         **{state.word: n.types[state.name] for state in STATES},
         "coefficient": n.coefficient,
-        "result": SIGNED_SPIKE if n.signed else SPIKE,
+        "result": spike,
     }
     bits = n.theta0.bit_length()
     constants = node_constants(stage, layers, n.input_shape) | _pooling(stage.name, n) | n.factors
@@ -330,7 +331,7 @@ def add_neurons(
         **more.get("arrays", {}),
     )
     layers.share_neurons(stage, name, n.input_shape)
-    return Wires(name, n.shape, reset, types["result"])
+    return Wires(name, n.shape, reset, spike)
 
 
 def node_constants(stage: Stage, layers: Layers, shape: Shape) -> dict[str, Any]:
