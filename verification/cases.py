@@ -23,7 +23,10 @@ _COEFFICIENT = FixedType(12, 0, False)
 
 @dataclass(frozen=True)
 class Types:
-    """State types and constants of a case; the defaults are those of the default ``Widths``."""
+    """State types and constants of a case; the defaults are those of the default ``Widths``. ``onset``: in steps.
+
+    ``corrective``: c, 0 for none.
+    """
 
     current: FixedType = _CURRENT
     potential: FixedType = _POTENTIAL
@@ -36,6 +39,8 @@ class Types:
     k_gamma: float = 0.935
     m_gamma: float = 0.28
     theta0: float = 0.3
+    onset: int = 0
+    corrective: float = 0
 
     def factor(self, name: str) -> int:
         """Raw word of a factor."""
@@ -57,6 +62,7 @@ WIDE = Types(  # no binary point like another; m_f above 1
     adaptation=FixedType(19, 4, False, "RND", "SAT"),
     coefficient=FixedType(16, 1, False),
     m_gamma=1.2,
+    corrective=2.25,
 )
 WRAPPING = Types(
     current=FixedType(12, 3, True, "TRN", "WRAP"),
@@ -71,6 +77,7 @@ SHIFTS = Types(
     k_eta=1 - 1 / 64,
     k_gamma=1 - 1 / 16,
     m_gamma=15 / 64,
+    corrective=2,
 )
 BUSY = Types(k_eta=0.1, k_gamma=0.1, m_gamma=0.01, theta0=0.02)  # spikes nearly always
 TYPES = {"default": DEFAULT, "narrow": NARROW, "wide": WIDE, "wrapping": WRAPPING, "shifts": SHIFTS}
@@ -100,21 +107,26 @@ def neurons(shape: tuple[int, ...], types: Types = DEFAULT, pool: Window | None 
         bias_type=FixedType(width, width - fraction),
         coefficient=types.coefficient,
         theta0=max(1, round(types.theta0 * 2.0**types.adaptation.fraction)),
+        onset=types.onset,
+        corrective=int(4 * types.corrective),
         **{name: types.factor(name) for name in FixedNeurons.FACTORS},
     )
 
 
-def _weights(shape: tuple[int, ...], seed: int, width: int = 8) -> tuple[Words, dict[str, Any]]:
+def _weights(shape: tuple[int, ...], seed: int, width: int = 8, signed: bool = False) -> tuple[Words, dict[str, Any]]:
     kind = FixedType(width, 1)
     inputs = int(np.prod(shape[:-1]))
     x = np.random.default_rng(seed).normal(0.1, 1.2 / np.sqrt(inputs), shape)
     words = dataclasses.replace(kind, rounding="RND", overflow="SAT").quantize(x)
-    return words, {"weights": words, "weight_type": kind, "accumulator": sum_type(words, kind)}
+    accumulator = sum_type(words, kind, signed)
+    return words, {"weights": words, "weight_type": kind, "accumulator": accumulator, "signed": signed}
 
 
-def dense(inputs: int, units: int, types: Types = DEFAULT, seed: int = 0, width: int = 8) -> DenseStage:
+def dense(
+    inputs: int, units: int, types: Types = DEFAULT, seed: int = 0, width: int = 8, signed: bool = False
+) -> DenseStage:
     """Dense stage with random weights."""
-    _, synapses = _weights((inputs, units), seed, width)
+    _, synapses = _weights((inputs, units), seed, width, signed)
     return DenseStage(name=f"dense{seed}", neurons=neurons((units,), types, seed=seed), **synapses)
 
 
@@ -125,9 +137,10 @@ def conv(
     types: Types = DEFAULT,
     pool: Window | None = None,
     seed: int = 0,
+    signed: bool = False,
 ) -> ConvStage:
     """Convolution stage with random weights."""
-    _, synapses = _weights((*window.size, image[2], filters), seed)
+    _, synapses = _weights((*window.size, image[2], filters), seed, signed=signed)
     shape = (*window.output_size(*image[:2]), filters)
     return ConvStage(f"conv{seed}", image=image, window=window, neurons=neurons(shape, types, pool, seed), **synapses)
 
@@ -144,10 +157,10 @@ def analog(shape: tuple[int, ...], types: Types = DEFAULT, by_pixel: bool = Fals
     return AnalogStage(f"analog{seed}", pixel, gain, offset, FixedType(16, 1), FixedType(8, -2), n)
 
 
-def readout(inputs: int, classes: int, types: Types = DEFAULT, seed: int = 0) -> ReadoutStage:
+def readout(inputs: int, classes: int, types: Types = DEFAULT, seed: int = 0, signed: bool = False) -> ReadoutStage:
     """Read-out with random weights; small enough words that classes are equal now and then."""
     n = neurons((classes,), types, seed=seed)
-    _, synapses = _weights((inputs, classes), seed)
+    _, synapses = _weights((inputs, classes), seed, signed=signed)
     return ReadoutStage(
         name=f"readout{seed}",
         bias=n.bias,
@@ -161,26 +174,39 @@ def readout(inputs: int, classes: int, types: Types = DEFAULT, seed: int = 0) ->
     )
 
 
+def restless(types: Types) -> Types:
+    """The same with responses that outlast what they follow: corrective spikes are frequent."""
+    return dataclasses.replace(types, k_beta=0.25, g_phi=0.75, k_eta=1 - 1 / 64, m_gamma=1 / 32, theta0=0.125)
+
+
+def waiting(types: Types, onset: int) -> Types:
+    """The same for a layer that waits."""
+    return dataclasses.replace(types, onset=onset)
+
+
 _SAME3 = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
 STAGES: dict[str, Case] = {
     "dense": Case(dense(12, 16, seed=1), Lanes(2, 4)),
     "dense_one": Case(dense(5, 1, seed=2), Lanes(1, 1)),
     "dense_narrow": Case(dense(20, 12, NARROW, seed=3), Lanes(12, 12)),
-    "dense_odd": Case(dense(33, 30, WIDE, seed=4, width=6), Lanes(5, 15, 32)),
-    "dense_shifts": Case(dense(9, 8, SHIFTS, seed=5), Lanes(1, 8), multiplier=False),
-    "conv_pool": Case(conv((6, 5, 2), 4, _SAME3, pool=Window((2, 2), (2, 2)), seed=6), Lanes(2, 4)),
+    "dense_odd": Case(dense(33, 30, waiting(restless(WIDE), 3), seed=4, width=6, signed=True), Lanes(5, 15, 32)),
+    "dense_shifts": Case(dense(9, 8, restless(SHIFTS), seed=5), Lanes(1, 8), multiplier=False),
+    "conv_pool": Case(conv((6, 5, 2), 4, _SAME3, pool=Window((2, 2), (2, 2)), seed=6, signed=True), Lanes(2, 4)),
     "conv_stride": Case(conv((7, 7, 1), 6, Window((5, 5), (2, 2), ((2, 1), (1, 2))), NARROW, seed=7), Lanes(1, 3)),
     "conv_gaps": Case(conv((5, 4, 3), 2, Window((1, 1), (2, 3)), SHIFTS, seed=8), Lanes(2, 2), multiplier=False),
     "conv_padded_pool": Case(
-        conv((5, 5, 2), 4, Window((2, 2)), WIDE, Window((3, 3), (3, 3), ((1, 1), (1, 1))), seed=9), Lanes(2, 2, 32)
+        conv(
+            (5, 5, 2), 4, Window((2, 2)), waiting(restless(WIDE), 1), Window((3, 3), (3, 3), ((1, 1), (1, 1))), seed=9
+        ),
+        Lanes(2, 2, 32),
     ),
     "analog": Case(analog((12,), seed=10), Lanes(3, 3)),
-    "analog_long": Case(analog((26, 1), NARROW, seed=11), Lanes(1, 1, 32)),
+    "analog_long": Case(analog((26, 1), waiting(NARROW, 2), seed=11), Lanes(1, 1, 32)),
     "analog_pixels": Case(analog((5, 5, 2), WIDE, by_pixel=True, seed=12), Lanes(2, 2)),
     "analog_shifts": Case(analog((4, 4, 2), SHIFTS, seed=13), Lanes(4, 4), multiplier=False),
     "analog_busy": Case(analog((40,), BUSY, seed=17), Lanes(1, 1, 32)),
     "dense_busy": Case(dense(3, 36, BUSY, seed=18), Lanes(1, 6, 32)),
     "readout": Case(readout(16, 10, seed=14), Lanes(1, 5)),
-    "readout_narrow": Case(readout(9, 3, NARROW, seed=15), Lanes(1, 1)),
+    "readout_narrow": Case(readout(9, 3, NARROW, seed=15, signed=True), Lanes(1, 1)),
     "readout_shifts": Case(readout(11, 4, SHIFTS, seed=16), Lanes(1, 4), multiplier=False),
 }

@@ -78,13 +78,42 @@ MUTATIONS = {
     "pixel stored in the running image": Mutation(
         "asn_analog_stage", "{last_pixel, load_bank,", "{last_pixel, load_bank && 1'b0,", ("analog",)
     ),
+    "corrective spike at its level": Mutation("asn_fire", "rectified < M4_W", "rectified <= M4_W"),
+    "one step too long a wait": Mutation(
+        "asn_neurons", "[FRESH] ? L_W'(ONSET)", "[FRESH] ? L_W'(ONSET + 1)", ("dense_odd",)
+    ),
+    "sign dropped in a convolution": Mutation(
+        "asn_scatter_conv", "work_negative <= negative", "work_negative <= negative && 1'b0", ("conv_pool",)
+    ),
+    "sign of another lane": Mutation("asn_events", "{negative[lane],", "{negative[0],", ("dense_odd",)),
     "smallest output wins": Mutation("asn_readout_stage", "value > largest", "value < largest", ("readout",)),
 }
 
+MORE_MUTATIONS = {
+    "corrective spike raises the response": Mutation(
+        "asn_fire", "(HA_F - H_F)) - (R_W'(theta2)", "(HA_F - H_F)) + (R_W'(theta2)"
+    ),
+    "negative potential not rectified": Mutation("asn_fire", "s3[S_W-1] ? '0 :", "(s3[S_W-1] && 1'b0) ? '0 :"),
+    "wait not counted anew": Mutation(
+        "asn_neurons", "tag[12][FRESH] ? L_W'", "(tag[12][FRESH] && left != '0) ? L_W'", ("conv_padded_pool",)
+    ),
+    "sign of the next event": Mutation(
+        "asn_scatter_dense",
+        "work_negative <= event_negative",
+        "work_negative <= event_negative && event_address[0]",
+        ("dense_odd",),
+    ),
+    "sign a clock early": Mutation(
+        "asn_accumulators", "negative2 <= negative1", "negative2 <= work_negative", ("dense_odd",)
+    ),
+}
 
-@pytest.mark.parametrize("name", MUTATIONS)
+ALL = MUTATIONS | MORE_MUTATIONS
+
+
+@pytest.mark.parametrize("name", [*MUTATIONS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_MUTATIONS)])
 def test_caught(name: str, tmp_path: Path) -> None:
-    m = MUTATIONS[name]
+    m = ALL[name]
     cores = core_sources()
     file = f"{m.core}.sv"
     assert cores[file].count(m.old) == 1

@@ -34,7 +34,7 @@ def test_cpp_bench(tmp_path: Path) -> None:
         assert found.compared == 300 * 20 * (12 + 16 + 6 + 1)
         clocks[stall] = found.cycles_per_image
     for stall in (0.0, 0.5):
-        found = cosimulate(simulation, pixels, 100, np.zeros(300), margin=2900, stall=stall)
+        found = cosimulate(simulation, pixels, 100, np.zeros(300), margin=2850, stall=stall)
         assert found.mismatches == 0
         assert 5 < found.steps_per_image < 15
         assert found.compared > 300 * found.steps_per_image * (12 + 16 + 6 + 1)

@@ -16,3 +16,4 @@ def test_stages(tmp_path: Path) -> None:
     outcome = simulate("stages", "stages", {**core_sources(), "stages.sv": top, **memories}, tmp_path)
     assert (outcome.tests, outcome.failed) == (3, 0)
     assert sum(int(r["compared"]) for r in outcome.reports) > 30_000
+    assert sum(int(r["negative"]) for r in outcome.reports) > 80

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 from adsnn_hls.cores import Instance
-from adsnn_hls.rtl.generate import address_width
 
 from snntb_adsnn.neuron.constants import STATES
 from verification.cases import TYPES, Case, Types, neurons
@@ -28,8 +27,8 @@ def stages_top(cases: Mapping[str, Case]) -> tuple[str, dict[str, str]]:
     for name, dut in stage_instances(cases).items():
         files |= dut.files
         first, last = (cases[name].stage.place == place for place in ("first", "last"))
-        width = int(dut.parameters["PIXEL_W"]) if first else address_width(dut.inputs)
-        out = 32 if last else address_width(dut.outputs)
+        width = int(dut.parameters["PIXEL_W"]) if first else dut.input_bits
+        out = 32 if last else dut.output_bits
         s = {"tdata": f"[{width - 1}:0] ", "tvalid": ""} | ({} if first else {"tlast": "", "tuser": ""})
         m = {"tdata": f"[{out - 1}:0] ", "tvalid": "", "tlast": ""} | ({} if last else {"tuser": ""})
         ports += [f"input wire {w}{name}_s_{p}" for p, w in s.items()] + [f"output wire {name}_s_tready"]
@@ -45,9 +44,9 @@ def stages_top(cases: Mapping[str, Case]) -> tuple[str, dict[str, str]]:
 
 
 def neuron_fields(types: Types) -> tuple[list[int], list[int]]:
-    """Widths of what goes in (I, V, S_hat, theta_a, drive) and comes out (I, V, S_hat, theta_a, spike)."""
+    """Widths of what goes in (I, V, S_hat, theta_a, drive) and comes out (I, V, S_hat, theta_a, spike: -1, 0 or 1)."""
     states = [getattr(types, state.word).width for state in STATES]
-    return [*states, DRIVE_WIDTH], [*states, 1]
+    return [*states, DRIVE_WIDTH], [*states, 2]
 
 
 def neurons_top() -> str:

@@ -37,6 +37,8 @@ class AdsnnSection(NeuronSection):
             ``x_norm.npz`` and the network has ReLU layers, or is simulated at another precision than it was trained at.
             As many inputs after those decide whether the correction is kept.
         slope_correction: correct a factor for each channel, too.
+        decide_early: an image stops when its decision is safe: this percentage of decisions on training inputs (of
+            ``x_norm.npz``) may differ from those after the whole time. Without it every image takes the whole time.
         pretrained: model file that is copied to the working folder when no model is there yet.
         task: what the network is for; ``auto`` takes it from the model's outputs and, where they leave a choice, from
             the labels: see docs/conversion.md, "Outputs".
@@ -57,6 +59,7 @@ class AdsnnSection(NeuronSection):
         Annotated[int, Field(ge=0)] | Literal["auto"], whichever("a whole number of at least 0, or auto")
     ] = "auto"
     slope_correction: bool = True
+    decide_early: Annotated[float, Field(ge=0, lt=100)] | None = None
     pretrained: Path | None = None
     task: Annotated[str, OneOf(TASKS, (AUTO,))] = AUTO
     trust_model: bool = False
@@ -76,6 +79,6 @@ class AdsnnSection(NeuronSection):
         return self
 
     @property
-    def tau_phi(self) -> float:
+    def read_out_time(self) -> float:
         """Of the read-out, until one is chosen, ms."""
         return 50.0 if self.readout_tau_phi == "auto" else self.readout_tau_phi

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from snntb_adsnn.engine.early import Early
 from snntb_adsnn.engine.result import RECORDABLE, SimulationResult, SpikeObserver, check_memory
 from snntb_adsnn.engine.switch import Switch
 from snntb_adsnn.errors import ParameterError
@@ -29,7 +30,7 @@ class Engine:
     Attributes:
         source: a function ``run(network, x, steps, record, schedule) -> SimulationResult``, or the name of the module
             that has it, imported on first use. x: float32, (images, *input shape); record: a frozenset of
-            ``RECORDABLE``; schedule: of a ``Switch``, or ``None``.
+            ``RECORDABLE``; schedule: of a ``Switch``, or ``None``. With a margin it gets ``early``, an ``Early``, too.
         observes: whether ``run`` also takes ``on_spikes`` (see ``simulate``); without it, spikes are recorded first.
     """
 
@@ -72,6 +73,8 @@ def simulate(
     engine: str = "auto",
     record: str | Collection[str] = (),
     switch: Switch | None = None,
+    margin: float | None = None,
+    patience: float = 0.0,
     on_spikes: SpikeObserver | None = None,
 ) -> SimulationResult:
     """Simulate a converted network on a batch of inputs.
@@ -85,6 +88,9 @@ def simulate(
         engine: ``auto``, or a name in ``ENGINES``.
         record: what to keep for every neuron and step, one or more of ``RECORDABLE``; memory grows with steps.
         switch: images that are still undecided go on at a higher precision (arousal).
+        margin: an image stops once its highest output has led the second by so much, always of one class, for
+            ``patience`` ms; it costs nothing more. The hardware's margin is the same rule, without patience.
+        patience: see ``margin``.
         on_spikes: gets each image's spikes when it is simulated, so that they need not be recorded all at once.
 
     Returns:
@@ -121,12 +127,16 @@ def simulate(
         network = network.with_m_f(m_f)
     chosen = ENGINES[engine]
     schedule = None if switch is None else switch.schedule(network, steps)
+    if margin is None and patience:
+        raise ParameterError(f"patience = {patience!r} has no effect without a margin; give one, or leave it out.")
+    early = None if margin is None else Early.of(network, margin, patience)
     record = frozenset(record)
+    stops = {} if early is None else {"early": early}
     if on_spikes is None or chosen.observes:
         observed = {} if on_spikes is None else {"on_spikes": on_spikes}
-        result = chosen.run(network, x, steps, record, schedule, **observed)
+        result = chosen.run(network, x, steps, record, schedule, **observed, **stops)
         return replace(result, readout=network.readout)
-    result = chosen.run(network, x, steps, record | {"spikes"}, schedule)
+    result = chosen.run(network, x, steps, record | {"spikes"}, schedule, **stops)
     for image in range(len(x)):
         spikes = [found[image].reshape(steps, -1) for found in result.records["spikes"].values()]
         counts = [found[image].ravel() for found in result.spike_counts.values()]

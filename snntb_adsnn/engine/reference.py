@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.engine.early import Early
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
@@ -23,24 +24,40 @@ def run(
     record: frozenset[str],
     schedule: Schedule | None = None,
     dtype: type[np.floating[Any]] = np.float32,
+    early: Early | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x``; layers are stepped in order within the same time step.
 
-    ``schedule``: when which images switch to another precision (``Switch.schedule``).
+    ``schedule``: when which images switch to another precision (``Switch.schedule``). ``early``: when an image stops.
     ``dtype`` is the precision of all states (float32, as every engine's; float64 for comparisons with theory).
     """
     runs = [_Machine(network, x.astype(dtype))]
     kept = _Kept(network, len(x), steps, record, dtype)
+    stopped = np.full(len(x), steps, np.int32)
     for t in range(steps):
         if schedule is not None and t == schedule.stop:
             high = schedule.decide(kept.outputs)[1]
             (low,) = runs
-            runs = [low.kept(~high), low.kept(high, schedule.high)]
+            runs = [low.kept(low.images & ~high), low.kept(low.images & high, schedule.high)]
         for machine in runs:
             machine.step(t, kept)
-    margins, switched = schedule.decide(kept.outputs) if schedule else (None, None)
+        if early is not None:
+            after = early.after(kept.outputs[:, : t + 1])
+            now = (after == t + 1) & (stopped == steps)
+            stopped[now] = t + 1
+            kept.outputs[now, t + 1 :] = kept.outputs[now, t : t + 1]
+            runs = [machine.kept(machine.images & ~now) for machine in runs]
+    margins, switched = (None, None) if schedule is None else schedule.decided(kept.outputs, stopped)
     return SimulationResult(
-        kept.outputs, kept.counts, kept.per_step, network.dt, kept.records, margins, switched, kept.corrective
+        kept.outputs,
+        kept.counts,
+        kept.per_step,
+        network.dt,
+        kept.records,
+        margins,
+        switched,
+        kept.corrective,
+        None if early is None else stopped,
     )
 
 
@@ -60,7 +77,7 @@ class _Kept:
 
         def recorded(quantity: str, p: Neurons) -> Array:
             shape = p.input_shapes[0] if quantity in INPUT_STATES else p.shape
-            return np.empty((images, steps, *shape), p.spike_dtype if quantity == "spikes" else dtype)
+            return np.zeros((images, steps, *shape), p.spike_dtype if quantity == "spikes" else dtype)
 
         self.records = {quantity: {p.name: recorded(quantity, p) for p in populations} for quantity in record}
 

@@ -55,6 +55,8 @@ class SimulationResult:
             shape (images,), float32; else ``None``.
         switched: with a ``Switch``, which images switched to the high precision, shape (images,), bool; else ``None``.
         corrective_counts: by layer with corrective spikes, how many of ``spike_counts`` are; in its shape.
+        stopped: with a ``margin``, steps after which each image was decided, shape (images,), int32; its outputs stay
+            from there on, and it spikes no more. Else ``None``.
         readout: of the network, which says what the outputs are; without it they are classes.
     """
 
@@ -66,6 +68,7 @@ class SimulationResult:
     margins: NDArray[np.float32] | None = None
     switched: NDArray[np.bool_] | None = None
     corrective_counts: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    stopped: NDArray[np.int32] | None = None
     readout: Readout | None = None
 
     @property
@@ -113,12 +116,18 @@ class SimulationResult:
 
     @property
     def firing_rates_hz(self) -> dict[str, float]:
-        """By layer, spikes per neuron per second, averaged over neurons and images."""
-        return {name: float(counts.mean()) / self.duration * 1000 for name, counts in self.spike_counts.items()}
+        """By layer, spikes per neuron per second of simulated time, averaged over neurons and images."""
+        time = self._mean_time
+        return {name: float(counts.mean()) / time * 1000 for name, counts in self.spike_counts.items()}
+
+    @property
+    def _mean_time(self) -> float:
+        """Simulated time of an image, ms."""
+        return self.duration if self.stopped is None else float(self.stopped.mean()) * self.dt
 
     @property
     def firing_rate_hz(self) -> float:
-        """Spikes per neuron per second, averaged over all spiking neurons and images."""
+        """Spikes per neuron per second of simulated time, averaged over all spiking neurons and images."""
         spikes = sum(int(counts.sum(dtype=np.int64)) for counts in self.spike_counts.values())
         neurons = sum(counts.size for counts in self.spike_counts.values())
-        return spikes / neurons / self.duration * 1000
+        return spikes / neurons / self._mean_time * 1000

@@ -129,6 +129,11 @@ class Schedule:
         margins = difference.astype(np.float32)
         return margins, margins <= self.threshold
 
+    def decided(self, outputs: Array, stopped: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """``decide`` where images stopped after so many steps: one that stopped before the switch does not switch."""
+        margins, switched = self.decide(outputs)
+        return margins, switched & (stopped > self.stop)
+
 
 def _states(network: SpikingNetwork) -> tuple[object, ...]:
     """What two networks must share, so that one can go on with the other's states."""

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from snntb_adsnn.engine.early import Early
 from snntb_adsnn.engine.reference import analog_drive
 from snntb_adsnn.engine.result import SimulationResult
 from snntb_adsnn.engine.switch import Schedule
@@ -47,62 +48,110 @@ BATCH = 100
 
 
 def run(
-    network: SpikingNetwork, x: Array, steps: int, record: frozenset[str], schedule: Schedule | None = None
+    network: SpikingNetwork,
+    x: Array,
+    steps: int,
+    record: frozenset[str],
+    schedule: Schedule | None = None,
+    early: Early | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``."""
-    parts = [
-        _run_batch(network, x[i : i + BATCH], steps, tuple(sorted(record)), schedule) for i in range(0, len(x), BATCH)
-    ]
-    outputs, seen, per_step, decided = zip(*parts, strict=True)
+    batches = [_Batch(network, x[i : i + BATCH], steps, record, schedule, early) for i in range(0, len(x), BATCH)]
+    for batch in batches:
+        batch.run()
+    decided = [(None, None) if schedule is None else schedule.decided(b.outputs, b.stopped) for b in batches]
     margins, switched = (np.concatenate(part) if schedule else None for part in zip(*decided, strict=True))
     names = network.population_names
 
     def joined(quantity: str) -> dict[str, Array]:
-        return {n: np.concatenate([s[quantity][n] for s in seen]) for n in names if n in seen[0][quantity]}
+        return {
+            n: np.concatenate([b.seen[quantity][n] for b in batches]) for n in names if n in batches[0].seen[quantity]
+        }
 
     return SimulationResult(
-        np.concatenate(outputs),
+        np.concatenate([b.outputs for b in batches]),
         joined("spike_counts"),
-        {n: np.sum([p[n] for p in per_step], axis=0, dtype=np.int64) for n in names},
+        {n: np.sum([b.per_step[n] for b in batches], axis=0, dtype=np.int64) for n in names},
         network.dt,
         {quantity: joined(quantity) for quantity in record},
         margins,
         switched,
         joined("corrective_counts"),
+        None if early is None else np.concatenate([b.stopped for b in batches]),
     )
 
 
 COUNTS = ("spike_counts", "corrective_counts")
 
 
-def _run_batch(
-    network: SpikingNetwork, x: Array, steps: int, record: tuple[str, ...], schedule: Schedule | None
-) -> tuple[Array, dict[str, dict[str, Array]], dict[str, Array], tuple[Array, Array] | tuple[None, None]]:
-    """Outputs, counts and records by quantity and layer, spikes of each step by layer, and what the switch decided."""
-    runs = [_Machine(network, x, record)]
-    outputs = np.empty((len(x), steps, *network.readout.shape), np.float32)
-    seen: dict[str, dict[str, Array]] = {quantity: {} for quantity in (*record, *COUNTS)}
-    per_step = {name: np.zeros(steps, np.int64) for name in network.population_names}
-    decided: tuple[Array, Array] | tuple[None, None] = None, None
-    cuts = {*range(0, steps, CHUNK), steps}
-    for start, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
-        for machine in runs:
-            output, found = machine.advance(start, end)
-            outputs[machine.images, start:end] = output
-            for name, spikes in found.pop("spikes_per_step").items():
-                per_step[name][start:end] += spikes
-            for quantity, by_layer in found.items():
-                for name, values in by_layer.items():
-                    into = seen[quantity].setdefault(name, _room(quantity, values, len(x), steps))
-                    if quantity in COUNTS:
-                        into[machine.images] += values
-                    else:
-                        into[machine.images, start:end] = values
-        if schedule is not None and end == schedule.stop:
-            decided = schedule.decide(outputs)
-            chosen = ((~decided[1], network), (decided[1], schedule.high))
-            runs = [runs[0].part(images, network) for images, network in chosen if images.any()]
-    return outputs, seen, per_step, decided
+class _Batch:
+    """A simulation of some images.
+
+    Attributes:
+        outputs, per_step, stopped: as in ``SimulationResult``.
+        seen: counts and records, by quantity and layer.
+    """
+
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        x: Array,
+        steps: int,
+        record: frozenset[str],
+        schedule: Schedule | None,
+        early: Early | None,
+    ) -> None:
+        self.network, self.x, self.steps, self.schedule, self.early = network, x, steps, schedule, early
+        self.outputs = np.empty((len(x), steps, *network.readout.shape), np.float32)
+        self.per_step = {name: np.zeros(steps, np.int64) for name in network.population_names}
+        self.stopped = np.full(len(x), steps, np.int32)
+        self.seen: dict[str, dict[str, Array]] = {quantity: {} for quantity in (*record, *COUNTS)}
+        self.kept = record if early is None else record | {"spikes"}  # to take back those behind a decision
+
+    def run(self) -> None:
+        """Simulate all steps."""
+        runs, schedule = [_Machine(self.network, self.x, tuple(sorted(self.kept)))], self.schedule
+        cuts = {*range(0, self.steps, CHUNK), self.steps}
+        for start, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
+            for machine in runs:
+                self._advance(machine, start, end)
+            if schedule is not None and end == schedule.stop and runs:
+                high, (low,) = schedule.decide(self.outputs)[1][runs[0].images], runs
+                chosen = ((~high, low.network), (high, schedule.high))
+                runs = [low.part(images, network) for images, network in chosen if images.any()]
+            going = [(machine, self.stopped[machine.images] > end) for machine in runs] if self.early else []
+            runs = [m.part(images, m.network) for m, images in going if images.any()] if self.early else runs
+
+    def _advance(self, machine: _Machine, start: int, end: int) -> None:
+        output, found = machine.advance(start, end)
+        self.outputs[machine.images, start:end] = output
+        if self.early is not None:
+            self._stop(machine, start, end, found)
+        for name, spikes in found.pop("spikes_per_step").items():
+            self.per_step[name][start:end] += spikes
+        for quantity in self.seen:
+            for name, values in found[quantity].items():
+                into = self.seen[quantity].setdefault(name, _room(quantity, values, len(self.x), self.steps))
+                if quantity in COUNTS:
+                    into[machine.images] += values
+                else:
+                    into[machine.images, start:end] = values
+
+    def _stop(self, machine: _Machine, start: int, end: int, found: dict[str, dict[str, Array]]) -> None:
+        """End images that are decided, and take back what they did after that in this chunk."""
+        assert self.early is not None
+        after = self.early.after(self.outputs[machine.images, :end])
+        for place in np.flatnonzero(after):
+            image, last = machine.images[place], int(after[place])
+            self.stopped[image] = last
+            self.outputs[image, last:] = self.outputs[image, last - 1]
+            for spikes in found["spikes"].values():
+                spikes[place, last - start :] = 0
+        for name, spikes in found["spikes"].items():
+            found["spike_counts"][name] = np.count_nonzero(spikes, axis=1)
+            found["spikes_per_step"][name] = np.count_nonzero(spikes, axis=(0, *range(2, spikes.ndim)))
+            if name in found["corrective_counts"]:
+                found["corrective_counts"][name] = np.count_nonzero(spikes < 0, axis=1)
 
 
 def _room(quantity: str, values: Array, images: int, steps: int) -> Array:
@@ -133,6 +182,7 @@ class _Machine:
         return part
 
     def _set(self, network: SpikingNetwork) -> None:
+        self.network = network
         self.held = {n: None if h is None else tf.constant(h) for n, h in analog_drive(network, self.x).items()}
         self.precisions = {p.name: _tensors(p.precision, p.shape) for p in network.populations}
         self.chunk = _compiled(network, self.record)
@@ -143,7 +193,7 @@ class _Machine:
         self.states, output, found = self.chunk(self.states, self.held, self.precisions, first, end - start)
         kept = {q: {n: v.numpy() for n, v in by_layer.items()} for q, by_layer in found.items()}
         for quantity in self.record:
-            kept[quantity] = {n: np.moveaxis(v, 0, 1) for n, v in kept[quantity].items()}
+            kept[quantity] = {n: np.array(np.moveaxis(v, 0, 1)) for n, v in kept[quantity].items()}
         return np.moveaxis(output.numpy(), 0, 1), kept
 
 

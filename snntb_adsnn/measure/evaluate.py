@@ -42,6 +42,7 @@ class Decisions:
         agreement: share of decisions (after the last step) that are the ANN's; of values the share of variance of the
             ANN's outputs (``OutputFigures.agreement``); or ``None``.
         accuracy_over_time: share of right decisions after each step, shape (steps,); empty where nothing is decided.
+        mean_time_ms: mean time of a decision: the whole one, unless images stop when they are decided.
         matching_time_ms: time at which ``matching_fraction`` of the highest accuracy is first reached; of values, of
             the highest share of variance.
         accuracy_sd: standard deviation of the accuracy from the matching time to the end, or ``None``.
@@ -54,6 +55,7 @@ class Decisions:
     matching_fraction: float
     matching_time_ms: float
     accuracy_sd: float | None
+    mean_time_ms: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Firing:
     """How much a run spikes.
 
     Attributes:
-        rate_hz: spikes per neuron per second over the whole window, averaged over neurons and images.
+        rate_hz: spikes per neuron per second of simulated time, averaged over neurons and images.
+        spikes_per_neuron: spikes per neuron and image.
+        corrective_share: share of the spikes that are corrective; ``None`` where there can be none.
         rate_hz_per_layer: the same by layer.
         spikes_per_neuron_at_mt: spikes per neuron until the matching time.
     """
@@ -69,6 +73,8 @@ class Firing:
     rate_hz: float
     rate_hz_per_layer: Mapping[str, float]
     spikes_per_neuron_at_mt: float
+    spikes_per_neuron: float
+    corrective_share: float | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,7 @@ class Evaluation:
         self._fanouts = fanouts(self.network)
         self._additions = dict.fromkeys(self.network.population_names, 0.0)
         self._multiply_adds = dict.fromkeys(self.network.population_names, 0.0)
+        self._simulated = self._corrective = 0
 
     def add(
         self,
@@ -183,6 +190,8 @@ class Evaluation:
             self._additions[name] += float((per_neuron * self._fanouts[name].additions).sum())
             self._multiply_adds[name] += float((per_neuron * self._fanouts[name].multiply_adds).sum())
         self.images += images
+        self._simulated += images * steps if result.stopped is None else int(result.stopped.sum(dtype=np.int64))
+        self._corrective += sum(int(counts.sum(dtype=np.int64)) for counts in result.corrective_counts.values())
 
     def metrics(self) -> Metrics:
         """The figures of everything counted so far.
@@ -210,16 +219,22 @@ class Evaluation:
                 matching_fraction=self.matching_fraction,
                 matching_time_ms=(at + 1) * dt,
                 accuracy_sd=None if accuracy is None else float(accuracy[at:].std()),
+                mean_time_ms=self._mean_steps * dt,
             ),
             firing=self._firing(at),
             work=Work(
                 synaptic_operations_per_image=self._per_image(self._additions) + self._per_image(self._multiply_adds),
                 multiply_adds_per_image=self._per_image(self._multiply_adds),
-                neuron_updates_per_image=self.network.neuron_count * steps,
-                costs=self._costs(steps, at + 1),
+                neuron_updates_per_image=round(self.network.neuron_count * self._mean_steps),
+                costs=self._costs(round(self._mean_steps), at + 1),
             ),
             outputs=outputs,
         )
+
+    @property
+    def _mean_steps(self) -> float:
+        """Steps of an image."""
+        return self._simulated / self.images
 
     def _per_image(self, counts: Mapping[str, float]) -> float:
         return sum(counts.values()) / self.images
@@ -232,11 +247,14 @@ class Evaluation:
         sizes = {p.name: p.size for p in self.network.populations}
         spikes = self._spikes()
         neurons = self.network.neuron_count * self.images
-        seconds = len(next(iter(self._spikes_per_step.values()))) * self.network.dt / 1000
+        seconds, total = self._mean_steps * self.network.dt / 1000, sum(spikes.values())
+        corrects = any(p.corrective is not None for p in self.network.populations)
         return Firing(
-            rate_hz=sum(spikes.values()) / neurons / seconds,
+            rate_hz=total / neurons / seconds,
             rate_hz_per_layer={n: spikes[n] / (sizes[n] * self.images * seconds) for n in sizes},
             spikes_per_neuron_at_mt=sum(self._spikes(match + 1).values()) / neurons,
+            spikes_per_neuron=total / neurons,
+            corrective_share=self._corrective / max(total, 1) if corrects else None,
         )
 
     def _costs(self, steps: int, match: int) -> Costs:

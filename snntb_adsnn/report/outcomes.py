@@ -58,7 +58,6 @@ class ArousalOutcome:
         ann_accuracy: of the ANN on the test images.
         calibration_images: training images that it was chosen with; 0 where everything was given.
         tolerance: percentage points below the high precision's accuracy that still are its equal.
-        reached: whether the choice is as accurate as the high precision on the training images, within ``tolerance``.
     """
 
     chosen: dict[str, Any]
@@ -71,7 +70,6 @@ class ArousalOutcome:
     ann_accuracy: float
     calibration_images: int
     tolerance: float
-    reached: bool
 
     @property
     def _needed(self) -> float:

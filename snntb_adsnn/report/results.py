@@ -154,7 +154,10 @@ class Figures:
         ann_accuracy, snn_accuracy: share of correct images; ``None`` where the ANN was not evaluated, where nothing is
             decided, and of several outputs.
         agreement_with_ann: share of images on which both decide alike; of values, see ``OutputSection``; or ``None``.
-        firing_rate_hz, firing_rate_hz_per_layer: spikes per neuron per second, over the whole simulation.
+        firing_rate_hz, firing_rate_hz_per_layer: spikes per neuron per second of simulated time.
+        spikes_per_neuron: spikes per neuron and image.
+        mean_time_ms: mean time of a decision: ``duration_ms``, unless images stop when they are decided.
+        corrective_share: share of the spikes that are corrective; where there can be any.
         matching_time_ms: when ``matching_fraction`` of the highest accuracy is first reached.
         accuracy_sd: standard deviation of the accuracy from there on, or ``None``.
         spikes_per_neuron_at_mt: spikes per neuron until then.
@@ -173,6 +176,9 @@ class Figures:
     agreement_with_ann: float | None
     firing_rate_hz: float
     firing_rate_hz_per_layer: dict[str, float]
+    spikes_per_neuron: float
+    mean_time_ms: float
+    corrective_share: float | None
     matching_time_ms: float
     matching_fraction: float
     accuracy_sd: float | None
@@ -202,6 +208,9 @@ class Figures:
             "agreement_with_ann": decisions.agreement,
             "firing_rate_hz": firing.rate_hz,
             "firing_rate_hz_per_layer": dict(firing.rate_hz_per_layer),
+            "spikes_per_neuron": firing.spikes_per_neuron,
+            "mean_time_ms": decisions.mean_time_ms,
+            "corrective_share": firing.corrective_share,
             "matching_time_ms": decisions.matching_time_ms,
             "matching_fraction": decisions.matching_fraction,
             "accuracy_sd": decisions.accuracy_sd,
@@ -240,6 +249,7 @@ class Results(Figures):
         slope_correction: whether slopes were corrected, too.
         onset_ms: by layer, the time before which no neuron spikes.
         readout_tau_phi_ms: smoothing time constant of the read-out.
+        margin, patience_ms: of early decisions, where there are some.
         top_k: accuracies among the k likeliest classes.
         model: path of the trained model, without suffix.
         versions: of Python and packages, by name.
@@ -251,6 +261,8 @@ class Results(Figures):
     slope_correction: bool | None = None
     onset_ms: dict[str, float] | None = None
     readout_tau_phi_ms: float | None = None
+    margin: float | None = None
+    patience_ms: float | None = None
     top_k: TopK | None = None
     model: str | None = None
     versions: dict[str, str]

@@ -18,6 +18,7 @@ from snntb_adsnn.run.network import (
     configured,
     corrected,
     correction_of,
+    early_rule,
     for_task,
     waiting,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "corrected",
     "correction_inputs",
     "correction_of",
+    "early_rule",
     "for_task",
     "load",
     "model_of",

@@ -153,7 +153,7 @@ class Run:
         section = self.config.adsnn
         need_shape(self.model, self.x_test, self.config.paths.data_file("x_test"))
         with naming_model(self._model_file.file):
-            network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.tau_phi)
+            network = convert(self.model, self.x_test[: section.check_images], readout_tau_phi=section.read_out_time)
         with naming(self.config.file):
             return for_task(network, section, self._labels_if_there)
 

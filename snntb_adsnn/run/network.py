@@ -8,6 +8,7 @@ from pathlib import Path
 from snntb_adsnn.config import AdsnnSection
 from snntb_adsnn.errors import ConfigError, DataError, ParameterError
 from snntb_adsnn.measure.correction import Correction
+from snntb_adsnn.measure.safety import Rule, choose_rule
 from snntb_adsnn.measure.settling import choose_waits
 from snntb_adsnn.network import Neurons, Readout, SpikingNetwork
 from snntb_adsnn.network.depth import staggered
@@ -18,6 +19,9 @@ from snntb_adsnn.run.files import correction_inputs, read_npz
 
 WAITING_INPUTS = 200
 """Training inputs on which waits are chosen, at most."""
+
+EARLY_INPUTS = 1000
+"""Training inputs on which the rule for early decisions is chosen, at most."""
 
 CORRECTION_INPUTS = 100
 """Training inputs from which a network is corrected by itself."""
@@ -47,7 +51,7 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
             return replace(node, parameters=parameters, corrective=section.corrective).with_form(section.form)
         if isinstance(node, Readout):
             tau_beta = section.overrides.get("tau_beta", node.tau_beta)
-            return replace(node, tau_phi=section.tau_phi, tau_beta=tau_beta, dt=dt)
+            return replace(node, tau_phi=section.read_out_time, tau_beta=tau_beta, dt=dt)
         return node
 
     network = SpikingNetwork(tuple(map(change, network.nodes)))
@@ -86,6 +90,37 @@ def waiting(network: SpikingNetwork, section: AdsnnSection, training_inputs: Pat
         f"{chosen.tau_phi:g} ms; decided after {chosen.decided:g} ms."
     )
     return chosen.of(network)
+
+
+def early_rule(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path, duration: float) -> Rule | None:
+    """The rule for deciding early that ``[adsnn] decide_early`` asks for; ``None``: none.
+
+    Args:
+        network: as it is simulated.
+        training_inputs: the toolbox's ``x_norm.npz``.
+        duration: the whole time, ms.
+
+    Raises:
+        ConfigError: a network that does not classify, or no rule is as safe as asked for.
+        DataError: there are no training inputs.
+    """
+    if section.decide_early is None:
+        return None
+    x = correction_inputs(training_inputs, 1, EARLY_INPUTS - 1)
+    try:
+        rule = choose_rule(network, x, section.decide_early / 100, duration=duration, engine=section.engine)
+    except ParameterError as error:
+        raise ConfigError(f"[adsnn] decide_early: {error}") from None
+    if rule is None:
+        raise ConfigError(
+            f"[adsnn] decide_early = {section.decide_early:g}: on {len(x)} training inputs no decision before the end "
+            "is as safe; allow more, or remove it."
+        )
+    print(
+        f"Deciding early, chosen on {len(x)} training inputs: margin {rule.margin:.4g}, patience {rule.patience:g} ms; "
+        f"mean time there {rule.mean_time:.1f} ms, {rule.differing:.2%} decided otherwise than after {duration:g} ms."
+    )
+    return rule
 
 
 def for_task(network: SpikingNetwork, section: AdsnnSection, labels: Array | None = None) -> SpikingNetwork:

@@ -256,7 +256,6 @@ def arouse(config: Config, subject: Subject, runner: Runner | None = None) -> Ar
         ann_accuracy=subject.ann_accuracy,
         calibration_images=choice.images,
         tolerance=section.tolerance,
-        reached=choice.reached,
     )
 
 
@@ -269,14 +268,12 @@ class _Choice:
     outcomes: tuple[Outcome, ...] = ()
     laws: dict[str, Any] | None = None
     images: int = 0
-    reached: bool = True
 
 
 def _chosen(config: Config, held: _Study, pairs: list[tuple[Levels, Levels]], windows: tuple[Window, ...]) -> _Choice:
     outcomes, laws, needed = _tried(config, held, pairs, windows)
     best = choose(outcomes, needed)
-    images, reached = len(held.shared.subject.x), best.accuracy >= needed - 1e-9
-    return _Choice(best.trial, _fixed(held, best), tuple(outcomes), laws, images, reached)
+    return _Choice(best.trial, _fixed(held, best), tuple(outcomes), laws, len(held.shared.subject.x))
 
 
 def _tried(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +45,7 @@ class Setting:
         engine: its name in ``ENGINES``; not ``auto``, which may mean another one in each worker.
         record: what the engine records, see ``simulate``; in ascending order.
         observed: whether each image's spikes are wanted.
+        margin, patience: of early decisions, see ``simulate``.
     """
 
     network: SpikingNetwork
@@ -52,6 +53,8 @@ class Setting:
     engine: str
     record: tuple[str, ...] = ()
     observed: bool = False
+    margin: float | None = None
+    patience: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Kept:
 
     Attributes:
         times: of each image the steps of its spikes, as a ``SpikeObserver`` takes them, where they are wanted.
+        corrective_counts: as ``spike_counts``.
+        stopped: as in ``SimulationResult``.
     """
 
     outputs: Array
@@ -78,6 +83,8 @@ class Kept:
     spikes_per_step: dict[str, Array]
     records: dict[str, dict[str, Array]]
     times: list[Array] | None
+    corrective_counts: dict[str, Array] = field(default_factory=dict)
+    stopped: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ def simulate_batch(setting: Setting, item: Batch) -> Kept:
         duration=setting.duration,
         engine=setting.engine,
         record=setting.record,
+        margin=setting.margin,
+        patience=setting.patience,
         on_spikes=keep if setting.observed else None,
     )
     return Kept(
@@ -109,6 +118,8 @@ def simulate_batch(setting: Setting, item: Batch) -> Kept:
         dict(result.spikes_per_step),
         {quantity: dict(arrays) for quantity, arrays in result.records.items()},
         [times[image] for image in range(len(item.x))] if setting.observed else None,
+        {name: _narrow(counts) for name, counts in result.corrective_counts.items()},
+        result.stopped,
     )
 
 
@@ -174,6 +185,8 @@ class Batches:
             found.spikes_per_step,
             self.setting.network.dt,
             found.records,
+            corrective_counts={name: array.astype(np.int32) for name, array in found.corrective_counts.items()},
+            stopped=found.stopped,
             readout=self.setting.network.readout,
         )
 

@@ -41,7 +41,7 @@ def look_ahead(config: Config) -> None:
         inputs = read_npz(config.paths.data_file("x_test"))
         need_shape(model, inputs, config.paths.data_file("x_test"))
         with naming_model(file):
-            network = convert(model, inputs[: section.check_images], readout_tau_phi=section.tau_phi)
+            network = convert(model, inputs[: section.check_images], readout_tau_phi=section.read_out_time)
         labels_file = config.paths.data_file("y_test")
         labels = read_npz(labels_file)
         network = for_task(network, section, labels)
@@ -50,7 +50,7 @@ def look_ahead(config: Config) -> None:
             correction_of(network, section, config.paths.data_file("x_norm"))
         if "parameter_sweep" not in config.texts:  # which may change what does not fit
             configured(network, section, config.simulation.dt)
-        _converted[model] = network, section.tau_phi
+        _converted[model] = network, section.read_out_time
     _loaded.clear()
     _loaded[_key(file, section.trust_model)] = model
 

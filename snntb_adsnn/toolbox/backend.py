@@ -24,7 +24,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import configured, corrected, correction_of, for_task, waiting
+from snntb_adsnn.run import configured, corrected, correction_of, early_rule, for_task, waiting
 from snntb_adsnn.studies.batches import Batches
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
@@ -91,7 +91,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
     def compile(self) -> None:
         """Convert the parsed model, unless that was done before the run; compared with it on real inputs, layer by
         layer."""
-        tau_phi = self.section.tau_phi
+        tau_phi = self.section.read_out_time
         network = ahead.network_of(self.parsed_model, tau_phi)
         if network is None:
             inputs = settings.check_inputs(self.config, self.section.check_images)
@@ -174,9 +174,14 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         network = waiting(configured(self.network, self.section, self._dt), self.section, inputs)
         self.simulated = corrected(network, self.network, self.section, correction)
         kept = any(population.corrected for population in self.simulated.populations)
-        self._correction: dict[str, Any] = {
+        rule = early_rule(self.simulated, self.section, inputs, self._duration)
+        self._rule: dict[str, Any] = {} if rule is None else {"margin": rule.margin, "patience": rule.patience}
+        self._settled: dict[str, Any] = {
             "bias_correction": len(correction.inputs) if correction is not None and kept else 0,
             "slope_correction": correction is not None and kept and correction.slopes,
+            "onset_ms": {population.name: population.onset for population in self.simulated.populations},
+            "readout_tau_phi_ms": self.simulated.readout.tau_phi,
+            **({} if rule is None else {"margin": rule.margin, "patience_ms": rule.patience}),
         }
         self.evaluation = Evaluation(self.simulated, self.section.matching_fraction)
         self._spikes = logs.SpikeLog(self.simulated, self._num_timesteps, self._log_keys, self._plot_keys)
@@ -210,7 +215,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         if self._kept is None:
             record = self._recorded(dense=dense)
             asked: dict[str, Any] = {"duration": self._duration, "engine": self.section.engine, "record": record}
-            self.result = simulate(self.simulated, x, **asked, on_spikes=observer)
+            self.result = simulate(self.simulated, x, **asked, **self._rule, on_spikes=observer)
         else:
             self.result = self._kept.result(x, observer)
         self.evaluation.add(self.result, truth, ann_outputs=ann_outputs)
@@ -297,6 +302,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             self.simulated,
             folder,
             duration=self._duration,
+            **self._rule,
             engine=self.section.engine,
             record=self._recorded(dense=logs.needs_spikes((), self._plot_keys)),
             observed=self._spikes.observes,
@@ -423,9 +429,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
             plots=section.plots,
             seed=section.seed,
             engine=section.engine,
-            **self._correction,
-            onset_ms={p.name: p.onset for p in self.evaluation.network.populations},
-            readout_tau_phi_ms=self.evaluation.network.readout.tau_phi,
+            **self._settled,
             top_k=TopK(self.top_k, totals.snn_top_k, totals.ann_top_k) if isinstance(totals, Totals) else None,
             model=str(_without_ending(Path(self.config.get("paths", "path_wd")), self.config)),
         )

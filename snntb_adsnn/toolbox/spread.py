@@ -17,7 +17,14 @@ RUNNER: ContextVar[Runner | None] = ContextVar("RUNNER", default=None)
 
 
 def spread(
-    network: SpikingNetwork, folder: Path, *, duration: float, engine: str, record: Collection[str], observed: bool
+    network: SpikingNetwork,
+    folder: Path,
+    *,
+    duration: float,
+    engine: str,
+    record: Collection[str],
+    observed: bool,
+    **rule: float,
 ) -> Batches | None:
     """The batches of a run whose results come into ``folder``; ``None`` where this process simulates them.
 
@@ -28,11 +35,12 @@ def spread(
         engine: ``auto``, or a name in ``ENGINES``.
         record: what the engine records, see ``simulate``.
         observed: whether each image's spikes are wanted.
+        **rule: for early decisions, see ``simulate``.
     """
     if (runner := RUNNER.get()) is None:
         return None
     engine = automatic() if engine == "auto" else engine
-    return Batches(Setting(network, duration, engine, tuple(sorted(record)), observed), folder / FOLDER, runner)
+    return Batches(Setting(network, duration, engine, tuple(sorted(record)), observed, **rule), folder / FOLDER, runner)
 
 
 def finished(folder: Path) -> None:

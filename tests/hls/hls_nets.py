@@ -22,6 +22,9 @@ from snntb_adsnn.neuron.constants import STATES
 
 PARAMETERS = ASNParameters(m_f=0.3)
 
+RESTLESS = dataclasses.replace(PARAMETERS, tau_beta=5.0)
+"""Currents that fall faster than responses: neurons often have told too much, and need corrective spikes."""
+
 
 class Builder:
     """Appends nodes to a chain."""
@@ -41,9 +44,9 @@ class Builder:
     def scale(self) -> Builder:
         return self.add(Scale, self.rng.uniform(1.0, 2.5, self.nodes[-1].shape[-1:]).astype(np.float32))
 
-    def neurons(self, pool: Window | None = None) -> Builder:
+    def neurons(self, pool: Window | None = None, **more: Any) -> Builder:
         bias = self.rng.normal(0, 0.1, self.nodes[-1].shape[-1:]).astype(np.float32)
-        return self.add(Neurons, bias, self.parameters, pool=pool)
+        return self.add(Neurons, bias, self.parameters, pool=pool, **more)
 
     def conv(self, filters: int, size: int = 3, stride: int = 1, same: bool = False) -> Builder:
         height, width, channels = self.nodes[-1].shape
@@ -71,20 +74,23 @@ class Builder:
 
 
 def dense_net(
-    sizes: tuple[int, ...] = (12, 16, 10), seed: int = 0, parameters: ASNParameters = PARAMETERS
+    sizes: tuple[int, ...] = (12, 16, 10), seed: int = 0, parameters: ASNParameters = PARAMETERS, **more: Any
 ) -> SpikingNetwork:
-    """Input layer, hidden dense layers, read-out."""
+    """Input layer, hidden dense layers, read-out; ``more``: fields of the hidden neurons."""
     b = Builder(sizes[:1], seed, parameters).scale().neurons()
     for units in sizes[1:-1]:
-        b.dense(units).neurons()
+        b.dense(units).neurons(**more)
     return b.dense(sizes[-1]).readout()
 
 
-def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS) -> SpikingNetwork:
-    """Input layer; convolution with max pooling; convolution with average pooling before its neurons; dense; read-out."""
+def conv_net(seed: int = 0, parameters: ASNParameters = PARAMETERS, **more: Any) -> SpikingNetwork:
+    """Input layer; convolution with max pooling; convolution with average pooling before its neurons; dense; read-out.
+
+    ``more``: fields of the neurons behind convolutions.
+    """
     b = Builder((8, 8, 2), seed, parameters).scale().neurons()
-    b.conv(4, same=True).neurons(Window((2, 2), (2, 2)))
-    b.conv(6, same=True).average().neurons()
+    b.conv(4, same=True).neurons(Window((2, 2), (2, 2)), **more)
+    b.conv(6, same=True).average().neurons(**more)
     return b.flatten().dense(5).neurons().dense(3).readout()
 
 
@@ -97,8 +103,8 @@ def pixels(network: SpikingNetwork, images: int = 6, seed: int = 1) -> np.ndarra
 # every kind of stage and geometry, small: (name, network of a seed)
 NETWORKS = {
     "dense": lambda seed: dense_net(seed=seed),
-    "deep": lambda seed: dense_net((5, 7, 6, 4, 3), seed),
-    "conv": conv_net,
+    "deep": lambda seed: dense_net((5, 7, 6, 4, 3), seed, RESTLESS, onset=3.0, corrective=2.25),
+    "conv": lambda seed: conv_net(seed, RESTLESS, onset=2.0, corrective=2.0),
     "pooled input": lambda seed: (
         Builder((6, 6, 1), seed).scale().neurons(Window((2, 2), (2, 2))).flatten().dense(4).neurons().dense(3).readout()
     ),
@@ -157,6 +163,8 @@ NETWORKS = {
 def fixed_networks(draw: st.DrawFn) -> tuple[FixedNetwork, np.ndarray]:
     """Any stages, widths, rounding and overflow modes, with input words; states may saturate and wrap."""
     network = NETWORKS[draw(st.sampled_from(sorted(NETWORKS)))](draw(st.integers(0, 50)))
+    factors = st.sampled_from([None, 2.0, 2.25, 3.75])
+    network = network.map_neurons(lambda n: dataclasses.replace(n, corrective=draw(factors)))
     names = [link.target.name for link in chain(network)]
     ranges = {
         n: {
@@ -194,6 +202,7 @@ def fixed_networks(draw: st.DrawFn) -> tuple[FixedNetwork, np.ndarray]:
             stages.append(modes(stage, "current", "potential"))
         else:
             neurons = modes(stage.neurons, "current", "potential", "refractory", "adaptation")
+            neurons = dataclasses.replace(neurons, onset=draw(st.integers(0, 3)))
             stages.append(dataclasses.replace(stage, neurons=neurons))
     fixed = dataclasses.replace(fixed, stages=tuple(stages))
     return fixed, fixed.pixels(pixels(network, draw(st.integers(1, 3)), draw(st.integers(0, 50))))

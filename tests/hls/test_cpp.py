@@ -66,6 +66,12 @@ def spike_total(fixed: FixedNetwork, images: Words) -> int:
     return min(int(counts.sum()) for counts in simulate(fixed, images, STEPS).spike_counts.values())
 
 
+def corrective_totals(fixed: FixedNetwork, images: Words) -> list[int]:
+    from adsnn_hls.fixed import simulate
+
+    return [int(counts.sum()) for counts in simulate(fixed, images, STEPS).corrective_counts.values()]
+
+
 # between them: both backends and io types, all stages, both strategies, shared and unshared neurons
 CASES = {
     "conv, io_stream, Vitis": ("conv", Options("vitis", io_type="io_stream", steps=STEPS)),
@@ -94,6 +100,7 @@ def test_every_word_agrees(name: str, tmp_path: Path) -> None:
     kind, options = CASES[name]
     fixed, images = quantised(kind)
     assert spike_total(fixed, images) > 0, "a silent network proves little"
+    assert all(corrective > 0 for corrective in corrective_totals(fixed, images))
     check(compared(tmp_path / "project", fixed, images, options), fixed, images, STEPS)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from adsnn_hls.fixed import RECORDABLE, FixedNetwork, GoldenResult, simulate
 from adsnn_hls.quantize import Widths, calibrate, quantize
-from hls_nets import NETWORKS, conv_net, dense_net, fixed_networks, pixels
+from hls_nets import NETWORKS, RESTLESS, conv_net, dense_net, fixed_networks, pixels
 from hypothesis import given, settings
 from shrinking import NOT_SHRUNK
 
@@ -31,6 +31,9 @@ def assert_equal(a: GoldenResult, b: GoldenResult) -> None:
     for stage, counts in a.spike_counts.items():
         np.testing.assert_array_equal(counts, b.spike_counts[stage])
         np.testing.assert_array_equal(a.spikes_per_step[stage], b.spikes_per_step[stage])
+    assert set(a.corrective_counts) == set(b.corrective_counts)
+    for stage, counts in a.corrective_counts.items():
+        np.testing.assert_array_equal(counts, b.corrective_counts[stage])
 
 
 @given(fixed_networks())
@@ -61,7 +64,7 @@ def test_int64_states_equal_reference() -> None:
 
 def test_reference_equals_one_neuron_in_exact_fractions() -> None:
     """docs/fixed-point.md once more, with exact rational numbers, for a chain of single neurons."""
-    network = dense_net((1, 1, 2), seed=4)
+    network = dense_net((1, 1, 2), seed=4, parameters=RESTLESS, onset=20.0, corrective=2.25)
     x = np.array([[0.8]])
     fixed = quantize(
         network,
@@ -95,10 +98,12 @@ def test_reference_equals_one_neuron_in_exact_fractions() -> None:
             S = V + int(n.bias[0]) * Fraction(2) ** -n.bias_type.fraction
             S_hat = assign(n.refractory, n.k_eta * one * S_hat)
             theta = n.theta0 * Fraction(2) ** -n.adaptation.fraction + theta_a
-            spike = S - S_hat > theta / 2
-            S_hat = assign(n.refractory, S_hat + theta) if spike else S_hat
+            waits = t < (0 if stage is fixed.analog else 20)
+            spike = int(S - S_hat > theta / 2) - int(S_hat - max(S, 0) > Fraction(9, 8) * theta)
+            spike = 0 if waits or (stage is fixed.analog and spike < 0) else spike
+            S_hat = assign(n.refractory, S_hat + spike * theta) if spike else S_hat
             theta_a = assign(n.adaptation, n.k_gamma * one * theta_a + (n.m_gamma * one * theta if spike else 0))
-            spikes.append(int(spike))
+            spikes.append(spike)
             for quantity, value, kind in (
                 ("I", I, n.current),
                 ("V", V, n.potential),
@@ -107,7 +112,8 @@ def test_reference_equals_one_neuron_in_exact_fractions() -> None:
             ):
                 assert seen[stage.name][quantity][0, t].item() == value * 2**kind.fraction, (stage.name, quantity, t)
             assert seen[stage.name]["spikes"][0, t].item() == spike
-        assert 5 < sum(spikes) < 195
+        assert 5 < spikes.count(1) < 195
+        assert (-1 in spikes) == (stage is not fixed.analog)
         spikes_in = spikes
 
 
@@ -122,6 +128,10 @@ def test_wide_words_follow_the_float_network(name: str) -> None:
         # a comparison within rounding error of the threshold may fall the other way
         assert np.abs(counts - exact.spike_counts[stage]).max() <= 1
         assert np.mean(counts != exact.spike_counts[stage]) < 0.01
+        assert counts.sum() > 50
+    assert set(golden.corrective_counts) == set(exact.corrective_counts)
+    for stage, counts in golden.corrective_counts.items():
+        assert np.abs(counts - exact.corrective_counts[stage]).max() <= 1
         assert counts.sum() > 50
     outputs = fixed.readout.potential.value(golden.outputs)
     assert np.abs(outputs - exact.outputs).max() < 0.05 * np.abs(exact.outputs).max()

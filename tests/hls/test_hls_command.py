@@ -101,6 +101,7 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         file = configuration(
             folder, weights="7, readout: fixed<8,2>", io_type="io_parallel", reuse_factor="auto, hidden: 2"
         )
+        file.write_text(file.read_text() + "[adsnn]\nonset = hidden: 3\ncorrective = 2.25\n")
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             code = run(file, "--output", output, "--csim", 3, "--json", output.parent / "figures.json", "--build")
     assert code == 2, printed.getvalue()
@@ -110,6 +111,7 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def test_figures(finished: tuple[Path, dict[str, Any], str]) -> None:
     output, figures, _ = finished
     fixed = FixedNetwork.load(output / "network.npz")
+    assert [(s.neurons.onset, s.neurons.corrective) for s in fixed.spiking] == [(0, 9), (3, 9)]
     assert figures["mismatches"] == 0
     assert figures["images"] == 3
     assert figures["compared"] == 3 * STEPS * step_words(fixed)

@@ -159,13 +159,13 @@ def test_weights_are_within_half_a_step(name: str, bits: int) -> None:
         assert stage.weight_type.width == bits
 
 
-@given(st.lists(st.lists(st.integers(-128, 127), min_size=3, max_size=3), min_size=1, max_size=8))
-def test_accumulator_holds_every_subset_and_no_bit_more(rows: list[list[int]]) -> None:
+@given(st.lists(st.lists(st.integers(-128, 127), min_size=3, max_size=3), min_size=1, max_size=6), st.booleans())
+def test_accumulator_holds_every_subset_and_no_bit_more(rows: list[list[int]], signed: bool) -> None:
     weights = np.array(rows)
-    kind = sum_type(weights, FixedType(8, 3))
-    subsets = np.array([[i >> j & 1 for j in range(len(rows))] for i in range(1 << len(rows))])
+    kind = sum_type(weights, FixedType(8, 3), signed)
+    subsets = np.array(list(itertools.product((-1, 0, 1) if signed else (0, 1), repeat=len(rows))))
     sums = subsets @ weights
-    assert accumulator_range(weights) == (min(sums.min(), 0), max(sums.max(), 0))
+    assert accumulator_range(weights, signed) == (min(sums.min(), 0), max(sums.max(), 0))
     assert kind.low <= sums.min()
     assert sums.max() <= kind.high
     assert kind.width == 1 or sums.min() < kind.low // 2 or sums.max() > kind.high // 2
@@ -250,6 +250,30 @@ def test_sums_beyond_an_intermediate_word_are_refused() -> None:
         dataclasses.replace(stage, weight_type=far, accumulator=sum_type(stage.weights, far))
 
 
+@pytest.mark.parametrize(
+    ("c", "message"),
+    [(2.3, r"neurons_4: corrective = 2\.3 is not a multiple of 1/4 .* choose 2\.25"), (64.0, r"below 64.* 63\.75")],
+)
+def test_corrective_spikes_without_an_exact_word_are_refused(c: float, message: str) -> None:
+    network = dense_net(corrective=c)
+    with pytest.raises(ParameterError, match=message):
+        calibrate(network, pixels(network), 3)
+
+
+def test_spikes_that_may_be_negative_where_none_is_expected_are_refused() -> None:
+    network = dense_net(corrective=2.0)
+    fixed = quantize(network, calibrate(network, pixels(network), 20))
+    assert [(s.signed_in, s.signed_out) for s in fixed.stages] == [(False, False), (False, True), (True, False)]
+    with pytest.raises(NetworkError, match="readout_6: spikes of 'neurons_4' may be negative"):
+        dataclasses.replace(fixed, stages=(*fixed.stages[:2], dataclasses.replace(fixed.readout, signed=False)))
+
+
+def test_a_wait_that_the_hardware_cannot_count_is_refused() -> None:
+    network = dense_net(onset=70_000.0)
+    with pytest.raises(ParameterError, match="onset of 70000 time steps .* 65535"):
+        calibrate(network, pixels(network), 3)
+
+
 # ---- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +354,16 @@ def test_multiplier_free_networks_have_exact_short_factors(terms: int) -> None:
             assert len(signed_digits(getattr(n, factor))) <= terms + 1
         assert len(signed_digits(n.theta0)) == 1
     assert len(signed_digits(fixed.readout.g_phi)) == 1
+
+
+def test_multiplier_free_corrective_spikes_need_a_power_of_two() -> None:
+    network = dense_net(parameters=multiplier_free_parameters(PARAMETERS), corrective=2.5)
+    ranges = calibrate(network, pixels(network), 20)
+    assert quantize(network, ranges).spiking[1].neurons.corrective == 10
+    with pytest.raises(ParameterError, match=r"neurons_4: corrective = 2\.5 is no power of two"):
+        quantize(network, ranges, multiplier_free=True)
+    fixed = quantize(network.with_corrective(4.0), ranges, multiplier_free=True)
+    assert fixed.spiking[1].neurons.corrective == 16
 
 
 def test_multiplier_free_needs_a_network_trained_for_it() -> None:

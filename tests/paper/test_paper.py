@@ -103,7 +103,7 @@ def measured():
         "trials": [{"m_f_low": "0.8", "m_f_high": "0.2", "snn_accuracy": 0.95, "firing_rate_hz": 11.0}],
         "laws": {**dict.fromkeys(("threshold_line", "selectivity_exponential"), fitted), "points": rows,
                  "waiting_time_ms": 2.0, "quantile": 0.9},
-        **{"ann_accuracy": 0.95, "calibration_images": 100, "tolerance": 0.1, "reached": True},
+        **{"ann_accuracy": 0.95, "calibration_images": 100, "tolerance": 0.1},
     }  # fmt: skip
     entry = {"config": "net.ini", "dataset": "iris", "images": 40, "neurons": 10, "trained_m_f": 0.2}
     return {

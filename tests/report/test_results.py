@@ -20,16 +20,22 @@ from snntb_adsnn.report.schema import schema
 SCHEMA = Path(__file__).parents[2] / "docs" / "results.schema.json"
 KEYS = [
     *("ann_accuracy", "snn_accuracy", "agreement_with_ann", "firing_rate_hz", "firing_rate_hz_per_layer"),
+    *("spikes_per_neuron", "mean_time_ms", "corrective_share"),
     *("matching_time_ms", "matching_fraction", "accuracy_sd", "spikes_per_neuron_at_mt"),
     *("synaptic_operations_per_image", "multiply_adds_per_image", "neuron_updates_per_image", "operations"),
     *("num_images", "duration_ms", "dt_ms", "m_f", "form", "neurons", "accuracy_over_time", "outputs"),
-    *("seed", "engine", "bias_correction", "slope_correction", "top_k", "model", "versions"),
+    *("seed", "engine", "bias_correction", "slope_correction", "onset_ms", "readout_tau_phi_ms"),
+    *("margin", "patience_ms", "top_k", "model", "versions"),
 ]
 RUN = {
     "seed": 3,
     "engine": "event",
     "bias_correction": 0,
     "slope_correction": False,
+    "onset_ms": {"first": 0.0, "second": 5.0},
+    "readout_tau_phi_ms": 50.0,
+    "margin": 0.4,
+    "patience_ms": 2.0,
     "top_k": TopK(2, 0.5, 1.0),
     "model": "folder/net",
 }

@@ -237,7 +237,7 @@ def test_arousal_pays_only_where_the_low_precision_alone_does_not_do():
         return {"snn_accuracy": accuracy, "firing_rate_hz": rate}
 
     fields = {"fixed": None, "random": run(0.9, 10), "trials": [], "laws": None, "ann_accuracy": 0.96}
-    fields |= {"calibration_images": 100, "tolerance": 0.1, "reached": True}
+    fields |= {"calibration_images": 100, "tolerance": 0.1}
     outcome = ArousalOutcome(chosen=run(0.95, 10), low=run(0.9, 5), high=run(0.95, 30), **fields)
     assert outcome.best is outcome.chosen
     assert outcome.pays

@@ -37,20 +37,28 @@ def stimuli(types: Types, seed: int) -> list[Words]:
         ends = rng.choice([low, low + 1, 0, high - 1, high], CANDIDATES)
         found.append(np.choose(rng.integers(0, 4, CANDIDATES), [anywhere, anywhere, small, ends]))
     n = neurons((1,), types)
-    found[2] = np.where(rng.random(CANDIDATES) < 0.5, near_threshold(n, found, rng), found[2])
+    draw = rng.random(CANDIDATES)
+    found[2] = np.where(draw < 0.5, near_threshold(n, found, rng), found[2])
+    if n.corrective:
+        found[2] = np.where(draw < 0.25, near_threshold(n, found, rng, n.corrective / 4), found[2])
     # 2 (S - S_hat) equals theta, or is less than a step below it: a spike if theta0 were one step lower
     lower = dataclasses.replace(n, theta0=n.theta0 - 1)
-    critical = np.flatnonzero(step(lower, found)[4] & ~step(n, found)[4])[: VECTORS // 4]
-    assert critical.size >= 20, "too few vectors at the threshold"
-    chosen = np.concatenate([critical, np.arange(VECTORS - critical.size)])
+    chosen = np.arange(0)
+    for sign in (1, -1) if n.corrective else (1,):
+        critical = np.flatnonzero((step(lower, found)[4] == sign) & (step(n, found)[4] == 0))[: VECTORS // 4]
+        assert critical.size >= 20, "too few vectors at the threshold"
+        chosen = np.concatenate([chosen, critical])
+    chosen = np.concatenate([chosen, np.arange(VECTORS - chosen.size)])
     return [words[chosen] for words in found]
 
 
-def near_threshold(n: FixedNeurons, words: list[Words], rng: np.random.Generator) -> Words:
-    """S_hat for which 2 (S - S_hat) comes within a few steps of theta, where the range allows it."""
+def near_threshold(n: FixedNeurons, words: list[Words], rng: np.random.Generator, c: float = 0) -> Words:
+    """S_hat for which 2 (S - S_hat) comes within a few steps of theta, where the range allows it; with a ``c``, for
+    which 2 (S_hat - max(S, 0)) comes near c theta.
+    """
     S = (step(n, words)[1] + n.bias[0]) / 2.0**n.potential.fraction
     theta = (n.theta0 + words[3]) / 2.0**n.adaptation.fraction
-    decayed = (S - theta / 2) * 2.0**n.refractory.fraction
+    decayed = (np.maximum(S, 0) + c * theta / 2 if c else S - theta / 2) * 2.0**n.refractory.fraction
     before = np.round(decayed / (n.k_eta / 2.0**n.coefficient.fraction)) + rng.integers(-3, 3, len(S), endpoint=True)
     return np.clip(before, 0, n.refractory.high).astype(np.int64)
 
@@ -83,7 +91,8 @@ async def every_bit(dut: Any) -> None:
         ins, outs = neuron_fields(types)
         words = stimuli(types, k)
         wanted = step(neurons((1,), types), words)
-        rate = wanted[4].mean()
+        rate = (wanted[4] != 0).mean()
+        assert (wanted[4] < 0).mean() > 0.02 or not types.corrective, f"{name}: few corrective spikes"
         assert 0.02 < rate < 0.98, f"{name}: {rate:.1%} of the vectors spike, which tests little"
         packed_in, packed_out = pack(words, ins), pack(wanted, outs)
         for variant in ("mul", "add"):

@@ -9,13 +9,14 @@ from pathlib import Path
 import cocotb
 
 
-def report(name: str, *, compared: int, clocks: int, seconds: float) -> None:
-    """Record a finished comparison in which nothing differed."""
+def report(name: str, *, compared: int, clocks: int, seconds: float, negative: int = 0) -> None:
+    """Record a finished comparison in which nothing differed; ``negative``: how many spikes were corrective."""
     assert compared > 0, f"{name}: nothing was compared"
     line = {
         "bench": name,
         "mismatches": 0,
         "compared": compared,
+        "negative": negative,
         "clocks": clocks,
         "clocks_per_s": round(clocks / seconds),
     }

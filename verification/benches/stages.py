@@ -10,6 +10,8 @@ from typing import Any
 import cocotb
 import numpy as np
 from adsnn_hls.arithmetic import Words
+from adsnn_hls.cores.instance import address_width
+from adsnn_hls.stages.neurons import Spikes
 from cocotb.clock import Clock
 from numpy.typing import NDArray
 
@@ -22,12 +24,18 @@ NAMES = os.environ.get("ASN_STAGES", ",".join(STAGES)).split(",")
 STEPS = int(os.environ.get("ASN_STEPS", "8"))  # of the longest image
 
 
+def event(address: Any, spikes: Spikes) -> int:
+    """The word of a neuron's spike: its address, and above that a bit that says whether it is negative."""
+    return int(address) | int(spikes[address] < 0) << address_width(len(spikes))
+
+
 class Expectation:
     """What a stage should receive, send and store for a list of images.
 
     Attributes:
         sent: beats to send.
         beats: beats to receive.
+        negative: how many of the spikes to receive are.
         states: by state word, one array (steps of all images, words), and for the first stage "held" (images, words).
     """
 
@@ -35,6 +43,7 @@ class Expectation:
         self.case, self.rng = case, np.random.default_rng(seed)
         self.sent: list[Beat] = []
         self.beats: list[Beat] = []
+        self.negative = 0
         self.states: dict[str, list[NDArray[Any]]] = {}
         for count in steps:
             self._image(count)
@@ -43,12 +52,14 @@ class Expectation:
         for name, value in words.items():
             self.states.setdefault(name, []).append(np.asarray(value).ravel().copy())
 
-    def _spikes(self, inputs: int, step: int, steps: int) -> NDArray[np.bool_]:
+    def _spikes(self, inputs: int, step: int, steps: int) -> Spikes:
         """Input spikes of a step, sent in random order now and then: no order is promised."""
         rate = self.rng.choice([0.0, 0.1, 0.4, 1.0], p=[0.1, 0.4, 0.4, 0.1])
-        spikes = self.rng.random((1, inputs)) < rate
+        spikes: Spikes = self.rng.random((1, inputs)) < rate
+        if self.case.stage.signed_in:
+            spikes = spikes * self.rng.choice(np.array([-1, 1], np.int8), spikes.shape, p=[0.3, 0.7])
         order = self.rng.permutation(np.flatnonzero(spikes[0]))
-        self.sent += [(int(address), 0, 0) for address in order]
+        self.sent += [(event(address, spikes[0]), 0, 0) for address in order]
         self.sent.append((0, 1, int(step == steps - 1)))
         return spikes
 
@@ -76,7 +87,8 @@ class Expectation:
             if stage.place == "last":
                 self.beats.append((step << 16 | int(sent.argmax()), end))
             else:
-                self.beats += [(int(address), 0, 0) for address in np.flatnonzero(sent)]
+                self.beats += [(event(address, sent.ravel()), 0, 0) for address in np.flatnonzero(sent)]
+                self.negative += np.count_nonzero(sent < 0)
                 self.beats.append((0, 1, end))
 
 
@@ -124,8 +136,10 @@ async def start(dut: Any, steps: int) -> None:
 async def _compare(dut: Any, name: str, steps: list[int], stall: float, seed: int) -> None:
     await start(dut, steps[0])
     begin = time.perf_counter()
-    compared, clocks = await Bench(dut, steps, stall, seed).finish()
-    report(name, compared=compared, clocks=clocks, seconds=time.perf_counter() - begin)
+    bench = Bench(dut, steps, stall, seed)
+    compared, clocks = await bench.finish()
+    negative = sum(int(e.negative) for e in bench.expected.values())
+    report(name, compared=compared, negative=negative, clocks=clocks, seconds=time.perf_counter() - begin)
 
 
 @cocotb.test()

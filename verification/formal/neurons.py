@@ -49,6 +49,8 @@ def cxx_source(p: Parameters, part: str) -> str:
     few = all(len(signed_digits(p[name])) <= 3 for name in _FACTORS)
     body += [f"static const unsigned coefficient_fraction = {p['C_F']};"]
     body += [f"static const bool shift_add = {str(few).lower()};"]
+    if p["CORRECTIVE"]:
+        body += [f"static const unsigned long corrective = {p['CORRECTIVE']};", "typedef ap_int<2> spike_t;"]
     return (
         '#include "nnet_asn.h"\nstruct config : nnet::asn_config {\n'
         + "\n".join(body)
@@ -60,7 +62,7 @@ def cxx_source(p: Parameters, part: str) -> str:
 _CALLS = {
     "current": "I = nnet::asn_receive<config::drive_t, config>(I, word<config::drive_t>(drive));",
     "filter": "V = nnet::asn_filter<config>(V, I);",
-    "fire": "spike = nnet::asn_fire<config>(V, word<config::bias_t>(bias), S_hat, theta_a);",
+    "fire": "spike = nnet::asn_fire<config>(V, word<config::bias_t>(bias), S_hat, theta_a, waits != 0);",
 }
 _WRAPPER = """
 template <class T> T word(long long x) {
@@ -69,18 +71,18 @@ template <class T> T word(long long x) {
     return result;
 }
 extern "C" void neuron(long long i, long long v, long long h, long long a, long long drive, long long bias,
-                       long long *out) {
+                       long long waits, long long *out) {
     config::current_t I = word<config::current_t>(i);
     config::potential_t V = word<config::potential_t>(v);
     config::refractory_t S_hat = word<config::refractory_t>(h);
     config::adaptation_t theta_a = word<config::adaptation_t>(a);
-    bool spike = false;
+    config::spike_t spike = 0;
     CALL
     out[0] = (long long)I.V;
     out[1] = (long long)V.V;
     out[2] = (long long)S_hat.V;
     out[3] = (long long)theta_a.V;
-    out[4] = spike;
+    out[4] = (int)spike;
 }
 """
 
@@ -144,7 +146,7 @@ def _prove_part(p: Parameters, part: str, folder: Path, cores: Mapping[str, str]
     miter = re.sub(
         r"^(  parameter (?:bit|int) (\w+) *=) [^,\n]*",
         lambda m: f"{m[1]} {values[m[2]]}",
-        (RTL / "neuron_miter.sv").read_text(),
+        _spelled_out((RTL / "neuron_miter.sv").read_text()),
         flags=re.M,
     )
     cxx = cxx_to_verilog(cxx_source(p, part), folder, header)
@@ -154,6 +156,16 @@ def _prove_part(p: Parameters, part: str, folder: Path, cores: Mapping[str, str]
     if p["MULTIPLIER"]:
         return solve(folder, "neuron_miter", files, 1, techmap=techmap)
     return never_one(folder, "neuron_miter", files, techmap=techmap)
+
+
+def _spelled_out(miter: str) -> str:
+    """The miter with the macros that declare a neuron's parameters spelled out, for their values are those to prove."""
+    types = [f"{state.letter}_{part}" for state in STATES for part in ("W", "F", "ROUNDING", "SATURATE")]
+    names = [*types, "D_W", "D_F", "C_W", "C_F", *_FACTORS, "THETA0", "CORRECTIVE"]
+    declared = ",\n".join(f"  parameter int {name} = 0" for name in names)
+    text, count = re.subn(r"(?:  `ASN_\w+_PARAMETERS,?\n)+", f"{declared}\n", miter)
+    assert count == 1
+    return text
 
 
 @cache

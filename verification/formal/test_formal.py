@@ -29,13 +29,13 @@ SHIPPED = {
 }
 """Spiking stages of the shipped configurations."""
 
-NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow"]
+NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow", "wide", "shifts"]
 
 
 def neuron(name: str) -> Parameters:
-    """Parameters by the names of ``NEURONS``; "narrow" is one of the sets of types in ``cases``."""
+    """Parameters by the names of ``NEURONS``; those without a stage are sets of types in ``cases``."""
     if name in TYPES:
-        return {"HELD": 0, "MULTIPLIER": 1, "B_W": 12} | instance_parameters(TYPES[name])
+        return {"HELD": 0, "MULTIPLIER": int(name != "shifts"), "B_W": 12} | instance_parameters(TYPES[name])
     config, stage = name.split()
     return shipped_neurons(config)[stage]
 
@@ -77,6 +77,15 @@ BUGS = {
     "C++: spike at the threshold, no multipliers": Bug(
         "nnet_asn.h", "((excess + excess) - theta) > 0", "((excess + excess) - theta) >= 0", "mnist_dense_shift_rtl s1_aan_1",
         "unequal_spike"
+    ),
+    "RTL: corrective spike at its level": Bug(
+        "asn_fire.sv", "rectified < M4_W", "rectified <= M4_W", "shifts", "unequal_spike"
+    ),
+    "C++: negative potential not rectified": Bug(
+        "nnet_asn.h", "decayed - (S > 0 ?", "decayed - (true ?", "shifts", "unequal_spike"
+    ),
+    "event with the sign of another": Bug(
+        "asn_events.sv", "{negative[lane],", "{negative[0],", "events", "sign_kept"
     ),
     "event dropped under back-pressure": Bug(
         "asn_events.sv", "busy && (!m_axis_tvalid || m_axis_tready)", "busy && (1'b1 || m_axis_tready)", "events", "stream_rules"

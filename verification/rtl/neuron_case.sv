@@ -11,7 +11,7 @@ module neuron_case #(
 ) (
   input  wire                                clk,
   input  wire  [I_W+V_W+H_W+A_W+D_W-1:0]     in_word,   // {I, V, S_hat, theta_a, drive}
-  output wire  [I_W+V_W+H_W+A_W:0]           out_word   // {I, V, S_hat, theta_a, spike}
+  output wire  [I_W+V_W+H_W+A_W+1:0]         out_word   // {I, V, S_hat, theta_a, spike: -1, 0 or 1}
 );
   localparam int S_W = ((V_W > B_W) ? V_W : B_W) + 1;
   wire [I_W-1:0] i;
@@ -26,7 +26,7 @@ module neuron_case #(
   logic [I_W+V_W-1:0] iv [8:12];
   wire signed [I_W-1:0] i7;
   wire signed [V_W-1:0] v7;
-  wire spike;
+  wire spike, negative;
   wire [H_W-1:0] h12;
   wire [A_W-1:0] a12;
   always_ff @(posedge clk) begin
@@ -42,7 +42,8 @@ module neuron_case #(
   asn_fire #(
     .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
   ) u_fire (
-    .clk, .in_h(ha[6][A_W +: H_W]), .in_a(ha[6][0 +: A_W]), .in_s(s), .out_spike(spike), .out_h(h12), .out_a(a12));
-  assign out_word = {iv[12], h12, a12, spike};
+    .clk, .in_h(ha[6][A_W +: H_W]), .in_a(ha[6][0 +: A_W]), .in_s(s), .in_wait(1'b0), .out_spike(spike),
+    .out_negative(negative), .out_h(h12), .out_a(a12));
+  assign out_word = {iv[12], h12, a12, negative, spike};
 endmodule
 `default_nettype wire

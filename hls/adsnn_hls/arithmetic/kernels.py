@@ -57,10 +57,16 @@ class Fire(NamedTuple):
     m_gamma: int
     theta0: int
     adapt: Cast
+    onset: int
+    corrective: int
+    ahead_up: int
 
 
 class Train(NamedTuple):
-    """Spikes of all steps: numbers of neurons, those of step t at offsets[t] : offsets[t + 1]."""
+    """Spikes of all steps: numbers of neurons, those of step t at offsets[t] : offsets[t + 1].
+
+    Of a negative spike of neuron n, the number is ~n.
+    """
 
     events: Any
     offsets: Any
@@ -103,20 +109,26 @@ def _fit(x: int, c: Cast) -> int:
 
 @njit(cache=True, nogil=True)
 def _scatter(events, synapses, sums):
-    """sums[output pixel, channel] = sum of the weights that the events reach."""
+    """sums[output pixel, channel] = sum of the weights that the events reach, those of negative spikes subtracted."""
     weights, image, size, strides, padding, output = synapses
     sums[:] = 0
     columns, channels = image[1], image[2]
     for event in events:
-        c = event % channels
-        pixel = event // channels
+        negative = event < 0
+        number = ~event if negative else event
+        c = number % channels
+        pixel = number // channels
         y, x = pixel // columns + padding[0], pixel % columns + padding[1]
         for r in range(max(0, (y - size[0]) // strides[0] + 1), min(output[0] - 1, y // strides[0]) + 1):
             for s in range(max(0, (x - size[1]) // strides[1] + 1), min(output[1] - 1, x // strides[1]) + 1):
                 row = weights[y - r * strides[0], x - s * strides[1], c]
                 target = sums[r * output[1] + s]
-                for k in range(row.shape[0]):
-                    target[k] += row[k]
+                if negative:
+                    for k in range(row.shape[0]):
+                        target[k] -= row[k]
+                else:
+                    for k in range(row.shape[0]):
+                        target[k] += row[k]
 
 
 @njit(cache=True, nogil=True)
@@ -169,23 +181,28 @@ def _pool(V, S, shape, output, size, strides, padding, dilation):
 
 
 @njit(cache=True, nogil=True)
-def _spikes(S, bias, S_hat, theta_a, f, events, stats):
-    """Equations 3 (bias) to 7; writes the numbers of the neurons that spike, and returns how many."""
+def _spikes(S, bias, S_hat, theta_a, f, waits, events, stats):
+    """Equations 3 (bias) to 7; writes the numbers of the neurons that spike, and returns how many.
+
+    ``waits``: none does.
+    """
     count = 0
     for n in range(len(S)):
         x = _round(np.int64(S_hat[n]) * f.k_eta, f.decay)
         s = _fit(x, f.decay)
         a = np.int64(theta_a[n])
         theta = f.theta0 + a
-        difference = ((np.int64(S[n]) + bias[n]) << f.V_up) - (s << f.S_hat_up)
-        spike = 2 * difference > (theta << f.theta_up)
+        potential, response, level = (np.int64(S[n]) + bias[n]) << f.V_up, s << f.S_hat_up, theta << f.theta_up
+        spike = 2 * (potential - response) > level
+        negative = f.corrective != 0 and ((response - max(potential, 0)) << f.ahead_up) > f.corrective * level
         total = f.k_gamma * a
         stats[2, 2] += x != s
         stats[2, 1] = max(stats[2, 1], s)
-        if spike:
-            events[count] = n
+        if (spike or negative) and not waits:
+            events[count] = ~n if negative else n
             count += 1
-            x = _round((s << f.S_hat_jump) + (theta << f.theta_jump), f.jump)
+            jump = -theta if negative else theta
+            x = _round((s << f.S_hat_jump) + (jump << f.theta_jump), f.jump)
             s = _fit(x, f.jump)
             stats[2, 2] += x != s
             stats[2, 1] = max(stats[2, 1], s)
@@ -224,7 +241,7 @@ def run_spiking(train, synapses, sums, cells, states, out, stats, kept):
             _pool(V.reshape(-1, channels), S.reshape(-1, channels), *cells.pool)
         else:
             S[:] = V
-        count += _spikes(S, cells.bias, S_hat, theta_a, cells.fire, out.events[count:], stats)
+        count += _spikes(S, cells.bias, S_hat, theta_a, cells.fire, t < cells.fire.onset, out.events[count:], stats)
         out.offsets[t + 1] = count
         if len(kept[0]):
             kept[0][t] = I

@@ -1,5 +1,6 @@
-// Weights and accumulators: LANES additions a clock, four clocks from work to memory. Work on a word that is still being
-// added to waits. A sweep reads words (two clocks) and leaves zeros behind; after reset all words are set to zero.
+// Weights and accumulators: LANES additions (with SIGNED: or subtractions) a clock, four clocks from work to memory. Work
+// on a word that is still being added to waits. A sweep reads words (two clocks) and leaves zeros behind; after reset all
+// words are set to zero.
 `default_nettype none
 module asn_accumulators #(
   parameter int WORDS   = 4,
@@ -8,6 +9,7 @@ module asn_accumulators #(
   parameter int W_W     = 8,      // weight
   parameter int WEIGHTS = 256,    // words of the weight memory
   parameter     WEIGHT_FILE = "weights", // lane 0 lowest
+  parameter bit SIGNED  = 0,      // some weights are subtracted
   localparam int W_A = (WORDS   > 1) ? $clog2(WORDS)   : 1,
   localparam int M_A = (WEIGHTS > 1) ? $clog2(WEIGHTS) : 1
 ) (
@@ -16,6 +18,7 @@ module asn_accumulators #(
   input  wire                  work_valid,
   input  wire  [W_A-1:0]       work_word,
   input  wire  [M_A-1:0]       work_weights,
+  input  wire                  work_negative, // with SIGNED: the weights are subtracted
   output logic                 work_ready,
   input  wire                  read,        // has precedence over work
   input  wire                  read_clear,
@@ -57,12 +60,23 @@ module asn_accumulators #(
   asn_ram #(.WIDTH(LANES*D_W), .DEPTH(WORDS)) u_sums (
     .clk, .write(adding[3] || clearing[3]), .write_address(word3), .write_data(sum),
     .read_address(word0), .zero(1'b0), .read_data);
+  logic negative2;                           // with the weights
+  if (SIGNED) begin : g_signed
+    logic negative1;
+    always_ff @(posedge clk) begin
+      negative1 <= work_negative;
+      negative2 <= negative1;
+    end
+  end else begin : g_unsigned
+    wire unused = &{1'b0, work_negative};
+    assign negative2 = 1'b0;
+  end
   for (genvar l = 0; l < LANES; l++) begin : g_lane
     wire signed [D_W-1:0] old = read_data[l*D_W +: D_W];
     wire signed [W_W-1:0] w   = weights[l*W_W +: W_W];
     always_ff @(posedge clk)
       if (clearing[2]) sum[l*D_W +: D_W] <= '0;
-      else             sum[l*D_W +: D_W] <= old + D_W'(w);
+      else             sum[l*D_W +: D_W] <= old + (D_W'(w) ^ {D_W{negative2}}) + D_W'({1'b0, negative2});
   end
 endmodule
 `default_nettype wire

@@ -17,11 +17,13 @@ module asn_analog_stage #(
   parameter bit BIAS_BY_NEURON = 0, // else all neurons share one bias
   parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET = 0,         // no neuron spikes before this step of an image
   parameter int B_W = 12,
   `ASN_FILTER_PARAMETERS,
   `ASN_FIRE_PARAMETERS,
   parameter int FIFO_DEPTH = 64,
-  localparam int O_A = (NEURONS > 1) ? $clog2(NEURONS) : 1
+  localparam int O_A = (NEURONS > 1) ? $clog2(NEURONS) : 1,
+  localparam int M_A = O_A + 32'(CORRECTIVE > 0)
 ) (
   input  wire                clk,
   input  wire                rst_n,
@@ -31,7 +33,7 @@ module asn_analog_stage #(
   input  wire  [PIXEL_W-1:0] s_axis_tdata,
   input  wire                s_axis_tvalid,
   output logic               s_axis_tready,
-  output logic [O_A-1:0]     m_axis_tdata,
+  output logic [M_A-1:0]     m_axis_tdata,
   output logic               m_axis_tlast,
   output logic               m_axis_tuser,
   output logic               m_axis_tvalid,
@@ -156,17 +158,19 @@ module asn_analog_stage #(
 
   wire out_valid, out_final;
   wire [G_A-1:0] out_neuron;
-  wire [UNITS-1:0] out_spikes;
+  wire [UNITS-1:0] out_spikes, out_negative;
   asn_neurons #(
     .UNITS(UNITS), .PIXELS(GROUPS), .NEURONS(GROUPS), .BIASES(BIASES), .BIAS_FILE(BIAS_FILE), .HELD(1),
-    .MULTIPLIER(MULTIPLIER), .B_W(B_W), .D_W(I_W), .D_F(I_F), .K_BETA(0), `ASN_PASS_FILTER, `ASN_PASS_FIRE
+    .MULTIPLIER(MULTIPLIER), .ONSET(ONSET), .B_W(B_W), .D_W(I_W), .D_F(I_F), .K_BETA(0), `ASN_PASS_FILTER,
+    `ASN_PASS_FIRE
   ) u_neurons (
     .clk, .rst_n, .item_valid, .item_inside, .item_first, .item_last, .item_final, .item_fresh, .item_pixel,
     .item_neuron, .item_bias(BIAS_BY_NEURON ? B_A'(item_neuron) : '0), .drive, .out_valid, .out_final, .out_neuron,
-    .out_spikes, .idle(pipeline_idle));
+    .out_spikes, .out_negative, .idle(pipeline_idle));
 
-  asn_events #(.UNITS(UNITS), .GROUPS(GROUPS), .DEPTH(FIFO_DEPTH)) u_events (
+  asn_events #(.UNITS(UNITS), .GROUPS(GROUPS), .DEPTH(FIFO_DEPTH), .SIGNED(CORRECTIVE > 0)) u_events (
     .clk, .rst_n, .in_valid(out_valid), .in_final(out_final), .in_end(out_end), .in_group(out_neuron),
-    .in_spikes(out_spikes), .room, .m_axis_tdata, .m_axis_tlast, .m_axis_tuser, .m_axis_tvalid, .m_axis_tready);
+    .in_spikes(out_spikes), .in_negative(out_negative), .room, .m_axis_tdata, .m_axis_tlast, .m_axis_tuser,
+    .m_axis_tvalid, .m_axis_tready);
 endmodule
 `default_nettype wire

@@ -1,9 +1,10 @@
 // Threshold, refractory response and adaptation of one lane, one neuron per clock, no stalls (docs/fixed-point.md,
 // steps 3 to 7):
 //   S_hat = <refractory>(k_eta * S_hat);  theta = theta0 + theta_a;  spike = 2 * (S - S_hat) > theta
-//   on a spike S_hat = <refractory>(S_hat + theta)
-//   theta_a = <adaptation>(k_gamma * theta_a + spike * m_gamma * theta)
-// in_h and in_a come with the item, in_s two clocks later; the results come 6 clocks after in_h and in_a.
+//   corrective = 2 * (S_hat - max(S, 0)) > c * theta, where there is a c; neither while the layer waits
+//   S_hat = <refractory>(S_hat + theta) on a spike, <refractory>(S_hat - theta) on a corrective one
+//   theta_a = <adaptation>(k_gamma * theta_a + (spike or corrective) * m_gamma * theta)
+// in_h and in_a come with the item, in_s two clocks later, in_wait three; the results come 6 clocks after in_h and in_a.
 `include "asn_neuron_parameters.svh"
 `default_nettype none
 module asn_fire #(
@@ -18,7 +19,9 @@ module asn_fire #(
   input  wire        [H_W-1:0]  in_h,
   input  wire        [A_W-1:0]  in_a,
   input  wire signed [S_W-1:0]  in_s,
+  input  wire                   in_wait,  // no neuron spikes yet
   output logic                  out_spike,
+  output wire                   out_negative, // with out_spike: it is corrective
   output logic       [H_W-1:0]  out_h,
   output logic       [A_W-1:0]  out_a
 );
@@ -68,8 +71,43 @@ module asn_fire #(
   wire [H_W-1:0] raised;
   asn_cast #(.IN_W(R_W), .SHIFT(HA_F - H_F), .OUT_W(H_W), .SIGNED(0), .SATURATE(H_SATURATE), .ROUNDING(H_ROUNDING))
     u_raised (.x(raised3), .y(raised));
-  logic spike4, spike5;
+  logic spike4, fired5;
   logic [H_W-1:0] raised4;
+
+  // ---- corrective spikes, beside clocks 2 to 6 -----------------------------------------------
+  wire negative4;
+  wire [H_W-1:0] lowered4;
+  if (CORRECTIVE > 0) begin : g_corrective
+    localparam int K_W = 8;                                  // c: K_W bits, 2 of them behind the point
+    localparam int B_W = Z_W + 1 + K_W;                      // c * theta
+    localparam int N_W = ((H_W + F - H_F + 3 > B_W + F - A_F) ? H_W + F - H_F + 3 : B_W + F - A_F) + 2;
+    localparam int M4_W = (S_W + F - S_F + 3 > N_W) ? S_W + F - S_F + 3 : N_W;
+    wire  signed [B_W-1:0] level_x;
+    logic signed [B_W-1:0] level2;
+    logic signed [N_W-1:0] lead3;                            // 8 S_hat - 4 c theta
+    logic signed [R_W-1:0] lowered3;
+    logic negative_q, negative5, negative6;
+    logic [H_W-1:0] lowered_q;
+    wire  [H_W-1:0] lowered;
+    // few digits: no multiplier
+    asn_scale #(.IN_W(Z_W + 1), .FACTOR(CORRECTIVE), .FACTOR_W(K_W), .MULTIPLIER(0))
+      u_level (.x($signed({1'b0, theta1})), .y(level_x));
+    asn_cast #(.IN_W(R_W), .SHIFT(HA_F - H_F), .OUT_W(H_W), .SIGNED(0), .SATURATE(H_SATURATE), .ROUNDING(H_ROUNDING))
+      u_lowered (.x(lowered3), .y(lowered));
+    wire signed [M4_W-1:0] rectified = s3[S_W-1] ? '0 : M4_W'(s3) <<< (F - S_F + 3);
+    always_ff @(posedge clk) begin
+      level2   <= level_x;
+      lead3    <= $signed(N_W'(h2) << (F - H_F + 3)) - (N_W'(level2) <<< (F - A_F));
+      lowered3 <= $signed((R_W'(h2) << (HA_F - H_F)) - (R_W'(theta2) << (HA_F - A_F)));
+      negative_q <= rectified < M4_W'(lead3) && !in_wait;
+      lowered_q  <= lowered;
+      negative5  <= negative_q;
+      negative6  <= negative5;
+    end
+    assign negative4 = negative_q, lowered4 = lowered_q, out_negative = negative6;
+  end else begin : g_positive
+    assign negative4 = 1'b0, lowered4 = '0, out_negative = 1'b0;
+  end
 
   // ---- clocks 5 and 6: reaction --------------------------------------------------------------
   localparam int Y_W = M_W + 1;
@@ -90,14 +128,14 @@ module asn_fire #(
     raised3 <= $signed((R_W'(h2) << (HA_F - H_F)) + (R_W'(theta2) << (HA_F - A_F)));
     h3 <= h2; gamma3 <= gamma2; m3 <= m2; s3 <= in_s;
 
-    spike4 <= twice > level;
+    spike4 <= twice > level && !in_wait;
     raised4 <= raised; h4 <= h3; gamma4 <= gamma3; m4 <= m3;
 
-    spike5 <= spike4;
-    h5 <= spike4 ? raised4 : h4;
-    a5 <= Y_W'(gamma4) + (spike4 ? Y_W'(m4) : '0);
+    fired5 <= spike4 || negative4;
+    h5 <= spike4 ? raised4 : negative4 ? lowered4 : h4;
+    a5 <= Y_W'(gamma4) + (spike4 || negative4 ? Y_W'(m4) : '0);
 
-    out_spike <= spike5; out_h <= h5; out_a <= adapted;
+    out_spike <= fired5; out_h <= h5; out_a <= adapted;
   end
 endmodule
 `default_nettype wire

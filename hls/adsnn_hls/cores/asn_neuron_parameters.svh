@@ -19,9 +19,10 @@
   parameter int C_W = 12, parameter int C_F = 12, parameter int G_PHI = 1350
 `define ASN_PASS_FILTER `ASN_PASS_TYPE(I), `ASN_PASS_TYPE(V), .C_W(C_W), .C_F(C_F), .G_PHI(G_PHI)
 
-// ---- refractory response, adaptation, threshold ----------------------------------------------------------------
+// ---- refractory response, adaptation, threshold; c of the corrective spikes in quarters, 0: there are none -------
 `define ASN_FIRE_PARAMETERS `ASN_TYPE(H, 0), `ASN_TYPE(A, 0), \
-  parameter int K_ETA = 4014, parameter int K_GAMMA = 3832, parameter int M_GAMMA = 766, parameter int THETA0 = 819
+  parameter int K_ETA = 4014, parameter int K_GAMMA = 3832, parameter int M_GAMMA = 766, parameter int THETA0 = 819, \
+  parameter int CORRECTIVE = 0
 `define ASN_PASS_FIRE `ASN_PASS_TYPE(H), `ASN_PASS_TYPE(A), \
-  .K_ETA(K_ETA), .K_GAMMA(K_GAMMA), .M_GAMMA(M_GAMMA), .THETA0(THETA0)
+  .K_ETA(K_ETA), .K_GAMMA(K_GAMMA), .M_GAMMA(M_GAMMA), .THETA0(THETA0), .CORRECTIVE(CORRECTIVE)
 `endif

@@ -15,6 +15,7 @@ module asn_neurons #(
   parameter     BIAS_FILE = "bias",
   parameter bit HELD       = 0, // the current comes with the item as drive and is not stored here
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET   = 0,    // no neuron spikes before this step of an image
   parameter int B_W = 12,       // bias; V_F fraction bits
   `ASN_DRIVE_PARAMETERS,        // with HELD the drive has the type of I
   `ASN_FILTER_PARAMETERS,
@@ -39,6 +40,7 @@ module asn_neurons #(
   output logic                 out_final,
   output logic [N_A-1:0]       out_neuron,
   output logic [UNITS-1:0]     out_spikes,
+  output logic [UNITS-1:0]     out_negative, // of the spikes, which are corrective
   output logic                 idle          // nothing in the pipeline
 );
   // ---- flags beside the pipeline: index = clocks after the item ------------------------------
@@ -75,10 +77,24 @@ module asn_neurons #(
   asn_rom #(.WIDTH(UNITS*B_W), .DEPTH(BIASES), .FILE(BIAS_FILE)) u_bias (
     .clk, .address(tag[9][0 +: B_A]), .data(bias));
 
+  // ---- onset: steps that are left to wait, as the items pass clock 12 --------------------------
+  logic waits; // clock 13
+  if (ONSET > 0) begin : g_onset
+    localparam int L_W = $clog2(ONSET + 1);
+    logic [L_W-1:0] left;
+    wire  [L_W-1:0] now = tag[12][FRESH] ? L_W'(ONSET) : left;
+    always_ff @(posedge clk) begin
+      if (valid[12] && tag[12][FINAL]) left <= (now == '0) ? '0 : now - 1'b1;
+      waits <= now != '0;
+    end
+  end else begin : g_at_once
+    assign waits = 1'b0;
+  end
+
   // ---- lanes ---------------------------------------------------------------------------------
   localparam int S_W = ((V_W > B_W) ? V_W : B_W) + 1;
   localparam logic signed [V_W-1:0] LOWEST = {1'b1, {(V_W-1){1'b0}}};
-  wire [UNITS-1:0] spikes;
+  wire [UNITS-1:0] spikes, negative;
   for (genvar u = 0; u < UNITS; u++) begin : g_unit
     wire signed [V_W-1:0] v_old = iv_read[u*IV_W +: V_W];
     wire signed [I_W-1:0] i_old;
@@ -111,7 +127,8 @@ module asn_neurons #(
     asn_fire #(
       .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
     ) u_fire (
-      .clk, .in_h(ha_read[u*HA_W+A_W +: H_W]), .in_a(ha_read[u*HA_W +: A_W]), .in_s(s), .out_spike(spikes[u]),
+      .clk, .in_h(ha_read[u*HA_W+A_W +: H_W]), .in_a(ha_read[u*HA_W +: A_W]), .in_s(s), .in_wait(waits),
+      .out_spike(spikes[u]), .out_negative(negative[u]),
       .out_h(ha_write[u*HA_W+A_W +: H_W]), .out_a(ha_write[u*HA_W +: A_W]));
   end
 
@@ -119,5 +136,6 @@ module asn_neurons #(
   assign out_final  = tag[16][FINAL];
   assign out_neuron = neuron_address;
   assign out_spikes = spikes;
+  assign out_negative = negative;
 endmodule
 `default_nettype wire

@@ -11,17 +11,19 @@ module asn_readout_stage #(
   parameter int LANES   = 1,       // divides CLASSES
   parameter int W_W     = 8,
   parameter     WEIGHT_FILE = "weights",
+  parameter bit SIGNED  = 0,       // spikes may be negative
   parameter     BIAS_FILE   = "bias",
   parameter bit MULTIPLIER  = 1,
   parameter int B_W = 12,          // bias
   `ASN_DRIVE_PARAMETERS,
   `ASN_FILTER_PARAMETERS,
-  localparam int I_A = (INPUTS > 1) ? $clog2(INPUTS) : 1
+  localparam int I_A = (INPUTS > 1) ? $clog2(INPUTS) : 1,
+  localparam int T_A = I_A + 32'(SIGNED)
 ) (
   input  wire            clk,
   input  wire            rst_n,
   input  wire  [31:0]    margin,   // in steps of the potential; 0: never decide early
-  input  wire  [I_A-1:0] s_axis_tdata,
+  input  wire  [T_A-1:0] s_axis_tdata,
   input  wire            s_axis_tlast,
   input  wire            s_axis_tuser,
   input  wire            s_axis_tvalid,
@@ -46,17 +48,21 @@ module asn_readout_stage #(
   wire [M_A-1:0] work_weights;
   wire sweep_start, sweep_fresh, sweep_busy, sweep_end, pipeline_idle;
   wire [I_A-1:0] event_address;
+  wire event_negative, work_negative;
+  wire [T_A-1:0] event_data;
+  assign event_address  = event_data[I_A-1:0];
+  assign event_negative = SIGNED && event_data[T_A-1];
   wire in_last, in_user, in_valid, in_ready;
-  asn_skid #(.WIDTH(I_A + 2)) u_skid (
+  asn_skid #(.WIDTH(T_A + 2)) u_skid (
     .clk, .rst_n, .s_data({s_axis_tlast, s_axis_tuser, s_axis_tdata}), .s_valid(s_axis_tvalid),
-    .s_ready(s_axis_tready), .m_data({in_last, in_user, event_address}), .m_valid(in_valid), .m_ready(in_ready));
+    .s_ready(s_axis_tready), .m_data({in_last, in_user, event_data}), .m_valid(in_valid), .m_ready(in_ready));
   asn_control u_control (
     .clk, .rst_n, .s_axis_tlast(in_last), .s_axis_tuser(in_user), .s_axis_tvalid(in_valid), .s_axis_tready(in_ready),
     .event_valid, .event_ready, .ready,
     .settled(scatter_idle), .pipeline_idle, .sweep_busy, .sweep_start, .sweep_fresh, .sweep_end);
   asn_scatter_dense #(.INPUTS(INPUTS), .WORDS(WORDS)) u_scatter (
-    .clk, .rst_n, .event_valid, .event_address, .event_ready, .work_valid, .work_word, .work_weights,
-    .work_ready, .idle(scatter_idle));
+    .clk, .rst_n, .event_valid, .event_address, .event_negative, .event_ready, .work_valid, .work_word, .work_weights,
+    .work_negative, .work_ready, .idle(scatter_idle));
   wire item_valid, item_final, item_fresh, word_done;
   wire [C_A-1:0] item_class;
   wire [W_A-1:0] word;
@@ -67,10 +73,10 @@ module asn_readout_stage #(
     .item_bias(), .word, .part, .word_done);
   wire [LANES*D_W-1:0] sums;
   asn_accumulators #(
-    .WORDS(WORDS), .LANES(LANES), .D_W(D_W), .W_W(W_W), .WEIGHTS(WEIGHTS), .WEIGHT_FILE(WEIGHT_FILE)
+    .WORDS(WORDS), .LANES(LANES), .D_W(D_W), .W_W(W_W), .WEIGHTS(WEIGHTS), .WEIGHT_FILE(WEIGHT_FILE), .SIGNED(SIGNED)
   ) u_accumulators (
-    .clk, .rst_n, .work_valid, .work_word, .work_weights, .work_ready, .read(item_valid), .read_clear(word_done),
-    .read_word(word), .read_data(sums), .ready);
+    .clk, .rst_n, .work_valid, .work_word, .work_weights, .work_negative, .work_ready, .read(item_valid),
+    .read_clear(word_done), .read_word(word), .read_data(sums), .ready);
 
   // ---- filter: clocks after the item, 3 drive and state, 10 I and V ---------------------------
   localparam int LAST  = 12;

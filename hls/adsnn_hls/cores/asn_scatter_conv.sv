@@ -33,10 +33,12 @@ module asn_scatter_conv #(
   input  wire            rst_n,
   input  wire            event_valid,
   input  wire  [E_A-1:0] event_address,
+  input  wire            event_negative,
   output logic           event_ready,
   output logic           work_valid,
   output logic [W_A-1:0] work_word,
   output logic [M_A-1:0] work_weights,
+  output logic           work_negative,
   input  wire            work_ready,
   output logic           idle
 );
@@ -44,7 +46,7 @@ module asn_scatter_conv #(
   localparam int G_W = (GROUPS > 1) ? $clog2(GROUPS) : 1;
 
   // ---- the next event's table word is looked up while the last one is at work ----------------
-  logic           waiting;
+  logic           waiting, waiting_negative, negative;  // negative: of the event at work
   logic [1:0]     age;
   logic [E_A-1:0] waiting_address;
   wire  [T_W-1:0] table_word;
@@ -58,7 +60,11 @@ module asn_scatter_conv #(
     end else if (event_ready) begin
       waiting <= event_valid; age <= '0;
     end else if (age != 2'd2) age <= age + 1'b1;
-  always_ff @(posedge clk) if (event_ready) waiting_address <= event_address;
+  always_ff @(posedge clk)
+    if (event_ready) begin
+      waiting_address  <= event_address;
+      waiting_negative <= event_negative;
+    end
 
   wire [Q_W-1:0] oy_table, ox_table;
   wire [R_W-1:0] i_table, j_table;
@@ -94,11 +100,12 @@ module asn_scatter_conv #(
     if (advance) begin
       work_word    <= pixel_word + W_A'(group);
       work_weights <= pixel_weights + M_A'(group);
+      work_negative <= negative;
     end
     if (take) begin
       oy <= oy_table; ox <= ox_table; ox0 <= ox_table;
       i  <= i_table; j <= j_table; j0 <= j_table;
-      group <= '0;
+      group <= '0; negative <= waiting_negative;
       row_word <= W_A'(word0); pixel_word <= W_A'(word0);
       row_weights <= M_A'(weights0); pixel_weights <= M_A'(weights0);
     end else if (advance) begin

@@ -11,10 +11,12 @@ module asn_scatter_dense #(
   input  wire            rst_n,
   input  wire            event_valid,
   input  wire  [E_A-1:0] event_address,
+  input  wire            event_negative,
   output logic           event_ready,
   output logic           work_valid,
   output logic [W_A-1:0] work_word,
   output logic [M_A-1:0] work_weights,
+  output logic           work_negative,
   input  wire            work_ready,
   output logic           idle
 );
@@ -27,6 +29,7 @@ module asn_scatter_dense #(
   always_ff @(posedge clk)
     if (event_ready) begin
       work_word    <= '0;
+      work_negative <= event_negative;
       work_weights <= M_A'(M_A'(event_address) * M_A'(WORDS));
     end else if (work_ready) begin
       work_word    <= work_word + 1'b1;

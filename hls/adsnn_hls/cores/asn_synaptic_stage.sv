@@ -1,7 +1,7 @@
 // A stage of spiking neurons that receives events: dense or convolution, pooling, neurons, events out.
 //
 // Streams: a beat is the address of a spike, or with tlast the tick that ends the time step; tuser on a tick ends the
-// image, and the state starts from zero in the next step.
+// image, and the state starts from zero in the next step. Where spikes may be negative, a bit above the address says so.
 `include "asn_neuron_parameters.svh"
 `default_nettype none
 module asn_synaptic_stage #(
@@ -11,6 +11,7 @@ module asn_synaptic_stage #(
   parameter int LANES    = 4,      // parallel additions; divides CHANNELS
   parameter int W_W      = 8,
   parameter     WEIGHT_FILE = "weights",
+  parameter bit SIGNED   = 0,      // spikes that come in may be negative
   parameter int IN_CHANNELS = 16,  // from here on with CONV only, see asn_scatter_conv
   parameter int KERNEL_ROWS    = 1,
   parameter int KERNEL_COLUMNS = 1,
@@ -35,6 +36,7 @@ module asn_synaptic_stage #(
   parameter bit BIAS_BY_NEURON = 1,
   parameter     BIAS_FILE = "bias",
   parameter bit MULTIPLIER = 1,
+  parameter int ONSET = 0,         // no neuron spikes before this step of an image
   parameter int B_W = 12,          // bias
   `ASN_DRIVE_PARAMETERS,
   `ASN_FILTER_PARAMETERS,
@@ -42,16 +44,18 @@ module asn_synaptic_stage #(
   parameter int FIFO_DEPTH = 64,
   localparam int NEURONS = OUT_ROWS * OUT_COLUMNS * CHANNELS,
   localparam int I_A = (INPUTS  > 1) ? $clog2(INPUTS)  : 1,
-  localparam int O_A = (NEURONS > 1) ? $clog2(NEURONS) : 1
+  localparam int O_A = (NEURONS > 1) ? $clog2(NEURONS) : 1,
+  localparam int T_A = I_A + 32'(SIGNED),
+  localparam int M_W = O_A + 32'(CORRECTIVE > 0)
 ) (
   input  wire            clk,
   input  wire            rst_n,
-  input  wire  [I_A-1:0] s_axis_tdata,
+  input  wire  [T_A-1:0] s_axis_tdata,
   input  wire            s_axis_tlast,
   input  wire            s_axis_tuser,
   input  wire            s_axis_tvalid,
   output logic           s_axis_tready,
-  output logic [O_A-1:0] m_axis_tdata,
+  output logic [M_W-1:0] m_axis_tdata,
   output logic           m_axis_tlast,
   output logic           m_axis_tuser,
   output logic           m_axis_tvalid,
@@ -79,10 +83,14 @@ module asn_synaptic_stage #(
   wire sweep_start, sweep_fresh, sweep_busy, sweep_end, room, pipeline_idle;
   // reading starts three clocks after sweep_start: the last addition is in memory by then
   wire [I_A-1:0] event_address;
+  wire event_negative, work_negative;
+  wire [T_A-1:0] event_data;
+  assign event_address  = event_data[I_A-1:0];
+  assign event_negative = SIGNED && event_data[T_A-1];
   wire in_last, in_user, in_valid, in_ready;
-  asn_skid #(.WIDTH(I_A + 2)) u_skid (
+  asn_skid #(.WIDTH(T_A + 2)) u_skid (
     .clk, .rst_n, .s_data({s_axis_tlast, s_axis_tuser, s_axis_tdata}), .s_valid(s_axis_tvalid),
-    .s_ready(s_axis_tready), .m_data({in_last, in_user, event_address}), .m_valid(in_valid), .m_ready(in_ready));
+    .s_ready(s_axis_tready), .m_data({in_last, in_user, event_data}), .m_valid(in_valid), .m_ready(in_ready));
   asn_control u_control (
     .clk, .rst_n, .s_axis_tlast(in_last), .s_axis_tuser(in_user), .s_axis_tvalid(in_valid), .s_axis_tready(in_ready),
     .event_valid, .event_ready, .ready,
@@ -93,12 +101,12 @@ module asn_synaptic_stage #(
       .STRIDE_ROWS(STRIDE_ROWS), .STRIDE_COLUMNS(STRIDE_COLUMNS), .OUT_ROWS(HEIGHT), .OUT_COLUMNS(WIDTH),
       .GROUPS(CHANNELS / LANES), .Q_W(Q_W), .R_W(R_W), .WORD_W(WORD_W), .WEIGHT_W(WEIGHT_W), .TABLE_FILE(TABLE_FILE)
     ) u_scatter (
-      .clk, .rst_n, .event_valid, .event_address, .event_ready, .work_valid, .work_word, .work_weights,
-      .work_ready, .idle(scatter_idle));
+      .clk, .rst_n, .event_valid, .event_address, .event_negative, .event_ready, .work_valid, .work_word, .work_weights,
+      .work_negative, .work_ready, .idle(scatter_idle));
   end else begin : g_dense
     asn_scatter_dense #(.INPUTS(INPUTS), .WORDS(WORDS)) u_scatter (
-      .clk, .rst_n, .event_valid, .event_address, .event_ready, .work_valid, .work_word, .work_weights,
-      .work_ready, .idle(scatter_idle));
+      .clk, .rst_n, .event_valid, .event_address, .event_negative, .event_ready, .work_valid, .work_word, .work_weights,
+      .work_negative, .work_ready, .idle(scatter_idle));
   end
 
   // ---- sweep ---------------------------------------------------------------------------------
@@ -118,9 +126,9 @@ module asn_synaptic_stage #(
 
   wire [LANES*D_W-1:0] sums;
   asn_accumulators #(
-    .WORDS(WORDS), .LANES(LANES), .D_W(D_W), .W_W(W_W), .WEIGHTS(WEIGHTS), .WEIGHT_FILE(WEIGHT_FILE)
+    .WORDS(WORDS), .LANES(LANES), .D_W(D_W), .W_W(W_W), .WEIGHTS(WEIGHTS), .WEIGHT_FILE(WEIGHT_FILE), .SIGNED(SIGNED)
   ) u_accumulators (
-    .clk, .rst_n, .work_valid, .work_word, .work_weights, .work_ready, .read(item_valid && item_inside),
+    .clk, .rst_n, .work_valid, .work_word, .work_weights, .work_negative, .work_ready, .read(item_valid && item_inside),
     .read_clear(word_done), .read_word(word), .read_data(sums), .ready);
 
   // the item's part of the accumulator word; an array, since a part-select at 32'(part2) * UNITS * D_W takes a multiplier
@@ -136,16 +144,18 @@ module asn_synaptic_stage #(
   // ---- neurons and events out ----------------------------------------------------------------
   wire out_valid, out_final;
   wire [G_A-1:0] out_neuron;
-  wire [UNITS-1:0] out_spikes;
+  wire [UNITS-1:0] out_spikes, out_negative;
   asn_neurons #(
     .UNITS(UNITS), .PIXELS(PIXELS), .NEURONS(GROUPS), .BIASES(BIASES), .BIAS_FILE(BIAS_FILE), .HELD(0),
-    .MULTIPLIER(MULTIPLIER), .B_W(B_W), `ASN_PASS_DRIVE, `ASN_PASS_FILTER, `ASN_PASS_FIRE
+    .MULTIPLIER(MULTIPLIER), .ONSET(ONSET), .B_W(B_W), `ASN_PASS_DRIVE, `ASN_PASS_FILTER, `ASN_PASS_FIRE
   ) u_neurons (
     .clk, .rst_n, .item_valid, .item_inside, .item_first, .item_last, .item_final, .item_fresh, .item_pixel,
-    .item_neuron, .item_bias, .drive, .out_valid, .out_final, .out_neuron, .out_spikes, .idle(pipeline_idle));
+    .item_neuron, .item_bias, .drive, .out_valid, .out_final, .out_neuron, .out_spikes, .out_negative,
+    .idle(pipeline_idle));
 
-  asn_events #(.UNITS(UNITS), .GROUPS(GROUPS), .DEPTH(FIFO_DEPTH)) u_events (
+  asn_events #(.UNITS(UNITS), .GROUPS(GROUPS), .DEPTH(FIFO_DEPTH), .SIGNED(CORRECTIVE > 0)) u_events (
     .clk, .rst_n, .in_valid(out_valid), .in_final(out_final), .in_end(sweep_end), .in_group(out_neuron),
-    .in_spikes(out_spikes), .room, .m_axis_tdata, .m_axis_tlast, .m_axis_tuser, .m_axis_tvalid, .m_axis_tready);
+    .in_spikes(out_spikes), .in_negative(out_negative), .room, .m_axis_tdata, .m_axis_tlast, .m_axis_tuser,
+    .m_axis_tvalid, .m_axis_tready);
 endmodule
 `default_nettype wire

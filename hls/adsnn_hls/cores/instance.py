@@ -46,6 +46,7 @@ class Instance:
         inputs: addresses that the stage receives (pixels of the first stage).
         outputs: addresses that it sends (classes of the last stage).
         files: memory texts by file name.
+        signed_in, signed_out: whether a spike that it receives, or sends, may be negative.
     """
 
     module: str
@@ -54,6 +55,23 @@ class Instance:
     inputs: int
     outputs: int
     files: Mapping[str, str] = field(default_factory=dict)
+    signed_in: bool = False
+    signed_out: bool = False
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of an event that it receives: an address, and above it the sign, if there is one."""
+        return address_width(self.inputs) + self.signed_in
+
+    @property
+    def output_bits(self) -> int:
+        """Bits of an event that it sends."""
+        return address_width(self.outputs) + self.signed_out
+
+
+def address_width(count: int) -> int:
+    """Bits of an address, as $clog2 in the cores."""
+    return max(1, (count - 1).bit_length())
 
 
 def core_sources() -> dict[str, str]:

@@ -9,6 +9,7 @@ from hls4ml.model.types import IntegerPrecisionType
 from snntb_adsnn.neuron.constants import STATES
 
 SPIKE = IntegerPrecisionType(width=1, signed=False)
+SIGNED_SPIKE = IntegerPrecisionType(width=2, signed=True)
 
 
 def _types(*names: str) -> list[TypeAttribute]:
@@ -46,7 +47,8 @@ class ASN(_StageLayer):
             # one type for the whole wire
             self.get_output_variable(self.outputs[0]).type = self.get_input_variable(self.inputs[1]).type
         # the spikes last: hls4ml declares the type of the last variable only
-        self._set_up(self.get_attr("out_shape"), SPIKE)
+        signed = "corrective" in self.get_attr("constants")
+        self._set_up(self.get_attr("out_shape"), SIGNED_SPIKE if signed else SPIKE)
 
 
 class AnalogASN(ASN):

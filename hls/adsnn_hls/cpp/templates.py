@@ -14,11 +14,17 @@ from adsnn_hls.stages import FixedNeurons
 
 _HEADERS = ["nnet_utils/nnet_asn.h", "nnet_utils/nnet_asn_stream.h"]
 _WINDOW = ["nnet_utils/nnet_asn.h", "nnet_utils/nnet_spike_window.h"]
-_SELECT = "nnet::product::spike_select"
+_PRODUCT = "nnet::product::{product_type}"
 
 
 def _streaming(node: Layer) -> bool:
     return bool(node.model.config.get_config_value("IOType") == "io_stream")
+
+
+def _selecting(text: str, node: Layer) -> str:
+    """hls4ml's text with a product that selects the weight; a spike that may be negative can change its sign."""
+    signed = node.get_input_variable().type.precision.signed
+    return text.replace(_PRODUCT, f"nnet::product::{'signed' if signed else 'spike'}_select")
 
 
 def _struct(node: Layer, constants: Mapping[str, Any]) -> str:
@@ -72,7 +78,10 @@ class SpikeDenseConfig(core_templates.DenseConfigTemplate):
 
     def __init__(self) -> None:
         LayerConfigTemplate.__init__(self, SpikeDense)
-        self.template = core_templates.dense_config_template.replace("nnet::product::{product_type}", _SELECT)
+
+    def format(self, node: Layer) -> str:
+        self.template = _selecting(core_templates.dense_config_template, node)
+        return str(super().format(node))
 
 
 class SpikeDenseCall(FunctionCallTemplate):
@@ -91,9 +100,10 @@ class SpikeConvConfig(convolution_templates.Conv2DConfigTemplate):
     def __init__(self) -> None:
         LayerConfigTemplate.__init__(self, SpikeConv2D)
         self.template = convolution_templates.conv2d_config_template
-        self.mult_template = convolution_templates.conv_mult_config_template.replace(
-            "nnet::product::{product_type}", _SELECT
-        )
+
+    def format(self, node: Layer) -> str:
+        self.mult_template = _selecting(convolution_templates.conv_mult_config_template, node)
+        return str(super().format(node))
 
 
 class SpikeConvCall(FunctionCallTemplate):

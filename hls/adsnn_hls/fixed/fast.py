@@ -17,7 +17,7 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.arithmetic.kernels import Train
 from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.fixed.network import FixedNetwork
-from adsnn_hls.fixed.result import GoldenResult, empty_records
+from adsnn_hls.fixed.result import GoldenResult, empty_corrective, empty_records
 from adsnn_hls.stages import Stage
 from adsnn_hls.stages.running import Program
 from snntb_adsnn.neuron.constants import STATES
@@ -48,7 +48,13 @@ def fast(network: FixedNetwork, pixels: Words, steps: int, record: Collection[st
         }
     spiking = [stage.name for stage in network.spiking]
     return GoldenResult(
-        result.outputs, result.counts, dict(zip(spiking, per_step, strict=True)), ranges, network.dt, result.records
+        result.outputs,
+        result.counts,
+        dict(zip(spiking, per_step, strict=True)),
+        ranges,
+        network.dt,
+        result.records,
+        result.corrective,
     )
 
 
@@ -59,6 +65,7 @@ class _Buffers:
         self.steps = steps
         self.outputs = np.empty((images, steps, network.readout.classes), np.int64)
         self.counts = {s.name: np.zeros((images, *s.shape), np.int32) for s in network.spiking}
+        self.corrective = empty_corrective(network, images)
         self.records = empty_records(network, images, steps, record)
 
     def kept(self, stage: Stage, image: int) -> tuple[Words, ...]:
@@ -70,12 +77,17 @@ class _Buffers:
 
     def spikes(self, stage: Stage, image: int, train: Train) -> Words:
         """Keep a stage's spikes of an image; returns their number in each step."""
-        fired, by_step = train.events[: train.offsets[-1]], np.diff(train.offsets)
+        events, by_step = train.events[: train.offsets[-1]], np.diff(train.offsets)
+        fired = events
+        if stage.name in self.corrective:
+            fired = np.where(events < 0, ~events, events)
+            negative = self.corrective[stage.name][image]
+            negative[...] = np.bincount(~events[events < 0], minlength=negative.size).reshape(negative.shape)
         counts = self.counts[stage.name][image]
         counts[...] = np.bincount(fired, minlength=counts.size).reshape(counts.shape)
         if "spikes" in self.records[stage.name]:
-            found = np.zeros((self.steps, counts.size), np.bool_)
-            found[np.repeat(np.arange(self.steps), by_step), fired] = True
+            found = np.zeros((self.steps, counts.size), self.records[stage.name]["spikes"].dtype)
+            found[np.repeat(np.arange(self.steps), by_step), fired] = np.where(events < 0, -1, 1)
             self.records[stage.name]["spikes"][image] = found.reshape(self.steps, *counts.shape)
         return by_step
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from adsnn_hls.arithmetic import Words
 from adsnn_hls.fixed.network import FixedNetwork
-from adsnn_hls.fixed.result import GoldenResult, check_pixels, check_record, empty_records
+from adsnn_hls.fixed.result import GoldenResult, check_pixels, check_record, empty_corrective, empty_records
 from snntb_adsnn.errors import ParameterError
 
 
@@ -23,6 +23,7 @@ def reference(network: FixedNetwork, pixels: Words, steps: int, record: Collecti
     states = {stage.name: stage.start(images) for stage in network.stages}
     outputs = np.empty((images, steps, network.readout.classes), np.int64)
     counts = {stage.name: np.zeros((images, *stage.shape), np.int32) for stage in network.spiking}
+    corrective = empty_corrective(network, images)
     per_step = {name: np.zeros(steps, np.int64) for name in counts}
     records = empty_records(network, images, steps, record)
     for t in range(steps):
@@ -30,13 +31,15 @@ def reference(network: FixedNetwork, pixels: Words, steps: int, record: Collecti
         for name, state in states.items():
             signal = state.step(signal)
             if name in counts:
-                counts[name] += signal
+                counts[name] += signal != 0
                 per_step[name][t] = np.count_nonzero(signal)
+            if name in corrective:
+                corrective[name] += signal < 0
             for quantity, kept in records[name].items():
                 kept[:, t] = signal if quantity == "spikes" else state.words[quantity]
         outputs[:, t] = signal
     ranges = {name: {q: a.range for q, a in state.assign.items()} for name, state in states.items()}
-    return GoldenResult(outputs, counts, per_step, ranges, network.dt, records)
+    return GoldenResult(outputs, counts, per_step, ranges, network.dt, records, corrective)
 
 
 def simulate(

@@ -47,6 +47,12 @@ class FixedNetwork:
         for before, stage in zip(self.stages, self.stages[1:], strict=False):
             if before.place == "last" or stage.place == "first":
                 raise NetworkError(f"{stage.name}: a {type(stage).__name__} cannot stand behind {before.name!r}.")
+            if before.signed_out != stage.signed_in:
+                one, other = ("may be", "cannot be") if before.signed_out else ("cannot be", "may be")
+                raise NetworkError(
+                    f"{stage.name}: spikes of {before.name!r} {one} negative, but here they {other}; set signed to "
+                    f"{before.signed_out}."
+                )
             given, needed = before.shape, stage.input_shape
             if given != needed and (len(needed) != 1 or math.prod(given) != needed[0]):
                 raise NetworkError(f"{stage.name}: expects spikes of shape {needed}, but {before.name} gives {given}.")

@@ -13,6 +13,7 @@ from adsnn_hls.arithmetic import Words
 from adsnn_hls.arithmetic.steps import Range
 from adsnn_hls.fixed.network import FixedNetwork
 from snntb_adsnn.errors import ParameterError
+from snntb_adsnn.network.deciding import safe_after
 from snntb_adsnn.neuron.constants import STATES
 
 RECORDABLE = ("spikes", *(state.name for state in STATES))
@@ -25,11 +26,12 @@ class GoldenResult:
 
     Attributes:
         outputs: read-out words V + bias after each step, shape (images, steps, classes), int64.
-        spike_counts: by stage, spikes of each neuron over all steps, shape (images, *shape), int32.
+        spike_counts: by stage, spikes of each neuron over all steps, shape (images, *shape), int32; negative ones, too.
         spikes_per_step: by stage, spikes of all neurons and images in each step, shape (steps,).
         ranges: by stage and state word.
         dt: time step, ms.
         records: by stage and quantity (see ``RECORDABLE``), arrays of shape (images, steps, *shape of the state).
+        corrective_counts: by stage with corrective spikes, how many of ``spike_counts`` are; in its shape.
     """
 
     outputs: Words
@@ -38,6 +40,7 @@ class GoldenResult:
     ranges: Mapping[str, Mapping[str, Range]]
     dt: float
     records: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    corrective_counts: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
 
     @property
     def decisions(self) -> NDArray[np.intp]:
@@ -53,9 +56,8 @@ class GoldenResult:
         steps = self.outputs.shape[1]
         if margin == 0:
             return np.full(len(self.outputs), steps - 1)
-        second, first = np.partition(self.outputs, -2, axis=-1)[..., -2:].transpose(2, 0, 1)
-        reached = first - second >= margin
-        return np.where(reached.any(axis=1), reached.argmax(axis=1), steps - 1)
+        safe = safe_after(self.outputs, margin)
+        return np.where(safe > 0, safe, steps) - 1
 
     def accuracy(self, labels: Any) -> NDArray[np.float64]:
         """Share of right decisions after each step, shape (steps,)."""
@@ -81,12 +83,18 @@ def empty_records(
         shapes: dict[str, tuple[int, ...]] = dict(stage.state_shapes)
         if stage.place != "last":
             shapes["spikes"] = stage.shape
+        spike = np.int8 if stage.signed_out else np.bool_
         records[stage.name] = {
-            q: np.empty((images, steps, *shapes[q]), np.bool_ if q == "spikes" else np.int64)
+            q: np.empty((images, steps, *shapes[q]), spike if q == "spikes" else np.int64)
             for q in record
             if q in shapes
         }
     return records
+
+
+def empty_corrective(network: FixedNetwork, images: int) -> dict[str, NDArray[np.int32]]:
+    """Counts of negative spikes, by stage that has any."""
+    return {s.name: np.zeros((images, *s.shape), np.int32) for s in network.spiking if s.signed_out}
 
 
 def check_pixels(network: FixedNetwork, pixels: Any) -> Words:

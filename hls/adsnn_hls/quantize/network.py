@@ -18,7 +18,15 @@ import numpy as np
 from adsnn_hls.arithmetic import FixedType
 from adsnn_hls.arithmetic.powers import check_multiplier_free, decay_exponents
 from adsnn_hls.fixed import FixedNetwork, simulate
-from adsnn_hls.quantize.numbers import coefficients, fitted, height, neuron_types, state_type, weight_words
+from adsnn_hls.quantize.numbers import (
+    coefficients,
+    corrective_word,
+    fitted,
+    height,
+    neuron_types,
+    state_type,
+    weight_words,
+)
 from adsnn_hls.quantize.pixels import PixelFormat
 from adsnn_hls.quantize.synapses import Link, Synapses, chain, input_gain, synapses
 from adsnn_hls.quantize.widths import Widths, widths_by_name
@@ -139,7 +147,7 @@ def quantize(
             found = synapses(link)
             spike = height(*source, neurons.k_beta / 2.0**neurons.coefficient.fraction)
             words, kind = weight_words(name, found.weights * spike, w)
-            stages.append(_synaptic(name, link, found, words, kind, neurons))
+            stages.append(_synaptic(name, link, found, words, kind, neurons, source[1].signed))
         source = link.target, neurons
     return FixedNetwork(tuple(stages), network.dt, pixels.scale, pixels.offset)
 
@@ -159,12 +167,12 @@ def _analog(link: Link, neurons: FixedNeurons, w: Widths, pixels: PixelFormat) -
 
 
 def _synaptic(
-    name: str, link: Link, found: Synapses, words: Array, kind: FixedType, neurons: FixedNeurons
+    name: str, link: Link, found: Synapses, words: Array, kind: FixedType, neurons: FixedNeurons, signed: bool
 ) -> DenseStage | ConvStage:
-    accumulator = sum_type(words, kind)
+    accumulator = sum_type(words, kind, signed)
     if found.window is None:
-        return DenseStage(name, words, kind, accumulator, neurons)
-    return ConvStage(name, words, kind, accumulator, link.source_shape, found.window, neurons)
+        return DenseStage(name, words, kind, accumulator, neurons, signed=signed)
+    return ConvStage(name, words, kind, accumulator, link.source_shape, found.window, neurons, signed=signed)
 
 
 def _readout(
@@ -184,8 +192,18 @@ def _readout(
     words, kind = weight_words(target.name, synapses(link).weights * spike, w)
     current, potential = (state_type(w, seen[q], bits) for q, bits in (("I", w.current), ("V", w.potential)))
     bias, bias_type = fitted(target.bias, potential.fraction)
+    signed = source[1].signed
+    more: dict[str, Any] = {"accumulator": sum_type(words, kind, signed), "signed": signed, **raw}
     return ReadoutStage(
-        target.name, words, kind, sum_type(words, kind), bias, current, potential, bias_type, coefficient, **raw
+        target.name,
+        words,
+        kind,
+        bias=bias,
+        current=current,
+        potential=potential,
+        bias_type=bias_type,
+        coefficient=coefficient,
+        **more,
     )
 
 
@@ -210,7 +228,9 @@ def _neurons(
             "adaptation more bits."
         )
     bias, bias_type = fitted(target.bias, types["potential"].fraction)
-    numbers: dict[str, Any] = {**types, **raw, "theta0": theta0}
+    numbers: dict[str, Any] = {**types, **raw, "theta0": theta0, "onset": target.onset_steps}
+    if target.corrective is not None:
+        numbers["corrective"] = corrective_word(target.name, target.corrective, multiplier_free)
     return FixedNeurons(
         target.input_shapes[0], target.pool, bias, bias_type=bias_type, coefficient=coefficient, **numbers
     )

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from adsnn_hls.arithmetic import FixedType, integer_bits
+from adsnn_hls.arithmetic.powers import signed_digits
 from adsnn_hls.quantize.widths import Widths
 from adsnn_hls.stages import FixedNeurons
+from adsnn_hls.stages.neurons import CORRECTIVE_BITS, QUARTERS
 from snntb_adsnn.errors import ParameterError
 from snntb_adsnn.network import Neurons
 from snntb_adsnn.network.maps import Array
@@ -59,6 +61,30 @@ def coefficients(name: str, factors: Mapping[str, float], w: Widths, exact: bool
     else:
         kind = FixedType(w.coefficient, integer, False, "RND", "SAT")
     return kind, {key: int(kind.quantize(value)) for key, value in factors.items()}
+
+
+def corrective_word(name: str, c: float, exact: bool) -> int:
+    """c of the rule for corrective spikes, in quarters.
+
+    Args:
+        name: of the layer, for messages.
+        c: the constant.
+        exact: whether it must need no multiplier.
+
+    Raises:
+        ParameterError: it is no such number.
+    """
+    word = round(c * 2**QUARTERS)
+    if word != c * 2**QUARTERS or word >= 1 << CORRECTIVE_BITS:
+        raise ParameterError(
+            f"{name}: corrective = {c:g} is not a multiple of 1/4 below {1 << (CORRECTIVE_BITS - QUARTERS)}, which the "
+            f"hardware needs so that c theta is exact; choose {min(max(round(4 * c), 8), 255) / 4:g}."
+        )
+    if exact and len(signed_digits(word)) > 1:
+        raise ParameterError(
+            f"{name}: corrective = {c:g} is no power of two, as neurons without multipliers need it; choose 2 or 4."
+        )
+    return word
 
 
 def weight_words(name: str, weights: Array, w: Widths) -> tuple[Array, FixedType]:

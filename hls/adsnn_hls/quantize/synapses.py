@@ -89,9 +89,6 @@ def chain(network: SpikingNetwork) -> tuple[Link, ...]:
                 f"{node.name} has {kind}, but in hardware all spikes of a layer add the same weights; use AAN "
                 "activations with one m_f a layer."
             )
-        if isinstance(node, Neurons) and (node.corrective is not None or node.onset_steps):
-            what = "corrective spikes" if node.corrective is not None else "an onset"
-            raise NetworkError(f"{node.name} has {what}, which the hardware does not have yet; leave it out.")
         if isinstance(node, Linear):
             path.append(node)
         else:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from adsnn_hls.arithmetic import Words
 from adsnn_hls.cores import Lanes
+from adsnn_hls.cores.instance import address_width
 from adsnn_hls.fixed import FixedNetwork, simulate
 from adsnn_hls.rtl.bench import BENCH, bench_source
 from adsnn_hls.rtl.generate import generate, instances
@@ -29,7 +30,7 @@ class Run:
     """What the RTL did.
 
     Attributes:
-        spikes: by stage, shape (images, steps, neurons), bool.
+        spikes: by stage, shape (images, steps, neurons), bool, or int8 where some may be negative.
         ran: by stage, steps of each image, shape (images,); with early decisions some more than were decided on.
         classes: decision after each step, shape (images, steps); -1 where none was reported.
         decided: step of each image's decision (its beat with tlast), shape (images,).
@@ -37,7 +38,7 @@ class Run:
         cycles: clocks in all.
     """
 
-    spikes: Mapping[str, NDArray[np.bool_]]
+    spikes: Mapping[str, NDArray[Any]]
     ran: Mapping[str, NDArray[np.int64]]
     classes: NDArray[np.int64]
     decided: NDArray[np.int64]
@@ -165,12 +166,11 @@ class Simulation:
             spikes[s.name], ran[s.name] = self._spikes(events, i, images, steps)
         return Run(spikes, ran, classes, (data >> 16)[ends], clock[ends], cycles)
 
-    def _spikes(
-        self, events: Words, stage: int, images: int, steps: int
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    def _spikes(self, events: Words, stage: int, images: int, steps: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         own = events[events >> 28 == stage]
         tick, end = (own >> 27) & 1, (own >> 26) & 1
-        neurons = self.network.spiking[stage].neurons.size
+        sender = self.network.spiking[stage]
+        neurons = sender.neurons.size
         image = np.cumsum(end) - end
         step = np.cumsum(tick) - tick
         started = np.zeros(images + 1, np.int64)  # ticks before each image
@@ -181,10 +181,15 @@ class Simulation:
         # spikes of images beyond the last decision, or beyond the steps asked for, would be a bug of the RTL
         image, step, address = image[is_spike], (step - started[np.minimum(image, images)])[is_spike], own[is_spike]
         address = address & ((1 << 26) - 1)
+        sign = np.ones_like(address)
+        if sender.signed_out:
+            bits = address_width(neurons)
+            sign -= 2 * (address >> bits)
+            address = address & ((1 << bits) - 1)
         if image.size and (image.max() >= images or step.max() >= steps or address.max() >= neurons):
             raise ToolError(f"stage {stage} of the RTL sent an event outside of its images, steps or neurons.")
-        found = np.zeros((images, steps, neurons), np.bool_)
-        found[image, step, address] = True
+        found: NDArray[Any] = np.zeros((images, steps, neurons), np.int8 if sender.signed_out else np.bool_)
+        found[image, step, address] = sign
         return found, ran
 
 

@@ -68,11 +68,6 @@ def generate(
     return files
 
 
-def address_width(count: int) -> int:
-    """Bits of an address, as $clog2 in the cores."""
-    return max(1, (count - 1).bit_length())
-
-
 def top_level(stages: tuple[Instance, ...]) -> str:
     """The module that chains the stages."""
     first, last = stages[0], stages[-1]
@@ -86,8 +81,7 @@ def top_level(stages: tuple[Instance, ...]) -> str:
         if stage is last:
             ports += [".margin, .stop, .stop_image", ".m_axis_tdata, .m_axis_tlast, .m_axis_tvalid, .m_axis_tready"]
         else:
-            width = address_width(stage.outputs)
-            body.append(f"  wire [{width - 1}:0] data{i};\n  wire last{i}, user{i}, valid{i}, ready{i};\n")
+            body.append(f"  wire [{stage.output_bits - 1}:0] data{i};\n  wire last{i}, user{i}, valid{i}, ready{i};\n")
             ports.append(_stream("m", i))
         values = ", ".join(f".{key}(asn_parameters::{_constant(stage, key)})" for key in stage.parameters)
         joined = ",\n    ".join(ports)

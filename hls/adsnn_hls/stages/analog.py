@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adsnn_hls.arithmetic import FixedType, Words
 from adsnn_hls.arithmetic.steps import Assign, Range, align
@@ -17,7 +16,7 @@ from adsnn_hls.cores.lanes import units_for
 from adsnn_hls.cores.memories import bias_memory, records
 from adsnn_hls.stages.base import STAGES, check_range, check_sum, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
-from adsnn_hls.stages.neurons import FixedNeurons, NeuronState, SpikingStage, add_neurons
+from adsnn_hls.stages.neurons import FixedNeurons, NeuronState, Spikes, SpikingStage, add_neurons
 from adsnn_hls.stages.running import Program
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape
@@ -135,12 +134,14 @@ class AnalogStage(SpikingStage):
                 "BIAS_BY_NEURON": int(not one_bias),
                 "BIAS_FILE": f"{name}_bias",
                 "MULTIPLIER": int(multiplier),
+                "ONSET": n.onset,
                 "FIFO_DEPTH": lanes.fifo,
                 **neurons,
             },
             n.size,
             n.size,
-            gain | bias_memory(f"{name}_bias", groups, n.bias_type, lanes.units),
+            files=gain | bias_memory(f"{name}_bias", groups, n.bias_type, lanes.units),
+            signed_out=n.signed,
         )
 
     def gain_memory(self, name: str) -> tuple[dict[str, str], int]:
@@ -170,7 +171,7 @@ class AnalogState:
         """By state word, the raw words."""
         return self.neurons.words
 
-    def step(self, signal: Words) -> NDArray[np.bool_]:
+    def step(self, signal: Words) -> Spikes:
         """Pixels in, which count in the first step only; spikes out."""
         if not self.loaded:
             # assigned once an image, without decay

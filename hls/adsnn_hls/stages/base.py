@@ -54,6 +54,16 @@ class Stage:
         raise NotImplementedError
 
     @property
+    def signed_in(self) -> bool:
+        """Whether a spike that it receives may be negative."""
+        return False
+
+    @property
+    def signed_out(self) -> bool:
+        """Whether a spike that it sends may be negative."""
+        return False
+
+    @property
     def state_types(self) -> dict[str, FixedType]:
         """Types of the state words, by their names in ``snntb_adsnn.neuron.constants.STATES``."""
         raise NotImplementedError

@@ -27,7 +27,7 @@ from adsnn_hls.arithmetic.kernels import (
     run_spiking,
 )
 from adsnn_hls.arithmetic.steps import Range
-from adsnn_hls.stages.neurons import FixedNeurons
+from adsnn_hls.stages.neurons import QUARTERS, FixedNeurons
 from adsnn_hls.stages.running import Kept
 from snntb_adsnn.network.maps import NO_PADDING, Shape, Window
 from snntb_adsnn.neuron.constants import STATES
@@ -208,6 +208,9 @@ def _fire(n: FixedNeurons) -> Fire:
         "m_gamma": n.m_gamma,
         "theta0": n.theta0,
         "adapt": _cast(n.adaptation, a + c),
+        "onset": n.onset,
+        "corrective": n.corrective,
+        "ahead_up": QUARTERS + 1,
     }
     return Fire(**values)
 

@@ -13,7 +13,7 @@ from adsnn_hls.cores import Lanes
 from adsnn_hls.cores.instance import Parameters
 from adsnn_hls.cores.memories import records
 from adsnn_hls.stages.base import STAGES
-from adsnn_hls.stages.layers import SPIKE, Layers, Wires
+from adsnn_hls.stages.layers import Layers, Wires
 from adsnn_hls.stages.neurons import FixedNeurons
 from adsnn_hls.stages.synaptic import SpikingSynapticStage
 from snntb_adsnn.errors import NetworkError
@@ -82,7 +82,7 @@ class ConvStage(SpikingSynapticStage):
                 **padding,
             }
             attributes |= {"data_format": "channels_last", "n_steps": layers.calls}
-            data = layers.add("SpikePad2D", f"{name}_pad", [data], {"result": SPIKE}, **attributes)
+            data = layers.add("SpikePad2D", f"{name}_pad", [data], {"result": wires.spike}, **attributes)
             height, width = outer["out_height"], outer["out_width"]
             padding = dict.fromkeys(padding, 0)
         rows, columns, _, filters = self.weights.shape

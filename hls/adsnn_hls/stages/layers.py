@@ -10,6 +10,9 @@ from snntb_adsnn.network.maps import Shape
 SPIKE = "uint<1>"
 """Type of a spike, and of the reset wire."""
 
+SIGNED_SPIKE = "int<2>"
+"""Type of a spike that may be negative: -1, 0 or 1."""
+
 
 @dataclass(frozen=True)
 class Wires:
@@ -19,11 +22,13 @@ class Wires:
         data: name of the node whose output it is.
         shape: of the data.
         reset: name of the reset wire, in io_parallel.
+        spike: type of the data, where they are spikes.
     """
 
     data: str
     shape: Shape
     reset: str | None = None
+    spike: str = SPIKE
 
     @property
     def inputs(self) -> list[str]:

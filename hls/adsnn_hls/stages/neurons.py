@@ -16,10 +16,20 @@ from adsnn_hls.arithmetic.powers import signed_digits
 from adsnn_hls.arithmetic.steps import WORD, Assign, align, current_step, filter_step
 from adsnn_hls.cores.instance import LARGEST, Parameters, type_parameters
 from adsnn_hls.stages.base import Stage, check_range, check_signs, freeze_words
-from adsnn_hls.stages.layers import SPIKE, Layers, Wires
+from adsnn_hls.stages.layers import SIGNED_SPIKE, SPIKE, Layers, Wires
 from snntb_adsnn.errors import NetworkError, ParameterError
 from snntb_adsnn.network.maps import Shape, Window
 from snntb_adsnn.neuron.constants import STATES
+from snntb_adsnn.neuron.equations import LEAST_CORRECTIVE
+
+QUARTERS = 2
+"""Fraction bits of c, the constant of the rule for corrective spikes: a multiple of 1/4, so that c theta is exact."""
+
+CORRECTIVE_BITS = 8
+"""Bits of its word: c is below 64."""
+
+LONGEST_ONSET = (1 << 16) - 1
+"""Most time steps that a layer can wait: as many as the RTL counts."""
 
 FEW_DIGITS = 3
 """A product with a constant of at most so many signed digits is written as shifts and additions."""
@@ -34,13 +44,15 @@ class FixedNeurons:
         pool: max pooling of V, or ``None``.
         bias: raw words of ``bias_type``, shape (channels,) or ``shape``.
         current, potential: types of I and V, signed; one I and V for each input.
-        refractory, adaptation: types of S_hat and theta_a, unsigned: both are sums of positive numbers.
+        refractory, adaptation: types of S_hat and theta_a, unsigned: neither is ever negative.
         bias_type: signed; as many fraction bits as ``potential``.
         coefficient: unsigned type of the factors below.
         k_beta, k_eta, k_gamma: decay factors of I, S_hat and theta_a.
         g_phi: 1 - k_phi.
         m_gamma: m_f * k_gamma: adaptation is added and decays in one product.
         theta0: resting threshold, with ``adaptation.fraction`` bits right of the point; positive.
+        onset: time steps at the beginning of an image in which no neuron spikes.
+        corrective: c of the rule for corrective spikes, in quarters, 8 (c = 2) or more; 0: there are none.
     """
 
     input_shape: Shape
@@ -58,6 +70,8 @@ class FixedNeurons:
     g_phi: int
     m_gamma: int
     theta0: int
+    onset: int = 0
+    corrective: int = 0
 
     FACTORS: ClassVar[tuple[str, ...]] = ("k_beta", "g_phi", "k_eta", "k_gamma", "m_gamma")
 
@@ -77,9 +91,17 @@ class FixedNeurons:
                 raise NetworkError(f"{name} = {getattr(self, name)} is not between 0 and 1 ({one}).")
         if self.theta0 < 1:
             raise NetworkError("theta0 is zero in fixed point, so every neuron would always spike; give it more bits.")
+        if not 0 <= self.onset <= LONGEST_ONSET:
+            raise ParameterError(
+                f"an onset of {self.onset} time steps is not allowed: the hardware counts 0 to {LONGEST_ONSET}; "
+                "let the layer wait for a shorter time."
+            )
+        least, most = int(LEAST_CORRECTIVE) << QUARTERS, (1 << CORRECTIVE_BITS) - 1
+        if self.corrective and not least <= self.corrective <= most:
+            raise NetworkError(f"corrective = {self.corrective} quarters is not between {least} and {most}.")
         finest = max(kind.fraction for kind in self.types.values())
         widest = max(kind.width + finest - kind.fraction for kind in self.types.values())
-        if widest + self.coefficient.width + 3 > WORD:
+        if widest + max(self.coefficient.width, CORRECTIVE_BITS - 1 if self.corrective else 0) + 3 > WORD:
             raise ParameterError(
                 f"states of up to {widest} aligned bits and coefficients of {self.coefficient.width} bits exceed the "
                 f"{WORD} bits of an intermediate result; choose narrower types."
@@ -108,6 +130,11 @@ class FixedNeurons:
         return math.prod(self.shape)
 
     @property
+    def signed(self) -> bool:
+        """Whether a spike may be negative."""
+        return self.corrective > 0
+
+    @property
     def factors(self) -> dict[str, int]:
         """The factors by name, in the order in which a step applies them."""
         return {name: getattr(self, name) for name in self.FACTORS}
@@ -126,7 +153,8 @@ class FixedNeurons:
         for state in STATES:
             found |= type_parameters(state.letter, name, self.types[state.name])
         found |= {"B_W": self.bias_type.width, "C_W": self.coefficient.width, "C_F": self.coefficient.fraction}
-        return {**found, **{key.upper(): word for key, word in self.factors.items()}, "THETA0": self.theta0}
+        found |= {key.upper(): word for key, word in self.factors.items()}
+        return {**found, "THETA0": self.theta0, "CORRECTIVE": self.corrective}
 
     def image_parameters(self, name: str) -> Parameters:
         """Geometry of neurons on an image, for ``asn_sweep``; pooling windows must not overlap.
@@ -166,6 +194,10 @@ class SpikingStage(Stage):
         return self.neurons.shape
 
     @property
+    def signed_out(self) -> bool:
+        return self.neurons.signed
+
+    @property
     def state_types(self) -> dict[str, FixedType]:
         return dict(self.neurons.types)
 
@@ -188,6 +220,10 @@ class SpikingStage(Stage):
 # ---- golden step ---------------------------------------------------------------------------------------------------
 
 
+Spikes = NDArray[np.bool_] | NDArray[np.int8]
+"""Whether a neuron spikes; where spikes may be corrective 1, or -1 for those, or 0."""
+
+
 class NeuronState:
     """State of a stage's neurons for a batch of images, and its step."""
 
@@ -201,6 +237,7 @@ class NeuronState:
         self.assign = {name: Assign(kind) for name, kind in neurons.types.items()}
         for name, shape in neurons.shapes.items():
             setattr(self, name, np.zeros((images, *shape), np.int64))
+        self.steps = 0
 
     @property
     def words(self) -> dict[str, Words]:
@@ -212,8 +249,8 @@ class NeuronState:
         n = self.neurons
         self.I = current_step(self.I, drive, fraction, n.k_beta, self.assign["I"], n.coefficient)
 
-    def fire(self) -> NDArray[np.bool_]:
-        """Steps 2 to 7: filter, pool, decay of S_hat, comparison, reaction to the spike, decay of theta_a."""
+    def fire(self) -> Spikes:
+        """Steps 2 to 7: filter, pool, decay of S_hat, comparisons, reaction to the spike, decay of theta_a."""
         n, c = self.neurons, self.neurons.coefficient.fraction
         v, s, a = (t.fraction for t in (n.potential, n.refractory, n.adaptation))
         self.V = filter_step(self.V, self.I, n.g_phi, self.assign["V"], n.current, n.coefficient)
@@ -222,9 +259,14 @@ class NeuronState:
         S = align(max_pool(self.V, n.pool) + n.bias, v, finest)
         S_hat = self.assign["S_hat"](n.k_eta * self.S_hat, s + c)
         theta = n.theta0 + self.theta_a
-        spikes: NDArray[np.bool_] = 2 * (S - align(S_hat, s, finest)) > align(theta, a, finest)
+        spikes: Spikes = (2 * (S - align(S_hat, s, finest)) > align(theta, a, finest)) & (self.steps >= n.onset)
+        if n.corrective and self.steps >= n.onset:
+            ahead = align(S_hat, s, finest) - np.maximum(S, 0)
+            too_far = 2 * align(ahead, 0, QUARTERS) > n.corrective * align(theta, a, finest)
+            spikes = spikes.astype(np.int8) - too_far  # never both: S_hat is below S, or above
+        self.steps += 1
         f = max(s, a)
-        self.S_hat = self.assign["S_hat"](align(S_hat, s, f) + align(np.where(spikes, theta, 0), a, f), f, spikes)
+        self.S_hat = self.assign["S_hat"](align(S_hat, s, f) + align(spikes * theta, a, f), f, spikes != 0)
         self.theta_a = self.assign["theta_a"](n.k_gamma * self.theta_a + np.where(spikes, n.m_gamma * theta, 0), a + c)
         return spikes
 
@@ -257,11 +299,12 @@ def add_neurons(
         NetworkError: a pooling that the C++ does not have.
     """
     n, name, more = stage.neurons, layers.name(stage), more or {}
+    spike = SIGNED_SPIKE if n.signed else SPIKE
     types = {
         "bias": n.bias_type,
         **{state.word: n.types[state.name] for state in STATES},
         "coefficient": n.coefficient,
-        "result": SPIKE,
+        "result": spike,
     }
     bits = n.theta0.bit_length()
     constants = node_constants(stage, layers, n.input_shape) | _pooling(stage.name, n) | n.factors
@@ -271,6 +314,10 @@ def add_neurons(
         "n_bias": n.bias.size,
         **coefficient_constants(n.coefficient, n.factors.values()),
     }
+    if n.onset:
+        constants["onset"] = n.onset
+    if n.signed:
+        constants |= {"corrective": n.corrective, "spike_t": "ap_int<2>"}
     reset = None if wires.reset is None else f"{name}_reset"
     layers.add(
         kind,
@@ -284,7 +331,7 @@ def add_neurons(
         **more.get("arrays", {}),
     )
     layers.share_neurons(stage, name, n.input_shape)
-    return Wires(name, n.shape, reset)
+    return Wires(name, n.shape, reset, spike)
 
 
 def node_constants(stage: Stage, layers: Layers, shape: Shape) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adsnn_hls.arithmetic import FixedType, Words
 from adsnn_hls.arithmetic.steps import WORD, Assign, current_step, filter_step
@@ -17,7 +16,7 @@ from adsnn_hls.cores.lanes import MOST, divisors
 from adsnn_hls.cores.memories import bias_memory
 from adsnn_hls.stages.base import STAGES, check_range, check_signs, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
-from adsnn_hls.stages.neurons import coefficient_constants, node_constants
+from adsnn_hls.stages.neurons import Spikes, coefficient_constants, node_constants
 from adsnn_hls.stages.running import Program
 from adsnn_hls.stages.synaptic import SynapticStage, add_dense
 from snntb_adsnn.errors import NetworkError, ParameterError
@@ -159,7 +158,7 @@ class ReadoutStage(SynapticStage):
         }
         for state in _STATES:
             parameters |= type_parameters(state.letter, self.name, getattr(self, state.word))
-        return Instance("asn_readout_stage", name, parameters, self.weights.shape[0], self.classes, files)
+        return Instance("asn_readout_stage", name, parameters, self.weights.shape[0], self.classes, files, self.signed)
 
 
 class ReadoutState:
@@ -175,7 +174,7 @@ class ReadoutState:
         """By state word, the raw words."""
         return {name: getattr(self, name) for name in self.assign}
 
-    def step(self, signal: NDArray[np.bool_]) -> Words:
+    def step(self, signal: Spikes) -> Words:
         """Spikes in, outputs out."""
         s = self.stage
         drive = s.totals(signal)

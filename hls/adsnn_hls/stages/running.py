@@ -24,10 +24,11 @@ class State(Protocol):
         """One time step.
 
         Args:
-            signal: spikes of the stage before, shape (images, *shape), bool; for the first stage the pixels.
+            signal: spikes of the stage before, shape (images, *shape), bool, or int8 where some may be negative; for
+                the first stage the pixels.
 
         Returns:
-            spikes (images, *shape), bool; of the last stage the outputs (images, classes).
+            spikes (images, *shape), bool or int8; of the last stage the outputs (images, classes).
         """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from adsnn_hls.cores.lanes import MOST, divisors, units_for
 from adsnn_hls.cores.memories import bias_memory, memory_files, packed
 from adsnn_hls.stages.base import Stage, check_range, check_sum, freeze_words
 from adsnn_hls.stages.layers import Layers, Wires
-from adsnn_hls.stages.neurons import NeuronState, SpikingStage, add_neurons
+from adsnn_hls.stages.neurons import NeuronState, Spikes, SpikingStage, add_neurons
 from adsnn_hls.stages.running import Program
 from snntb_adsnn.errors import NetworkError
 
@@ -35,23 +35,29 @@ class SynapticStage(Stage):
         weight_type: signed.
         accumulator: type of the sum of one step, signed, as many fraction bits as the weights; wide enough for any
             set of input spikes.
+        signed: whether an input spike may be negative.
     """
 
     weights: Words
     weight_type: FixedType
     accumulator: FixedType
+    signed: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         freeze_words(self, "weights")
         check_range(f"{self.name}: weights", self.weights, self.weight_type)
         if self.accumulator.fraction != self.weight_type.fraction or not self.accumulator.signed:
             raise NetworkError(f"{self.name}: the accumulator must be signed, with the weights' binary point.")
-        low, high = accumulator_range(self.weights)
+        low, high = accumulator_range(self.weights, self.signed)
         if low < self.accumulator.low or high > self.accumulator.high:
             raise NetworkError(
                 f"{self.name}: an accumulator of {self.accumulator.width} bits cannot hold sums from {low} to {high}; "
-                f"it needs {sum_type(self.weights, self.weight_type).width} bits."
+                f"it needs {sum_type(self.weights, self.weight_type, self.signed).width} bits."
             )
+
+    @property
+    def signed_in(self) -> bool:
+        return self.signed
 
     @property
     def signal_types(self) -> dict[str, FixedType]:
@@ -65,7 +71,7 @@ class SynapticStage(Stage):
     def weight_bits(self) -> int:
         return self.weights.size * self.weight_type.width
 
-    def totals(self, spikes: NDArray[np.bool_]) -> Words:
+    def totals(self, spikes: Spikes) -> Words:
         """Sum of the weights that this step's spikes (images, *shape) reach: raw words of the accumulator."""
         x = spikes.reshape(len(spikes), *self.input_shape).astype(np.float64)
         weights = self.weights.astype(np.float64)  # sums stay far below 2**53: float64 is exact here, and fast
@@ -93,6 +99,7 @@ class SynapticStage(Stage):
             "D_W": self.accumulator.width,
             "D_F": self.accumulator.fraction,
             "WEIGHT_FILE": f"{name}_weights",
+            "SIGNED": int(self.signed),
         }
 
     def weight_memory(self, name: str, lanes: Lanes) -> dict[str, str]:
@@ -141,6 +148,7 @@ class SpikingSynapticStage(SynapticStage, SpikingStage):
             "BIAS_BY_NEURON": int(n.bias.shape == n.shape),
             "BIAS_FILE": f"{name}_bias",
             "MULTIPLIER": int(multiplier),
+            "ONSET": n.onset,
             "FIFO_DEPTH": lanes.fifo,
             **self.synapse_parameters(name, lanes),
             **n.parameters(self.name),
@@ -150,7 +158,8 @@ class SpikingSynapticStage(SynapticStage, SpikingStage):
         parameters |= more
         if len(n.input_shape) == 3:
             parameters |= n.image_parameters(self.name)
-        return Instance("asn_synaptic_stage", name, parameters, math.prod(self.input_shape), n.size, files)
+        inputs = math.prod(self.input_shape)
+        return Instance("asn_synaptic_stage", name, parameters, inputs, n.size, files, self.signed, n.signed)
 
     def scatter(self, name: str, lanes: Lanes) -> tuple[Parameters, dict[str, str]]:
         """More parameters and memories, for how an event finds its weights and sums."""
@@ -173,7 +182,7 @@ class SynapticState:
         """By state word, the raw words."""
         return self.neurons.words
 
-    def step(self, signal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def step(self, signal: Spikes) -> Spikes:
         """Spikes in, spikes out."""
         self.neurons.receive(self.stage.totals(signal), self.stage.accumulator.fraction)
         return self.neurons.fire()
@@ -182,18 +191,26 @@ class SynapticState:
 # ---- accumulators --------------------------------------------------------------------------------------------------
 
 
-def accumulator_range(weights: Words) -> tuple[int, int]:
-    """Smallest and largest sum of any subset of the weights that reach one output (the last axis)."""
+def accumulator_range(weights: Words, signed: bool = False) -> tuple[int, int]:
+    """Smallest and largest sum of any subset of the weights that reach one output (the last axis); ``signed``: each of
+    the subset may be subtracted instead.
+    """
     by_output = weights.reshape(-1, weights.shape[-1])
+    if signed:
+        most = int(np.abs(by_output).sum(axis=0).max(initial=0))
+        return -most, most
     return (
         int(np.minimum(by_output, 0).sum(axis=0).min(initial=0)),
         int(np.maximum(by_output, 0).sum(axis=0).max(initial=0)),
     )
 
 
-def sum_type(weights: Words, weight_type: FixedType) -> FixedType:
-    """Narrowest accumulator that cannot overflow, whichever inputs spike: sums are exact, in any order."""
-    low, high = accumulator_range(weights)
+def sum_type(weights: Words, weight_type: FixedType, signed: bool = False) -> FixedType:
+    """Narrowest accumulator that cannot overflow, whichever inputs spike: sums are exact, in any order.
+
+    ``signed``: some of the spikes may be negative.
+    """
+    low, high = accumulator_range(weights, signed)
     width = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
     return FixedType(width, width - weight_type.fraction)
 
@@ -206,7 +223,7 @@ def add_dense(stage: SynapticStage, layers: Layers, wires: Wires) -> Wires:
     name, data = layers.name(stage), wires.data
     inputs, outputs = stage.weights.shape
     if len(wires.shape) > 1:
-        data = layers.add("Reshape", f"{name}_flat", [data], {"result": "uint<1>"}, target_shape=[inputs])
+        data = layers.add("Reshape", f"{name}_flat", [data], {"result": wires.spike}, target_shape=[inputs])
     sums = layers.add(
         "SpikeDense",
         f"{name}_synapses",

@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 import numba
 import numpy as np
 
+from snntb_adsnn.engine.early import Early
 from snntb_adsnn.engine.event.analog import AnalogDrive, held_layers
 from snntb_adsnn.engine.event.memory import Needs
 from snntb_adsnn.engine.event.plan import Plan, make_plan
@@ -46,6 +47,7 @@ def run(
     *,
     threads: int | None = None,
     on_spikes: SpikeObserver | None = None,
+    early: Early | None = None,
 ) -> SimulationResult:
     """Simulate ``network`` on images ``x`` of shape (images, *input shape); see ``engine.simulate``.
 
@@ -57,7 +59,7 @@ def run(
     complete = bool(record & INPUT_STATES)
     plan = _plan_of(network, complete=complete)
     high = None if schedule is None else (_plan_of(schedule.high, complete=complete), AnalogDrive(schedule.high))
-    result = _empty_result(network, len(x), steps, record, switched=schedule is not None)
+    result = _empty_result(network, len(x), steps, record, switched=schedule is not None, early=early is not None)
     threads = threads or numba.config.NUMBA_NUM_THREADS
     workers = min(threads, len(x))
     watched = record if on_spikes is None else record | {"spikes"}
@@ -70,7 +72,7 @@ def run(
         try:
             while queue and not stopped.is_set():
                 with suppress(IndexError):  # another worker took the last one
-                    simulator.run(x, queue.popleft(), result, stopped, schedule, high, on_spikes)
+                    simulator.run(x, queue.popleft(), result, stopped, schedule, high, on_spikes, early)
         except BaseException:
             stopped.set()
             raise
@@ -84,7 +86,7 @@ def run(
 
 
 def _empty_result(
-    network: SpikingNetwork, images: int, steps: int, record: frozenset[str], *, switched: bool
+    network: SpikingNetwork, images: int, steps: int, record: frozenset[str], *, switched: bool, early: bool
 ) -> SimulationResult:
     """Zeros where only spikes are written, else uninitialised."""
 
@@ -104,6 +106,7 @@ def _empty_result(
         np.empty(images, np.float32) if switched else None,
         np.empty(images, np.bool_) if switched else None,
         {p.name: np.zeros((images, *p.shape), np.int32) for p in network.populations if p.corrective is not None},
+        np.full(images, steps, np.int32) if early else None,
     )
 
 

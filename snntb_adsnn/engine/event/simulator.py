@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
+from snntb_adsnn.engine.early import Early
 from snntb_adsnn.engine.event.analog import AnalogDrive
 from snntb_adsnn.engine.event.kernels import advance
-from snntb_adsnn.engine.event.layout import LANES, Span
+from snntb_adsnn.engine.event.layout import CELL, CHANNEL_BITS, LANES, Span
 from snntb_adsnn.engine.event.memory import ImageMemory, MemberMemory, Needs
 from snntb_adsnn.engine.event.plan import Plan
 from snntb_adsnn.engine.event.record import list_spikes, mark_spikes
@@ -17,6 +19,7 @@ from snntb_adsnn.engine.event.team import Team
 from snntb_adsnn.engine.result import SimulationResult, SpikeObserver
 from snntb_adsnn.engine.switch import Schedule
 from snntb_adsnn.network import SpikingNetwork
+from snntb_adsnn.network.edges import expand
 from snntb_adsnn.network.maps import Array
 from snntb_adsnn.neuron.constants import INPUT_STATES, OBSERVABLES
 
@@ -25,6 +28,9 @@ CHUNK = (100, 500)
 up for looking at it; with many, a block's drive and potentials, and all events, leave the core's cache."""
 EVENTS = 1 << 22
 """Events of all neurons in a chunk, above which it is shorter."""
+
+EARLY = 20
+"""Steps between two looks at whether an image is decided."""
 
 SEGMENT = 5000
 """Steps between two looks at whether the user stopped the run."""
@@ -76,6 +82,7 @@ class ImageSimulator:
         schedule: Schedule | None = None,
         high: tuple[Plan, AnalogDrive] | None = None,
         on_spikes: SpikeObserver | None = None,
+        early: Early | None = None,
     ) -> None:
         """Simulate ``x[image]`` and put everything into the result; give up soon when ``stopped`` is set.
 
@@ -83,7 +90,8 @@ class ImageSimulator:
         """
         self._reset(x[image : image + 1])
         plan = self.plan
-        cuts = {*range(0, self.steps, 1 if self.states else SEGMENT), self.steps}
+        length = 1 if self.states else SEGMENT if early is None else min(EARLY, self.chunk)
+        cuts = {*range(0, self.steps, length), self.steps}
         for first, end in pairwise(sorted(cuts if schedule is None else cuts | {schedule.stop})):
             if stopped.is_set():
                 return
@@ -92,6 +100,9 @@ class ImageSimulator:
             result.outputs[image, first:end] = part.reshape(-1, *result.outputs.shape[2:])
             if self.states:
                 self._record(plan, image, first, result)
+            if early is not None and (last := int(early.after(result.outputs[image : image + 1, :end])[0])):
+                self._stop(plan, first, last, image, result, schedule)
+                break
             if schedule is None or high is None or end != schedule.stop:
                 continue
             if _switches(schedule, image, result):
@@ -101,6 +112,43 @@ class ImageSimulator:
         if on_spikes is not None:
             counts = np.concatenate([result.spike_counts[p.name][image].ravel() for p in self.populations])
             on_spikes(image, self._spike_times(counts), counts)
+
+    def _stop(
+        self, plan: Plan, first: int, last: int, image: int, result: SimulationResult, schedule: Schedule | None
+    ) -> None:
+        """End an image after ``last`` steps, and take back what it did after them in the chunk of step ``first``."""
+        assert result.stopped is not None
+        result.stopped[image] = last
+        result.outputs[image, last:] = result.outputs[image, last - 1]
+        memory, starts = self.memory, plan.cell_channels[:-1] * self.chunk
+        cell, place = expand(starts, memory.event_ends - starts)
+        late = (memory.events[place] >> CHANNEL_BITS) >= last - first
+        cell, place = cell[late], place[late]
+        step, channel = memory.events[place] >> CHANNEL_BITS, memory.events[place] & (CELL - 1)
+        lane, layer = (table[cell * CELL + channel] for table in self._lanes_of_places)
+        np.subtract.at(memory.counts, lane, 1)
+        np.subtract.at(self.members[0].per_step, (first + step, layer), 1)
+        if self.needs.signs:
+            np.subtract.at(memory.corrective, lane[memory.heights[place] < 0], 1)
+        memory.spikes[:, last:] = 0
+        memory.signs[:, last:] = 0
+        if schedule is not None and last <= schedule.stop:
+            margins, _ = schedule.decide(result.outputs[image : image + 1])
+            assert result.margins is not None
+            assert result.switched is not None
+            result.margins[image], result.switched[image] = margins[0], False
+
+    @cached_property
+    def _lanes_of_places(self) -> tuple[Array, Array]:
+        """By cell and channel, the lane of the neuron there, and the number of its population."""
+        plan, cells = self.plan, len(self.plan.cell_channels) - 1
+        lane, layer = np.zeros(cells * CELL, np.int64), np.zeros(cells * CELL, np.int64)
+        for number, p in enumerate(self.populations):
+            row = plan.by_name[p.name]
+            places = plan.places[row.neuron : row.neuron + p.size]
+            index = places[:, 0].astype(np.int64) * CELL + places[:, 1]
+            lane[index], layer[index] = row.block * LANES + np.arange(p.size), number
+        return lane, layer
 
     def _reset(self, x: Array) -> None:
         """Set what the kernels do not set to rest themselves."""

@@ -19,6 +19,7 @@ module neuron_miter #(
   input wire        [A_W-1:0] a,
   input wire signed [D_W-1:0] drive,
   input wire signed [B_W-1:0] bias,
+  input wire                  waits,
   output wire                 unequal_i,
   output wire                 unequal_v,
   output wire                 unequal_h,
@@ -31,7 +32,7 @@ module neuron_miter #(
   wire signed [V_W-1:0] v_new;
   wire        [H_W-1:0] h_new;
   wire        [A_W-1:0] a_new;
-  wire spike;
+  wire spike, negative;
   logic signed [S_W-1:0] s;
   always_ff @(posedge clk) s <= S_W'(v) + S_W'(bias);
   asn_filter #(
@@ -39,18 +40,19 @@ module neuron_miter #(
   ) u_filter (.clk, .in_i(i), .in_v(v), .in_drive(drive), .out_i(i_new), .out_v(v_new));
   asn_fire #(
     .MULTIPLIER(MULTIPLIER), .S_W(S_W), .S_F(V_F), .C_W(C_W), .C_F(C_F), `ASN_PASS_FIRE
-  ) u_fire (.clk, .in_h(h), .in_a(a), .in_s(s), .out_spike(spike), .out_h(h_new), .out_a(a_new));
+  ) u_fire (.clk, .in_h(h), .in_a(a), .in_s(s), .in_wait(waits), .out_spike(spike),
+    .out_negative(negative), .out_h(h_new), .out_a(a_new));
 
   wire [63:0] i_cxx, v_cxx, h_cxx, a_cxx, spike_cxx;
   neuron_cxx u_cxx (
-    .in0(64'(i)), .in1(64'(v)), .in2(64'(h)), .in3(64'(a)), .in4(64'(drive)), .in5(64'(bias)),
+    .in0(64'(i)), .in1(64'(v)), .in2(64'(h)), .in3(64'(a)), .in4(64'(drive)), .in5(64'(bias)), .in6(64'(waits)),
     .out0(i_cxx), .out1(v_cxx), .out2(h_cxx), .out3(a_cxx), .out4(spike_cxx));
 
   assign unequal_i     = PART == 0 && i_cxx != 64'(i_new);
   assign unequal_v     = PART == 1 && v_cxx != 64'(v_new);
   assign unequal_h     = PART == 2 && h_cxx != 64'(h_new);
   assign unequal_a     = PART == 2 && a_cxx != 64'(a_new);
-  assign unequal_spike = PART == 2 && spike_cxx != 64'(spike);
+  assign unequal_spike = PART == 2 && spike_cxx != 64'($signed({negative, spike}));
 `ifdef FORMAL
   always_comb begin
     equal_i:     assert (!unequal_i);

@@ -19,12 +19,23 @@ template <class x_T, class w_T> class spike_select : public Product {
         return spike != 0 ? weight : static_cast<w_T>(0);
     }
 };
+
+// One that may be negative adds or subtracts it.
+template <class x_T, class w_T> class signed_select : public Product {
+  public:
+    static auto product(x_T spike, w_T weight) -> decltype(-weight) {
+        #pragma HLS INLINE
+        typedef decltype(-weight) term_t;
+        return spike == 0 ? static_cast<term_t>(0) : spike > 0 ? static_cast<term_t>(weight) : static_cast<term_t>(-weight);
+    }
+};
 } // namespace product
 
 // What a stage is made of; the generated structs override these members.
 struct asn_config {
     static const unsigned stage = 0;   // number in the chain, for the probe
     static const unsigned n_steps = 1; // time steps of an image
+    static const unsigned onset = 0;   // no neuron spikes before this step
     static const unsigned reuse_factor = 1;
 
     // pixels before and after pooling; a flat layer is one pixel
@@ -37,6 +48,11 @@ struct asn_config {
     // raw words of coefficient_t and theta0_t
     static const unsigned long k_beta = 0, g_phi = 0, k_eta = 0, k_gamma = 0, m_gamma = 0, theta0 = 0;
     static const bool shift_add = false; // products with the coefficients as shifts and additions
+
+    // corrective spikes: c in quarters, 0 for none; a spike is then -1, 0 or 1
+    static const unsigned long corrective = 0;
+    typedef ap_ufixed<8, 6> corrective_t;
+    typedef bool spike_t;
 
     // the first stage: I = gain * pixel + offset, held; elsewhere unused
     static const bool analog = false;
@@ -76,6 +92,14 @@ auto asn_scale(x_T x) -> decltype(x * typename CONFIG_T::coefficient_t()) {
     return x * k;
 }
 
+// c theta, all bits kept.
+template <typename CONFIG_T, class theta_T>
+auto asn_corrective_level(theta_T theta) -> decltype(theta * typename CONFIG_T::corrective_t()) {
+    #pragma HLS INLINE
+    typedef decltype(theta * typename CONFIG_T::corrective_t()) level_t;
+    return asn_digits<CONFIG_T::corrective, 0>::times(static_cast<level_t>(static_cast<level_t>(theta) >> 2));
+}
+
 // ---- one neuron, one step -------------------------------------------------------------------------------------------
 
 // 1. The current: the weighted spikes of this step join what is left of the last ones.
@@ -92,10 +116,11 @@ typename CONFIG_T::potential_t asn_filter(typename CONFIG_T::potential_t V, type
     return V + asn_scale<CONFIG_T, CONFIG_T::g_phi>(I - V);
 }
 
-// 3. to 7. S = potential + bias against the threshold; neither S nor theta is rounded.
+// 3. to 7. S = potential + bias against the threshold; neither S nor theta is rounded. waits: the onset has not come.
 template <typename CONFIG_T>
-bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_t bias,
-              typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a) {
+typename CONFIG_T::spike_t asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_t bias,
+                                    typename CONFIG_T::refractory_t &S_hat, typename CONFIG_T::adaptation_t &theta_a,
+                                    bool waits) {
     #pragma HLS INLINE
     typedef typename CONFIG_T::refractory_t refractory_t;
     typedef typename CONFIG_T::adaptation_t adaptation_t;
@@ -104,16 +129,24 @@ bool asn_fire(typename CONFIG_T::potential_t potential, typename CONFIG_T::bias_
 
     const refractory_t decayed = asn_scale<CONFIG_T, CONFIG_T::k_eta>(S_hat);
     const auto theta = theta0 + theta_a;
-    const auto excess = (potential + bias) - decayed;
+    const auto S = potential + bias;
+    const auto excess = S - decayed;
     // not excess > theta / 2, which would lose the last bit of theta
-    const bool spike = ((excess + excess) - theta) > 0;
+    const bool spike = ((excess + excess) - theta) > 0 && !waits;
+    bool negative = false;
+    if (CONFIG_T::corrective != 0) {
+        typedef decltype(potential + bias) potential_bias_t;
+        const auto ahead = decayed - (S > 0 ? static_cast<potential_bias_t>(S) : static_cast<potential_bias_t>(0));
+        negative = ((ahead + ahead) - asn_corrective_level<CONFIG_T>(theta)) > 0 && !waits;
+    }
 
     const auto relaxed = asn_scale<CONFIG_T, CONFIG_T::k_gamma>(theta_a);
     const adaptation_t adapted = relaxed + asn_scale<CONFIG_T, CONFIG_T::m_gamma>(theta);
-    const refractory_t refractory = decayed + theta;
-    S_hat = spike ? refractory : decayed;
-    theta_a = spike ? adapted : static_cast<adaptation_t>(relaxed);
-    return spike;
+    const refractory_t raised = decayed + theta;
+    const refractory_t lowered = decayed - theta;
+    S_hat = spike ? raised : negative ? lowered : decayed;
+    theta_a = spike || negative ? adapted : static_cast<adaptation_t>(relaxed);
+    return static_cast<typename CONFIG_T::spike_t>(spike - negative);
 }
 
 // Position in an array that has one value for each channel, or one for each element.
@@ -150,6 +183,19 @@ typename CONFIG_T::potential_t asn_pool(unsigned out_row, unsigned out_column, u
 
 // ---- io_parallel: one step of a stage for each call -----------------------------------------------------------------
 
+// Whether a stage still waits in this step; once a step. What is left of the onset is counted down.
+template <typename CONFIG_T> bool asn_waits(bool reset) {
+    #pragma HLS INLINE
+    if (CONFIG_T::onset == 0)
+        return false;
+    static ap_uint<16> left = 0;
+    if (reset)
+        left = CONFIG_T::onset;
+    else if (left != 0)
+        left--;
+    return left != 0;
+}
+
 // reuse_factor r: r cycles for n neurons, ceil(n / r) of them at once.
 template <class data_T, class spike_T, typename CONFIG_T>
 void asn_step(bool reset, data_T data[], spike_T spikes[], typename CONFIG_T::bias_t bias[],
@@ -167,6 +213,7 @@ void asn_step(bool reset, data_T data[], spike_T spikes[], typename CONFIG_T::bi
     #pragma HLS ARRAY_PARTITION variable=V cyclic factor=lanes
     #pragma HLS ARRAY_PARTITION variable=S_hat cyclic factor=out_lanes
     #pragma HLS ARRAY_PARTITION variable=theta_a cyclic factor=out_lanes
+    const bool waits = asn_waits<CONFIG_T>(reset);
 
 Neurons:
     for (unsigned r = 0; r < CONFIG_T::reuse_factor; r++) {
@@ -192,7 +239,7 @@ Neurons:
                     theta_a[i] = 0;
                 }
                 spikes[i] = asn_fire<CONFIG_T>(V[i], bias[asn_index<CONFIG_T::n_bias, CONFIG_T::channels>(i)], S_hat[i],
-                                               theta_a[i]);
+                                               theta_a[i], waits);
             }
         }
     }
@@ -213,7 +260,7 @@ Neurons:
                 spikes[i] = asn_fire<CONFIG_T>(asn_pool<CONFIG_T>(pixel / CONFIG_T::out_width, pixel % CONFIG_T::out_width,
                                                                   i % CONFIG_T::channels, V),
                                                bias[asn_index<CONFIG_T::n_bias, CONFIG_T::channels>(i)], S_hat[i],
-                                               theta_a[i]);
+                                               theta_a[i], waits);
             }
         }
     }

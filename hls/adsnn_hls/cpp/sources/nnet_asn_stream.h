@@ -31,7 +31,7 @@ void asn_window(hls::stream<data_T> &data, hls::stream<spike_T> &spikes, typenam
 
 Steps:
     for (unsigned t = 0; t < CONFIG_T::n_steps; t++) {
-        const bool reset = t == 0;
+        const bool reset = t == 0, waits = t < CONFIG_T::onset;
         data_T packet;
         spike_T fired;
     Pixels:
@@ -62,7 +62,8 @@ Steps:
                             S_hat[i] = 0;
                             theta_a[i] = 0;
                         }
-                        fired[c] = asn_fire<CONFIG_T>(V[i], bias[CONFIG_T::n_bias == channels ? c : i], S_hat[i], theta_a[i]);
+                        fired[c] = asn_fire<CONFIG_T>(V[i], bias[CONFIG_T::n_bias == channels ? c : i], S_hat[i], theta_a[i],
+                                                      waits);
                         ASN_SHOW_ONE(CONFIG_T::stage, probe_spikes, t, i, fired[c])
                     }
                 }
@@ -88,7 +89,7 @@ Steps:
                         }
                         fired[c] = asn_fire<CONFIG_T>(
                             asn_pool<CONFIG_T>(p / CONFIG_T::out_width, p % CONFIG_T::out_width, c, V),
-                            bias[CONFIG_T::n_bias == channels ? c : i], S_hat[i], theta_a[i]);
+                            bias[CONFIG_T::n_bias == channels ? c : i], S_hat[i], theta_a[i], waits);
                         ASN_SHOW_ONE(CONFIG_T::stage, probe_spikes, t, i, fired[c])
                     }
                     if (r + 1 == CONFIG_T::reuse_factor)
