@@ -85,14 +85,15 @@ def test_waits_and_corrective_spikes(write):
     def read(text):
         return load_config(write(f"{MINIMAL}[adsnn]\n{text}\n")).adsnn
 
-    assert (AdsnnSection().onset, AdsnnSection().corrective, AdsnnSection().tau_phi) == ({}, None, 50)
+    assert (AdsnnSection().onset, AdsnnSection().corrective, AdsnnSection().read_out_time) == ({}, None, 50)
     assert read("onset = 5").onset == {"": 5.0}
     assert read("onset = aan_1: 5").onset == {"aan_1": 5.0}
     assert read("onset = aan_1: 0, aan/2: 12.5").onset == {"aan_1": 0.0, "aan/2": 12.5}
     chosen = read("onset = auto\nreadout_tau_phi = auto")
-    assert (chosen.onset, chosen.readout_tau_phi, chosen.tau_phi) == ("auto", "auto", 50)
+    assert (chosen.onset, chosen.readout_tau_phi, chosen.read_out_time) == ("auto", "auto", 50)
+    assert read("tau_phi = 3").overrides == {"tau_phi": 3.0}  # the neurons' own, not the read-out's
     assert read("corrective = 2\nreadout_tau_phi = 20").corrective == 2
-    assert read("readout_tau_phi = 20").tau_phi == 20
+    assert read("readout_tau_phi = 20").read_out_time == 20
 
 
 def test_paths_count_from_the_file_not_from_the_working_directory(tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ from snntb_adsnn import ASNParameters, convert, simulate
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
 from snntb_adsnn.measure.correction import correct_biases
-from snntb_adsnn.measure.settling import choose_waits
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.report.schema import schema
 from snntb_adsnn.toolbox import register, run
@@ -191,22 +190,17 @@ def test_m_f_by_layer(tmp_path):
 def test_bias_correction_from_training_inputs(tmp_path):
     model = image_net()
     section = {"m_f": "0.6", "bias_correction": "5", "engine": "event"}
-    section |= {"onset": "auto", "readout_tau_phi": "auto"}
     file = write_case(tmp_path, model, {"adsnn": section})
     x, y = digits((8, 8, 1))
     training = x[::-1]
     np.savez_compressed(tmp_path / "x_norm.npz", training)
     accuracy = run(file)
     trained = convert(model, x)
-    waits = choose_waits(trained.with_m_f(0.6), training)
-    waiting = waits.of(trained.with_m_f(0.6))
-    network = correct_biases(waiting, training[:5], trained=trained)
+    network = correct_biases(trained.with_m_f(0.6), training[:5], trained=trained)
     result = simulate(network, x, duration=60, engine="event")
     found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
     assert (found["bias_correction"], found["slope_correction"]) == (5, False)
-    assert found["onset_ms"] == {p.name: p.onset for p in waiting.populations}
-    assert found["readout_tau_phi_ms"] == waits.tau_phi
     assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
     saved = SpikingNetwork.load(tmp_path / "net_adsnn.npz")  # what was trained, not what was corrected
     assert all(np.array_equal(a.bias, b.bias) for a, b in zip(saved.populations, trained.populations, strict=True))
