@@ -366,9 +366,8 @@ def _at_precision(node: Neurons, m_f: Array) -> Neurons:
         changed = dataclasses.replace(node, parameters=node.parameters.with_m_f(float(m_f)), m_f=None)
     if not node.corrected:
         return changed
-    if np.array_equal(
-        *(np.broadcast_to(p.parameters.m_f if p.m_f is None else p.m_f, p.shape) for p in (changed, node))
-    ):
+    new, old = (np.broadcast_to(p.parameters.m_f if p.m_f is None else p.m_f, p.shape) for p in (changed, node))
+    if np.array_equal(new, old):
         return node
     raise ParameterError(
         f"the biases of layer {node.name!r} were corrected for its m_f, and fit no other; correct the network anew "

@@ -38,7 +38,7 @@ INTRODUCTION = (
     "gives them. FR: spikes per neuron per second, averaged over all neurons and test images, over the whole run "
     "(500 ms in the shipped configurations). MT: first time at which 99 % of the run's highest accuracy is reached. "
     "SD: standard deviation of the accuracy from MT to the end. Operating points are chosen on the test images, as the "
-    "paper does; thresholds of arousal are estimated on training images. CIFAR-10 (`docs/training.md`) and MNIST made "
+    "paper does; arousal is chosen on training images. CIFAR-10 (`docs/training.md`) and MNIST made "
     "for low rates (`docs/low-rate.md`) are not part of this command."
 )
 QUICK = (
@@ -89,7 +89,7 @@ def _of_single_neurons(measured: Mapping[str, Any], pictures: Mapping[str, Path]
 
 def _of_operating_points(measured: Mapping[str, Any], pictures: Mapping[str, Path]) -> Section:
     against_m_f = "Figure 3a: accuracy relative to the ANN, and firing rate, against m_f."
-    against_rate = "Accuracy against firing rate; dotted: the ANN; crosses: arousal, every window."
+    against_rate = "Accuracy against firing rate; dotted: the ANN; crosses: arousal."
     return Section(
         "Accuracy, firing rate, matching time",
         "Each network is simulated at a range of m_f (`[sweep]` of its configuration). On the small sets the "

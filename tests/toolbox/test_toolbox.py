@@ -11,7 +11,7 @@ from toolbox_cases import IMAGES, dense_net, digits, image_net, residual_net, wr
 from snntb_adsnn import ASNParameters, convert, simulate
 from snntb_adsnn.errors import AdSNNError
 from snntb_adsnn.frontends.keras.compat import keras, tf
-from snntb_adsnn.measure.correction import correct_biases
+from snntb_adsnn.measure.correction import correct_biases, distance
 from snntb_adsnn.network import Neurons, SpikingNetwork
 from snntb_adsnn.report.schema import schema
 from snntb_adsnn.toolbox import register, run
@@ -64,7 +64,7 @@ def test_accuracy_is_that_of_the_bare_engine_and_no_image_is_dropped(logged, bar
     assert accuracy == np.mean(result.decisions[:, -1] == truth)
     results = json.loads((folder / "results.json").read_text())
     jsonschema.validate(results, schema())
-    assert set(results) == set(schema()["properties"])  # a run knows all of them
+    assert set(results) == set(schema()["properties"]) - {"margin", "patience_ms"}  # nothing is decided early
     assert results["num_images"] == IMAGES
     assert results["snn_accuracy"] == accuracy
     assert results["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
@@ -187,6 +187,24 @@ def test_m_f_by_layer(tmp_path):
     assert found["firing_rate_hz_per_layer"] == pytest.approx(result.firing_rates_hz)
 
 
+def test_images_that_are_decided_stop(tmp_path):
+    file = write_case(tmp_path, dense_net(), {"adsnn": {"decide_early": "20", "engine": "event"}})
+    x, y = digits((64,))
+    np.savez_compressed(tmp_path / "x_norm.npz", x[::-1])
+    accuracy = run(file)
+    found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
+    network = convert(dense_net(), x)
+    whole = simulate(network, x, duration=60, engine="event")
+    result = simulate(network, x, duration=60, engine="event", margin=found["margin"], patience=found["patience_ms"])
+    # as safe as was asked for on these inputs, which are the training inputs too
+    assert (result.decisions[:, -1] != whole.decisions[:, -1]).mean() <= 0.2
+    assert found["mean_time_ms"] == pytest.approx(result.stopped.mean())
+    assert found["mean_time_ms"] < 60
+    assert found["spikes_per_neuron"] < whole.firing_rate_hz * 0.06
+    assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
+    assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
+
+
 def test_bias_correction_from_training_inputs(tmp_path):
     model = image_net()
     section = {"m_f": "0.6", "bias_correction": "5", "engine": "event"}
@@ -196,11 +214,14 @@ def test_bias_correction_from_training_inputs(tmp_path):
     np.savez_compressed(tmp_path / "x_norm.npz", training)
     accuracy = run(file)
     trained = convert(model, x)
-    network = correct_biases(trained.with_m_f(0.6), training[:5], trained=trained)
+    plain = trained.with_m_f(0.6)
+    network = correct_biases(plain, training[:5], trained=trained, slopes=True)
+    before, after = (distance(n, trained, training[5:10]) for n in (plain, network))
+    assert after < before  # else the run would leave the correction out
     result = simulate(network, x, duration=60, engine="event")
     found = json.loads((tmp_path / "log/gui/test/results.json").read_text())
     assert found["firing_rate_hz"] == pytest.approx(result.firing_rate_hz)
-    assert (found["bias_correction"], found["slope_correction"]) == (5, False)
+    assert (found["bias_correction"], found["slope_correction"]) == (5, True)
     assert accuracy == [np.mean(result.decisions[:, -1] == y.argmax(axis=1))]
     saved = SpikingNetwork.load(tmp_path / "net_adsnn.npz")  # what was trained, not what was corrected
     assert all(np.array_equal(a.bias, b.bias) for a, b in zip(saved.populations, trained.populations, strict=True))
