@@ -1,9 +1,12 @@
 """Shared settings: TensorFlow with Keras 2, quiet, and Hypothesis without deadlines (machines are noisy)."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
-settings.register_profile("default", deadline=None, max_examples=50)
+# the suite has a time limit; ADSNN_EXAMPLES asks for more
+settings.register_profile("default", deadline=None, max_examples=int(os.environ.get("ADSNN_EXAMPLES", "30")))
 settings.load_profile("default")
 
 

@@ -62,7 +62,7 @@ def test_a_stopped_image_is_a_run_that_was_cut_off(engine):
     assert found.firing_rate_hz == pytest.approx(rate)
 
 
-@settings(RANDOM_NETWORKS, phases=NOT_SHRUNK.phases, max_examples=40)
+@settings(RANDOM_NETWORKS, phases=NOT_SHRUNK.phases, max_examples=20)
 @given(
     networks(dyadic=True), st.floats(0.05, 1.0), st.integers(0, 8), st.booleans(), st.sampled_from([("spikes",), ()])
 )

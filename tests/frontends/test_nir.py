@@ -51,7 +51,7 @@ def written(network):
         return None
 
 
-@settings(RANDOM_NETWORKS, max_examples=60)
+@settings(RANDOM_NETWORKS, max_examples=30)
 @given(case=networks(dyadic=False))
 def test_a_graph_gives_its_network_back(case):
     """Any network that can be written: every field of every node; the graph's own values are compared on the way."""
@@ -63,7 +63,7 @@ def test_a_graph_gives_its_network_back(case):
 def test_enough_of_the_random_networks_can_be_written():
     found = []
 
-    @settings(RANDOM_NETWORKS, max_examples=40, derandomize=True)
+    @settings(RANDOM_NETWORKS, max_examples=20, derandomize=True)
     @given(case=networks(dyadic=False))
     def count(case):
         found.append(written(case[0]) is not None)

@@ -147,7 +147,7 @@ def test_random_networks_types_and_modes(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(network=fixed_networks(), options=_OPTIONS)
 def test_many_random_networks_types_and_modes(
     network: tuple[FixedNetwork, Words], options: Options, tmp_path_factory: pytest.TempPathFactory

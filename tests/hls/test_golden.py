@@ -37,7 +37,7 @@ def assert_equal(a: GoldenResult, b: GoldenResult) -> None:
 
 
 @given(fixed_networks())
-@settings(NOT_SHRUNK, max_examples=60)  # the networks are small as they are
+@settings(NOT_SHRUNK, max_examples=40)  # the networks are small as they are
 def test_compiled_equals_reference(case: tuple[FixedNetwork, np.ndarray]) -> None:
     network, words = case
     slow = simulate(network, words, 25, record=RECORDABLE, engine="reference")
