@@ -19,6 +19,7 @@ from snntb_adsnn.neuron.transfer import (
     equilibrium_interval,
     graded_transfer,
     interval_table,
+    same_output,
     transfer_gradient,
 )
 
@@ -146,3 +147,13 @@ def test_graded_spikes_encode_relu_at_high_rates_and_nothing_below_half_the_thre
     error = 1 - graded_transfer(S, p) / S
     assert (np.diff(error) < 0).all()
     assert error[-1] < 2e-3
+
+
+@given(coarse=st.floats(0.15, 0.6), share=st.floats(0.2, 0.9))
+def test_another_precision_encodes_the_same_at_another_potential(coarse, share):
+    p, finer = ASNParameters(m_f=coarse), ASNParameters(m_f=share * coarse)
+    S = np.linspace(-1, 1.5, 26)
+    found, f = same_output(S, p, finer), transfer(S, p)
+    np.testing.assert_allclose(transfer(found, finer)[f > 0], f[f > 0], rtol=1e-6)
+    silent = f == 0
+    np.testing.assert_allclose((found - finer.theta0 / 2)[silent], (S - p.theta0 / 2)[silent], atol=1e-12)
