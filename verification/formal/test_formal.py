@@ -29,11 +29,13 @@ SHIPPED = {
 }
 """Spiking stages of the shipped configurations."""
 
-NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow", "wide", "shifts"]
+NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow", "narrow, c = 2.25", "shifts"]
 
 
 def neuron(name: str) -> Parameters:
     """Parameters by the names of ``NEURONS``; those without a stage are sets of types in ``cases``."""
+    if name == "narrow, c = 2.25":
+        return {**neuron("narrow"), "CORRECTIVE": 9}
     if name in TYPES:
         return {"HELD": 0, "MULTIPLIER": int(name != "shifts"), "B_W": 12} | instance_parameters(TYPES[name])
     config, stage = name.split()
