@@ -29,7 +29,12 @@ SHIPPED = {
 }
 """Spiking stages of the shipped configurations."""
 
-NEURONS = [*(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages), "narrow", "narrow, c = 2.25", "shifts"]
+NEURONS = [
+    *(f"{config} {stage}" for config, stages in SHIPPED.items() for stage in stages),
+    "narrow",
+    "narrow, c = 2.25",
+    "shifts",
+]
 
 
 def neuron(name: str) -> Parameters:
