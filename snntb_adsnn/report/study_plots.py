@@ -114,6 +114,6 @@ def laws(found: Mapping[str, Any]) -> Figure:
         right.set(xlabel="accumulation time (ms)", ylabel="Selectivity (% of training images)")
         left.set_title(f"waiting {found['waiting_time_ms']:g} ms, {found['quantile']:g} of the mistakes")
         for axes in (left, right):
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.1 * max(max(line.get_ydata()) for line in axes.lines))
             axes.legend(fontsize="small")
     return figure
