@@ -93,10 +93,12 @@ def _of_operating_points(measured: Mapping[str, Any], pictures: Mapping[str, Pat
     return Section(
         "Accuracy, firing rate, matching time",
         "Each network is simulated at a range of m_f (`[sweep]` of its configuration). On the small sets the "
-        "accuracy moves by whole images: one is 2 points of IRIS and 1.4 points of SONAR.",
+        "accuracy moves by whole images: one is 2 points of IRIS and 1.4 points of SONAR. The paper's own cells are "
+        "second-hand: a later author's comparison script names them.",
         [
             tables.matching(measured),
             tables.low_rate(measured),
+            tables.published(),
             *_picture(pictures, "accuracy_m_f", against_m_f),
             *_picture(pictures, "accuracy_rate", against_rate),
         ],

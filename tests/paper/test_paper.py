@@ -144,6 +144,9 @@ def test_the_papers_claim_stands_in_every_table(measured, table):
     assert found.rows[0][0].startswith("paper")
     assert any(found.rows[0][1:])
     assert not any(row[0].startswith("paper") for row in found.rows[1:])
+    cells = [row for row in found.rows if row[0] == "MNIST in the paper"]
+    assert len(cells) == (table in (tables.matching, tables.low_rate))
+    assert all(row[2:5] in (["99.56 %", "67", "291"], ["99.12 %", "10", "209"]) for row in cells)
     assert {len(row) for row in found.rows} == {len(found.header)}
 
 
