@@ -33,7 +33,7 @@ def run(
     """
     runs = [_Machine(network, x.astype(dtype))]
     kept = _Kept(network, len(x), steps, record, dtype)
-    stopped = np.full(len(x), steps, np.int32)
+    stopped, ended = np.full(len(x), steps, np.int32), np.zeros(len(x), np.bool_)
     for t in range(steps):
         if schedule is not None and t == schedule.stop:
             high = schedule.decide(kept.outputs)[1]
@@ -43,11 +43,11 @@ def run(
             machine.step(t, kept)
         if early is not None:
             after = early.after(kept.outputs[:, : t + 1])
-            now = (after == t + 1) & (stopped == steps)
-            stopped[now] = t + 1
+            now = (after == t + 1) & ~ended
+            stopped[now], ended = t + 1, ended | now
             kept.outputs[now, t + 1 :] = kept.outputs[now, t : t + 1]
             runs = [machine.kept(machine.images & ~now) for machine in runs]
-    margins, switched = (None, None) if schedule is None else schedule.decided(kept.outputs, stopped)
+    margins, switched = (None, None) if schedule is None else schedule.decided(kept.outputs, stopped, ended)
     return SimulationResult(
         kept.outputs,
         kept.counts,

@@ -129,10 +129,18 @@ class Schedule:
         margins = difference.astype(np.float32)
         return margins, margins <= self.threshold
 
-    def decided(self, outputs: Array, stopped: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """``decide`` where images stopped after so many steps: one that stopped before the switch does not switch."""
+    def decided(
+        self, outputs: Array, stopped: NDArray[np.int32], ended: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """``decide``, but that an image which was decided by the time of the switch does not switch.
+
+        Args:
+            outputs: of all steps.
+            stopped: steps of each image.
+            ended: which of them were decided early.
+        """
         margins, switched = self.decide(outputs)
-        return margins, switched & (stopped > self.stop)
+        return margins, switched & ~(ended & (stopped <= self.stop))
 
 
 def _states(network: SpikingNetwork) -> tuple[object, ...]:

@@ -59,7 +59,7 @@ def run(
     batches = [_Batch(network, x[i : i + BATCH], steps, record, schedule, early) for i in range(0, len(x), BATCH)]
     for batch in batches:
         batch.run()
-    decided = [(None, None) if schedule is None else schedule.decided(b.outputs, b.stopped) for b in batches]
+    decided = [(None, None) if schedule is None else schedule.decided(b.outputs, b.stopped, b.ended) for b in batches]
     margins, switched = (np.concatenate(part) if schedule else None for part in zip(*decided, strict=True))
     names = network.population_names
 
@@ -89,6 +89,7 @@ class _Batch:
 
     Attributes:
         outputs, per_step, stopped: as in ``SimulationResult``.
+        ended: which images were decided early.
         seen: counts and records, by quantity and layer.
     """
 
@@ -105,6 +106,7 @@ class _Batch:
         self.outputs = np.empty((len(x), steps, *network.readout.shape), np.float32)
         self.per_step = {name: np.zeros(steps, np.int64) for name in network.population_names}
         self.stopped = np.full(len(x), steps, np.int32)
+        self.ended = np.zeros(len(x), np.bool_)
         self.seen: dict[str, dict[str, Array]] = {quantity: {} for quantity in (*record, *COUNTS)}
         self.kept = record if early is None else record | {"spikes"}  # to take back those behind a decision
 
@@ -119,7 +121,7 @@ class _Batch:
                 high, (low,) = schedule.decide(self.outputs)[1][runs[0].images], runs
                 chosen = ((~high, low.network), (high, schedule.high))
                 runs = [low.part(images, network) for images, network in chosen if images.any()]
-            going = [(machine, self.stopped[machine.images] > end) for machine in runs] if self.early else []
+            going = [(machine, ~self.ended[machine.images]) for machine in runs] if self.early else []
             runs = [m.part(images, m.network) for m, images in going if images.any()] if self.early else runs
 
     def _advance(self, machine: _Machine, start: int, end: int) -> None:
@@ -143,7 +145,7 @@ class _Batch:
         after = self.early.after(self.outputs[machine.images, :end])
         for place in np.flatnonzero(after):
             image, last = machine.images[place], int(after[place])
-            self.stopped[image] = last
+            self.stopped[image], self.ended[image] = last, True
             self.outputs[image, last:] = self.outputs[image, last - 1]
             for spikes in found["spikes"].values():
                 spikes[place, last - start :] = 0

@@ -19,7 +19,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
     Example:
         >>> [round(bound, 4) for bound in wilson(0.99, 1000)]
-        [0.9817, 0.9945]
+        [0.9817, 0.9946]
     """
     middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     half = _Z / (1 + _Z**2 / count) * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))

@@ -67,7 +67,7 @@ def test_constants_and_bias_correction_of_the_section_hold_for_hardware_too(fold
     file.write_text(file.read_text() + "[adsnn]\nm_f = hidden: 0.9\nbias_correction = 15\n")
     network, _ = command.load(load_config(file))
     assert [p.parameters.m_f for p in network.populations] == [0.3, 0.9]
-    expected = correct_biases(plain.with_m_f({"hidden": 0.9}), data.x_norm[:15], trained=plain)
+    expected = correct_biases(plain.with_m_f({"hidden": 0.9}), data.x_norm[:15], trained=plain, slopes=True)
     assert not np.allclose(network.readout.bias, plain.readout.bias)
     np.testing.assert_array_equal(network.readout.bias, expected.readout.bias)
 

@@ -22,7 +22,7 @@ ANN = NETWORK.analog(IMAGES, logits=True)
 
 def test_a_trials_figures():
     m_f = {"first": 0.5, "second": 0.9, "third": 0.6}
-    trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION), IMAGES, ANN, trained=NETWORK)
+    trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION, slopes=False), IMAGES, ANN, trained=NETWORK)
     simulated = correct_biases(NETWORK.with_m_f(m_f), CALIBRATION, trained=NETWORK, duration=DURATION, settle=SETTLE)
     result = simulate(simulated, IMAGES, duration=DURATION)
     assert trial.firing_rate_hz == result.firing_rate_hz
@@ -43,7 +43,7 @@ def test_every_step_is_the_best_one_and_the_last_meets_the_rate():
         slopes = {}
         for name in before.m_f:
             m_f = {**before.m_f, name: before.m_f[name] * 1.3}
-            trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION), IMAGES, ANN, trained=NETWORK)
+            trial = try_m_f(NETWORK, m_f, Correction(CALIBRATION, slopes=False), IMAGES, ANN, trained=NETWORK)
             slopes[name] = (trial.divergence - before.divergence) / (before.firing_rate_hz - trial.firing_rate_hz)
         (raised,) = (name for name in after.m_f if after.m_f[name] != before.m_f[name])
         assert raised == min(slopes, key=slopes.get)
