@@ -110,8 +110,17 @@ MORE_MUTATIONS = {
 
 ALL = MUTATIONS | MORE_MUTATIONS
 
+SELDOM = {
+    *MORE_MUTATIONS,
+    *("one digit of shift and add", "saturates at the wrong end", "addition to a word in flight"),
+    *("edge of the image wraps", "sign of another lane"),
+}
+"""Each takes a build of its own, and the everyday run has a time limit: these run with ``make test-slow``."""
 
-@pytest.mark.parametrize("name", [*MUTATIONS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_MUTATIONS)])
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SELDOM else name for name in ALL]
+)
 def test_caught(name: str, tmp_path: Path) -> None:
     m = ALL[name]
     cores = core_sources()
