@@ -20,6 +20,7 @@ from snntb_adsnn.run.network import (
     correction_of,
     early_rule,
     for_task,
+    need_time,
     waiting,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "need_parsed",
     "need_shape",
     "need_targets",
+    "need_time",
     "prepare_run",
     "read_npz",
     "waiting",

@@ -25,7 +25,7 @@ from snntb_adsnn.run.files import (
     prepare_run,
     read_npz,
 )
-from snntb_adsnn.run.network import configured, corrected, correction_of, for_task, waiting
+from snntb_adsnn.run.network import configured, corrected, correction_of, for_task, need_time, waiting
 
 _DURATION, _BATCH_SIZE = 500.0, 100
 """Of studies, where ``[simulation]`` does not say."""
@@ -166,9 +166,8 @@ class Run:
     def configured(self) -> SpikingNetwork:
         """The network with the constants of ``[adsnn]`` and the time step; biases as trained."""
         with naming(self.config.file):
-            return waiting(
-                configured(self.trained, self.config.adsnn, self.dt), self.config.adsnn, self._training_inputs
-            )
+            network = configured(self.trained, self.config.adsnn, self.dt)
+            return need_time(waiting(network, self.config.adsnn, self._training_inputs), self.duration)
 
     @cached_property
     def simulated(self) -> SpikingNetwork:

@@ -67,6 +67,21 @@ def configured(network: SpikingNetwork, section: AdsnnSection, dt: float) -> Spi
     return network.with_onset(section.onset)
 
 
+def need_time(network: SpikingNetwork, duration: float) -> SpikingNetwork:
+    """``network``, unless a layer of it would wait for the whole ``duration``, in ms.
+
+    Raises:
+        ConfigError: one would: nothing behind it could ever spike.
+    """
+    for population in network.populations:
+        if population.onset >= duration:
+            raise ConfigError(
+                f"[adsnn] onset lets layer {population.name!r} wait for {population.onset:g} ms, and only {duration:g} "
+                "ms are simulated, so that it would never spike; lower onset, or raise [simulation] duration."
+            )
+    return network
+
+
 def waiting(network: SpikingNetwork, section: AdsnnSection, training_inputs: Path) -> SpikingNetwork:
     """``network`` with the waits and the read-out that ``onset = auto`` chooses; else as it is.
 

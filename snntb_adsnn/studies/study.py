@@ -77,6 +77,11 @@ class Subject:
                 f"{run.config.file}: [simulation] sample_idxs_to_test = {chosen}: a study takes the first num_to_test "
                 "inputs; remove it."
             )
+        if run.config.adsnn.decide_early is not None:
+            raise ConfigError(
+                f"{run.config.file}: [adsnn] decide_early has no effect on a study, which simulates the whole time; "
+                "remove it, or use snntb-adsnn run."
+            )
         run.need_files()  # a mistake in data shows before TensorFlow is imported
         _ = run.correction
         count = min(len(run.x_test), images or run.config.simulation.num_to_test or len(run.x_test))

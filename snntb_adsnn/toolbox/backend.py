@@ -24,7 +24,7 @@ from snntb_adsnn.network.maps import Array
 from snntb_adsnn.network.tasks import Binary, Classification, Regression, Task, targets_of
 from snntb_adsnn.report import print_table, write
 from snntb_adsnn.report.results import TopK
-from snntb_adsnn.run import configured, corrected, correction_of, early_rule, for_task, waiting
+from snntb_adsnn.run import configured, corrected, correction_of, early_rule, for_task, need_time, waiting
 from snntb_adsnn.studies.batches import Batches
 from snntb_adsnn.toolbox import ahead, logs, origin, settings
 from snntb_adsnn.toolbox.accuracy import OutputTotals, Totals, in_top_k, remembered
@@ -172,7 +172,7 @@ class SNN(AbstractSNN):  # type: ignore[misc]  # the toolbox has no types
         inputs = Path(self.config.get("paths", "dataset_path")) / "x_norm.npz"
         correction = correction_of(self.network, self.section, inputs)
         network = waiting(configured(self.network, self.section, self._dt), self.section, inputs)
-        self.simulated = corrected(network, self.network, self.section, correction)
+        self.simulated = corrected(need_time(network, self._duration), self.network, self.section, correction)
         kept = any(population.corrected for population in self.simulated.populations)
         rule = early_rule(self.simulated, self.section, inputs, self._duration)
         self._rule: dict[str, Any] = {} if rule is None else {"margin": rule.margin, "patience": rule.patience}

@@ -1,16 +1,18 @@
 """``[adsnn] onset``: by number, by layer, and chosen on training inputs."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from correction_cases import images, network
 
-from snntb_adsnn.config import AdsnnSection
+from snntb_adsnn.config import AdsnnSection, load_config
 from snntb_adsnn.errors import ConfigError, DataError
 from snntb_adsnn.measure.settling import choose_waits
 from snntb_adsnn.network import SpikingNetwork
-from snntb_adsnn.run import configured, waiting
+from snntb_adsnn.run import configured, need_time, waiting
+from snntb_adsnn.studies.study import Subject
 
 AUTO = AdsnnSection(onset="auto", readout_tau_phi="auto", engine="event")
 
@@ -55,3 +57,17 @@ def test_what_cannot_be_chosen_is_named(tmp_path):
     values = SpikingNetwork((*net.nodes[:-1], replace(net.readout, activation="linear"))).with_task("regression")
     with pytest.raises(ConfigError, match=r"\[adsnn\] onset = auto"):
         waiting(values, AUTO, tmp_path / "x_norm.npz")
+
+
+def test_a_layer_that_would_wait_for_the_whole_run_is_named():
+    net = configured(network(), AdsnnSection(onset=30), 1.0)  # 0, 30 and 60 ms
+    assert need_time(net, 61.0) is net
+    with pytest.raises(ConfigError, match=r"onset lets layer 'third' wait for 60 ms, and only 60 ms are simulated"):
+        need_time(net, 60.0)
+
+
+def test_a_study_refuses_early_decisions_which_it_does_not_make(tmp_path):
+    (tmp_path / "c.ini").write_text("[paths]\nfilename_ann = net\n[adsnn]\ndecide_early = 0.1\n")
+    run = SimpleNamespace(config=load_config(tmp_path / "c.ini"))
+    with pytest.raises(ConfigError, match=r"decide_early has no effect on a study, which simulates the whole time"):
+        Subject.of(run)
